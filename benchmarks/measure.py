@@ -1,0 +1,61 @@
+"""Running one contender in a process of its own, and saying what machine it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of one contender.
+
+    Args:
+        seconds: Of the measured call alone, without imports and without reading the changes.
+        peak_mb: Peak resident memory of the whole process in MB (10**6 bytes).
+        detail: What the contender reported besides.
+    """
+
+    seconds: float
+    peak_mb: float
+    detail: dict[str, Any]
+
+
+def run_child(module: str, arguments: Sequence[str]) -> Run:
+    """Runs ``python -m module arguments`` and reads the JSON in the last line of its output.
+
+    Raises:
+        RuntimeError: The child failed; its last lines are in the message.
+    """
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[1])
+    if done.returncode != 0:
+        raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
+    report = json.loads(done.stdout.strip().splitlines()[-1])
+    return Run(seconds=report.pop("seconds"), peak_mb=report.pop("peak_mb"), detail=report)
+
+
+def median(values: Sequence[float]) -> float:
+    """The median of some figures."""
+    return float(statistics.median(values))
+
+
+def machine() -> dict[str, Any]:
+    """What the figures were measured on: processors, memory, system, versions."""
+    pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "cpus": os.cpu_count(),
+        "memory_gib": round(pages / 2**30),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": {name: version(name) for name in ("deltalake", "polars", "pyarrow")},
+    }

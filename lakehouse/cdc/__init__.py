@@ -1,0 +1,1 @@
+"""Change formats, their normal form, and the order of changes."""

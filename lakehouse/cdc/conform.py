@@ -1,0 +1,179 @@
+"""Fits a batch to the table: its types, its columns, and what to do where it does not fit. Pure.
+
+- **Values** are never changed. One that its column can't hold unchanged (see `casts`) takes its record out of
+  the batch as rejected; the other records live. Of a delete only key and sequence are looked at.
+- **New columns**, and new fields inside structs, are added at the end (``evolve``), refuse the whole batch
+  (``freeze``), are left out and named (``discard_columns``), or take the records out that have a value there
+  (``quarantine``). A column that holds nothing but nulls says nothing and is left out until it does. Key
+  and sequence columns are always added: without them there is no merge.
+- **Names** that differ by case only are refused: Delta holds them for one name, and which one is meant is
+  a guess.
+- **A table that is not there yet** gets the declared columns, then those of the batch.
+- **Wider types** are proposed only on request (`widen`), under ``evolve``; the batch then comes in the wider
+  type, and the table must be changed before it is written.
+
+Columns that the batch does not have are not made up: that they are missing means "keep what is stored".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+
+from lakehouse.cdc.changes import OP, ORDINAL, SEQUENCE, UPSERT, ChangeBatch, Misfit, absence, is_control
+from lakehouse.cdc.evolution import grow
+from lakehouse.cdc.fitting import UNKNOWN_COLUMN, Rules, fit
+from lakehouse.cdc.widening import widen as widened_type
+from lakehouse.config.models.changes import SchemaPolicy
+from lakehouse.delta.schema import DataType, StructType
+from lakehouse.errors import DataError
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Conformed:
+    """A batch that fits a schema.
+
+    Args:
+        batch: Its columns are in the order of the schema, in exactly its Polars types.
+        schema: What the table's schema must be for it.
+        changed: Whether that differs from what the table has now.
+        discarded: Columns (and fields, as ``address.zip``) that were left out, also those whose type nothing
+            tells yet (lists that are all empty).
+        added: Columns and fields that the table did not have; empty where there was no table.
+        widened: Columns that need a wider type, and that type; ``schema`` has it already.
+    """
+
+    batch: ChangeBatch
+    schema: StructType
+    changed: bool
+    discarded: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    widened: Mapping[str, DataType] = field(default_factory=dict)
+
+
+def conform(
+    batch: ChangeBatch,
+    *,
+    schema: StructType | None,
+    declared: StructType | None = None,
+    policy: SchemaPolicy = "evolve",
+    textual: bool = False,
+    widen: bool = False,
+    table: str = "",
+) -> Conformed:
+    """Fits a batch to a table.
+
+    Args:
+        batch: Changes in normal form.
+        schema: The table's schema; None where there is no table yet.
+        declared: The columns that the config gives; None where it gives none.
+        policy: What happens to columns that the schema does not have.
+        textual: Whether all values came as text (CSV), so that text may be read as a number or Boolean.
+        widen: Whether columns may be widened, under the policy ``evolve``.
+        table: The table's name, for errors.
+
+    Returns:
+        The batch, without the records that do not fit, and the schema it needs.
+
+    Raises:
+        DataError: New columns under ``freeze``; names that differ by case only; a new column of a type that
+            Delta lacks; the table does not have its key columns.
+    """
+    _check_key(batch, schema, table)
+    before = schema if schema is not None else declared
+    columns = {name: batch.frame.schema[name] for name in batch.columns}
+    takes_all = policy == "evolve" or before is None
+    only = None if takes_all else {*batch.key, *batch.sequence}
+    growth = grow(before or StructType(), columns, declared=declared, only=only)
+    if growth.refused and policy == "freeze":
+        raise _frozen(growth.refused, table)
+    after = growth.schema
+    rules = Rules(textual=textual, refuse_unknown=policy == "quarantine")
+    widened = _widened(batch, after, rules=rules) if widen and policy == "evolve" else {}
+    for name, wider in widened.items():
+        after = after.with_type(name, wider)
+    if schema is None:
+        after = _sequence_last(after)
+    return Conformed(
+        batch=_fitted(batch, after, rules=rules),
+        schema=after,
+        changed=after != schema,
+        discarded=(*(growth.refused if policy == "discard_columns" else ()), *growth.untyped),
+        added=growth.added if schema is not None else (),
+        widened=widened,
+    )
+
+
+def _check_key(batch: ChangeBatch, schema: StructType | None, table: str) -> None:
+    missing = [name for name in batch.key if schema is not None and name not in schema]
+    if missing:
+        raise DataError(
+            f"{_named(table)} has no key column {', '.join(missing)}",
+            advice="correct `key` in the table's config",
+        )
+
+
+def _frozen(columns: Sequence[str], table: str) -> DataError:
+    return DataError(
+        f"{_named(table)} has no column {', '.join(columns)}, and its schema is frozen; nothing was written",
+        advice="leave the columns out, add them to the table, or set `changes.schema` to another policy",
+    )
+
+
+def _named(table: str) -> str:
+    return f"table {table}" if table else "the table"
+
+
+def _sequence_last(schema: StructType) -> StructType:
+    """A format's own order is of little interest to readers, so it stands behind their columns."""
+    found = schema.get(SEQUENCE)
+    return schema if found is None else schema.without([SEQUENCE]).append([found])
+
+
+def _widened(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> dict[str, DataType]:
+    """The columns that need a wider type for this batch; deletes don't count."""
+    upserts = batch.frame.filter(pl.col(OP) == UPSERT)
+    found: dict[str, DataType] = {}
+    for item in schema.fields:
+        if item.name in batch.columns:
+            wider = widened_type(upserts[item.name], item.type, rules=rules)
+            if wider is not None:
+                found[item.name] = wider
+    return found
+
+
+def _fitted(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> ChangeBatch:
+    """The batch in the schema's types and order, without the records that do not fit."""
+    frame = batch.frame
+    needed = {*batch.key, *batch.sequence}
+    upserts = frame[OP] == UPSERT
+    columns: list[pl.Series] = []
+    misfits: list[tuple[pl.Series, Misfit]] = []
+    for item in schema.fields:
+        if item.name not in batch.columns:
+            continue
+        found = fit(frame[item.name], item.type, column=item.name, rules=rules)
+        columns.append(found.values)
+        # What a delete says beyond its key and sequence means nothing, so it need not fit.
+        misfits.extend(
+            (lost if item.name in needed else lost & upserts, reason) for lost, reason in found.misfits
+        )
+    dropped = [name for name in batch.columns if name not in schema]
+    if rules.refuse_unknown:
+        misfits.extend((frame[name].is_not_null() & upserts, _unknown(name)) for name in dropped)
+    flags = {absence(name) for name in dropped}
+    # A batch of nothing but truncates has key columns without a type.
+    kept = [name for name in dropped if name in needed]
+    control = [name for name in frame.columns if is_control(name) and name not in flags]
+    fitted = pl.DataFrame([*columns, *(frame[name] for name in (*kept, *control))])
+    reasons: dict[int, Misfit] = {}
+    for lost, reason in misfits:
+        for ordinal in frame[ORDINAL].filter(lost).to_list():
+            reasons.setdefault(ordinal, reason)
+    return replace(batch, frame=fitted).reject(reasons)
+
+
+def _unknown(name: str) -> Misfit:
+    return Misfit(UNKNOWN_COLUMN, f"the table has no column {name}")

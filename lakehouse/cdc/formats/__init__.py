@@ -1,0 +1,42 @@
+"""The change formats: one module each, all read into the normal form of `lakehouse.cdc.changes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from lakehouse.cdc.changes import ChangeBatch
+from lakehouse.cdc.formats import debezium, rows
+from lakehouse.cdc.formats.base import Format, Settings, settings_of
+from lakehouse.errors import NotBuiltError
+
+FORMATS: Final[Mapping[str, Format]] = {"rows": rows.read, "debezium": debezium.read}
+"""The formats that this release reads, by the names of the config."""
+
+
+def normalize(records: object, *, format: str, settings: Settings) -> ChangeBatch:  # noqa: A002 - the config's word
+    """Reads records of any format into the normal form.
+
+    Args:
+        records: An Arrow stream, an iterable of dicts or raw events, or what
+            `lakehouse.cdc.sources.read_files` gives.
+        format: ``changes.format`` of the table's config.
+        settings: How the table's changes look; see `settings_of`.
+
+    Returns:
+        The batch. Records that can't be used are in its ``rejected``, they don't raise.
+
+    Raises:
+        DataError: The batch as a whole can't be used.
+        NotBuiltError: This release does not read the format.
+    """
+    read = FORMATS.get(format)
+    if read is None:
+        raise NotBuiltError(
+            f"changes of the format {format} can't be read by this release",
+            advice=f"formats are {', '.join(FORMATS)}",
+        )
+    return read(records, settings=settings)
+
+
+__all__ = ["FORMATS", "Format", "Settings", "normalize", "settings_of"]

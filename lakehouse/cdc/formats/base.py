@@ -1,0 +1,84 @@
+"""What every change format is given and gives: the interface of this folder.
+
+A format is a module with one function ``read(records, *, settings) -> ChangeBatch`` that is entered in
+`lakehouse.cdc.formats.FORMATS`. It gets the records as they were handed in, and gives the normal form of
+`lakehouse.cdc.changes`: one row per change, records that can't be used as rejected, the rest untouched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from lakehouse.cdc.changes import ChangeBatch
+from lakehouse.config.models.changes import UNAVAILABLE, BinaryMode, DecimalMode, Encoding, TimeMode
+from lakehouse.config.models.tables import TableConfig
+from lakehouse.delta.datatypes import DataType
+from lakehouse.delta.type_names import parse_type
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How the changes of one table look.
+
+    Args:
+        key: The columns that identify a row, in order.
+        sequence: The columns that order the changes of a key; None takes the format's own order.
+        types: The declared types of columns, by name; the values of other columns say theirs.
+        ignore_null_updates: Whether null in an upsert means "not stated".
+        decimals: Debezium's ``decimal.handling.mode``, for events without a schema.
+        times: Debezium's ``time.precision.mode``, for events without a schema.
+        binary: Debezium's ``binary.handling.mode``, for events without a schema.
+        encodings: How single columns are written, before the three modes.
+        unavailable_value: Debezium's ``unavailable.value.placeholder``.
+        source_table: The table whose changes are taken from a stream of several (``orders``,
+            ``public.orders``, ``shop.public.orders`` or the topic); None expects changes of one table.
+    """
+
+    key: tuple[str, ...]
+    sequence: tuple[str, ...] | None = None
+    types: Mapping[str, DataType] = field(default_factory=dict)
+    ignore_null_updates: bool = False
+    decimals: DecimalMode = "precise"
+    times: TimeMode = "adaptive"
+    binary: BinaryMode = "bytes"
+    encodings: Mapping[str, Encoding] = field(default_factory=dict)
+    unavailable_value: str = UNAVAILABLE
+    source_table: str | None = None
+
+
+class Format(Protocol):
+    """A change format."""
+
+    def __call__(self, records: object, /, *, settings: Settings) -> ChangeBatch:
+        """Reads records into the normal form; see the module's text."""
+
+
+def settings_of(config: TableConfig, *, source_table: str | None = None) -> Settings:
+    """The settings of a table's changes, as its config says.
+
+    Args:
+        config: The table's section of the config file.
+        source_table: The table whose changes are taken from a stream of several.
+
+    Returns:
+        The settings.
+
+    Raises:
+        UsageError: A declared type is none.
+    """
+    changes = config.changes
+    declared = config.column_schema or {}
+    return Settings(
+        key=tuple(config.key),
+        sequence=None if changes.sequence is None else tuple(changes.sequence),
+        types={name: parse_type(text) for name, text in declared.items()},
+        ignore_null_updates=changes.ignore_null_updates,
+        decimals=changes.decimals,
+        times=changes.times,
+        binary=changes.binary,
+        encodings=dict(changes.encodings),
+        unavailable_value=changes.unavailable_value,
+        source_table=source_table,
+    )

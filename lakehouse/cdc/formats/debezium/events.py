@@ -1,0 +1,257 @@
+"""What a Debezium record is: the layers around it taken off, its parts apart.
+
+A record can be the envelope itself (``before``, after``, ``op``, ``source``), wrapped in ``{schema,
+payload}`` (Kafka Connect's JSON converter with schemas), inside a message of ``{key, value, headers, ...}``,
+or the flattened form that ``ExtractNewRecordState`` makes (the row's fields with ``__op``, ``__deleted``,
+``__lsn`` and the like). Each layer can be an object or JSON that is yet to be read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, TypeAlias
+
+from lakehouse.cdc.changes import Misfit
+from lakehouse.cdc.formats.debezium.parsing import DocumentReader
+from lakehouse.cdc.formats.finish import UNKNOWN_OP
+from lakehouse.cdc.records import BROKEN_JSON, Broken
+
+Fields: TypeAlias = Mapping[str, object]
+
+NOT_AN_EVENT: Final = "not_an_event"
+NO_ROW: Final = "no_row"
+METADATA: Final = "__"
+"""What the names of added fields begin with in the flattened form."""
+
+_EMPTY: Final[Fields] = {}
+_TOPIC: Final = ("destination", "topic")
+_MESSAGE: Final = frozenset(
+    {
+        "key",
+        "value",
+        "headers",
+        "partition",
+        "offset",
+        "timestamp",
+        "timestampType",
+        "timestamp_type",
+        *_TOPIC,
+    }
+)
+_DOCUMENT: Final = frozenset({"schema", "payload"})
+_FLATTENED: Final = frozenset(
+    {"__op", "__deleted", "__lsn", "__table", "__source_ts_ms", "__source_lsn", "__ts_ms"}
+)
+_HEARTBEAT: Final = frozenset({"ts_ms", "ts_us", "ts_ns"})
+_OPS: Final = frozenset({"c", "r", "u", "d", "t"})
+_NOT_AN_EVENT: Final = Misfit(NOT_AN_EVENT, "the record is no Debezium event")
+_NO_OP: Final = Misfit(UNKNOWN_OP, "op is none of c, r, u, d, t, m")
+_NO_AFTER: Final = Misfit(NO_ROW, "the event has no row after the change")
+
+
+class Event(NamedTuple):
+    """One change event.
+
+    Args:
+        position: Which record it is, from 0.
+        op: ``c`` insert, ``r`` read by a snapshot, ``u`` update, ``d`` delete, ``t`` truncate.
+        before: The row before, as far as the source gives it.
+        after: The row after; empty for deletes and truncates.
+        key: The message's key, empty where there is none.
+        source: Where in the source the change was made; in the flattened form the fields that begin
+            with ``__`` or ``__source_``, without that.
+        total_order: Its number in its transaction, from 1, or None.
+        schema: The Kafka Connect fields of the row, or None.
+        topic: The message's topic, or None.
+        moved: Whether it is known to be the second half of a key change: True, False, None not known.
+    """
+
+    position: int
+    op: str
+    before: Fields
+    after: Fields
+    key: Fields
+    source: Fields
+    total_order: int | None
+    schema: Sequence[Fields] | None
+    topic: str | None
+    moved: bool | None
+
+
+class Ignored:
+    """Stands for a record that is no change of a row."""
+
+    __slots__ = ()
+
+
+IGNORED: Final = Ignored()
+
+
+class EventReader:
+    """Takes the layers off the records of one batch, part after part."""
+
+    def __init__(self) -> None:
+        self._documents = DocumentReader()
+        self._messages: dict[tuple[str, ...], bool] = {}
+
+    def read(self, items: Sequence[object], *, first: int) -> list[Event | Ignored | Misfit]:
+        """Reads some records.
+
+        Args:
+            items: The records.
+            first: The position of the first of them.
+
+        Returns:
+            One for each: the event; `IGNORED` for tombstones, heartbeats, transaction borders, logical
+            messages and schema changes; or why the record can't be used.
+        """
+        messages = [self._message(item) for item in self._documents.read(items)]
+        keys = self._documents.read([message.key for message in messages])
+        values = self._documents.read([message.value for message in messages])
+        return [
+            self._event(position, message, key, value)
+            for position, (message, key, value) in enumerate(zip(messages, keys, values, strict=True), first)
+        ]
+
+    def _message(self, item: object) -> _Message:
+        if not isinstance(item, dict) or "value" not in item:
+            return _Message(None, item, None, None)
+        shape = tuple(item)
+        wrapped = self._messages.get(shape)
+        if wrapped is None:
+            wrapped = self._messages[shape] = len(shape) > 1 and _MESSAGE.issuperset(shape)
+        if not wrapped:
+            return _Message(None, item, None, None)
+        topic = item.get("destination") or item.get("topic")
+        return _Message(
+            item.get("key"), item["value"], item.get("headers"), topic if isinstance(topic, str) else None
+        )
+
+    def _payload(self, part: object) -> tuple[object, object]:
+        """A part's payload and its Kafka Connect schema, if it has one."""
+        if isinstance(part, dict) and len(part) == 2 and "payload" in part and "schema" in part:
+            return part["payload"], self._documents.schema(part["schema"])
+        return part, None
+
+    def _event(
+        self, position: int, message: _Message, key: object, value: object
+    ) -> Event | Ignored | Misfit:
+        payload, schema = self._payload(value)
+        if payload is None:
+            return IGNORED
+        if not isinstance(payload, dict):
+            return BROKEN_JSON if isinstance(payload, Broken) else _NOT_AN_EVENT
+        named, _ = self._payload(key)
+        key_fields = named if isinstance(named, dict) else _EMPTY
+        if "op" in payload and ("source" in payload or "after" in payload or "before" in payload):
+            return _enveloped(position, message, key_fields, payload, schema)
+        if not payload:
+            return _NOT_AN_EVENT
+        if _FLATTENED.isdisjoint(payload) and _is_no_change(payload):
+            return IGNORED
+        return _flattened(position, message, key_fields, payload, schema)
+
+
+class _Message(NamedTuple):
+    """A record with the outermost layer off."""
+
+    key: object
+    value: object
+    headers: object
+    topic: str | None
+
+
+def _is_no_change(payload: Fields) -> bool:
+    """Transaction borders, heartbeats and schema changes."""
+    if payload.keys() <= _HEARTBEAT or ("ddl" in payload and "source" in payload):
+        return True
+    return payload.get("status") in {"BEGIN", "END"} and "event_count" in payload
+
+
+def _enveloped(
+    position: int, message: _Message, key: Fields, payload: Fields, schema: object
+) -> Event | Ignored | Misfit:
+    op = payload["op"]
+    if op == "m":
+        return IGNORED
+    if not isinstance(op, str) or op not in _OPS:
+        return _NO_OP
+    before, after, source = payload.get("before"), payload.get("after"), payload.get("source")
+    if not isinstance(after, dict):
+        if op in {"c", "r", "u"}:
+            return _NO_AFTER
+        after = _EMPTY
+    transaction = payload.get("transaction")
+    order = transaction.get("total_order") if isinstance(transaction, dict) else None
+    return Event(
+        position=position,
+        op=op,
+        before=before if isinstance(before, dict) else _EMPTY,
+        after=_EMPTY if op in {"d", "t"} else after,
+        key=key,
+        source=source if isinstance(source, dict) else _EMPTY,
+        total_order=_number(order),
+        schema=None if schema is None else _row_fields(schema),
+        topic=message.topic,
+        moved=_moved(message.headers),
+    )
+
+
+def _flattened(
+    position: int, message: _Message, key: Fields, payload: Fields, schema: object
+) -> Event | Ignored | Misfit:
+    added = {name: value for name, value in payload.items() if name.startswith(METADATA)}
+    op = added.get("__op")
+    if added.get("__deleted") in {"true", True}:
+        op = "d"
+    if op is None:
+        op = "u"
+    if op == "m":
+        return IGNORED
+    if not isinstance(op, str) or op not in _OPS:
+        return _NO_OP
+    row = {name: value for name, value in payload.items() if not name.startswith(METADATA)}
+    source = {name[len(METADATA) :].removeprefix("source_"): value for name, value in added.items()}
+    return Event(
+        position=position,
+        op=op,
+        before=row if op == "d" else _EMPTY,
+        after=_EMPTY if op in {"d", "t"} else row,
+        key=key,
+        source=source,
+        total_order=_number(source.get("transaction_total_order")),
+        schema=None if schema is None else _fields(schema),
+        topic=message.topic,
+        moved=_moved(message.headers),
+    )
+
+
+def _number(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) else None
+
+
+def _row_fields(schema: object) -> Sequence[Fields] | None:
+    """The fields of the row in an envelope's schema."""
+    for field in _fields(schema) or ():
+        if field.get("field") in {"after", "before"}:
+            return _fields(field)
+    return None
+
+
+def _fields(schema: object) -> Sequence[Fields] | None:
+    fields = schema.get("fields") if isinstance(schema, dict) else None
+    return fields if isinstance(fields, list) else None
+
+
+def _moved(headers: object) -> bool | None:
+    """Whether the headers name the row's old key; None where there are no headers to look at."""
+    if not headers:
+        return None
+    if isinstance(headers, dict):
+        return "__debezium.oldkey" in headers
+    if not isinstance(headers, (list, tuple)):
+        return None
+    names = [item.get("key") if isinstance(item, dict) else item[0] for item in headers if item]
+    return "__debezium.oldkey" in names

@@ -1,0 +1,173 @@
+"""The format ``rows``: the table's own columns, one row per change.
+
+Beside the columns of the table a row may have
+
+- ``_op``: ``insert update upsert delete truncate`` or Debezium's letters ``c r u d t``, in any case. Without
+  it, or null, the row is an upsert: the merge finds out whether it inserts or updates.
+- ``_sequence``: orders the changes of a key, unless the config names columns for that (then it is left out).
+
+A column that a dict lacks is absent in that row; a column that an Arrow table lacks is absent in all of
+them. Of a delete only key and sequence count, of a truncate only the sequence. Arrow columns keep their
+types; values of dicts become the declared types of the config, or what
+`lakehouse.cdc.formats.values.infer` makes of them. Declared binary columns are read as base64 in text, and
+declared dates and timestamps as ISO text, or as days and microseconds in numbers, unless ``encodings``
+says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import polars as pl
+
+from lakehouse.cdc.changes import (
+    DELETE,
+    OP,
+    OPERATION,
+    ORDINAL,
+    SEQUENCE,
+    TRUNCATE,
+    UPSERT,
+    ChangeBatch,
+    Misfit,
+    Rejected,
+)
+from lakehouse.cdc.formats.assemble import Row, Rows, assemble
+from lakehouse.cdc.formats.base import Settings
+from lakehouse.cdc.formats.encodings import declared_codec
+from lakehouse.cdc.formats.finish import UNKNOWN_OP, Draft, check_names, finish
+from lakehouse.cdc.formats.values.codec import Codec
+from lakehouse.cdc.records import BROKEN, BROKEN_JSON, Records, Tabular, as_document, as_records, parse_json
+
+NOT_A_ROW: Final = "not_a_row"
+"""Reason: a record is no object with text as names."""
+
+OPERATIONS: Final[Mapping[str, int]] = {
+    "insert": UPSERT,
+    "update": UPSERT,
+    "upsert": UPSERT,
+    "c": UPSERT,
+    "r": UPSERT,
+    "u": UPSERT,
+    "delete": DELETE,
+    "d": DELETE,
+    "truncate": TRUNCATE,
+    "t": TRUNCATE,
+}
+"""What the words of ``_op`` mean."""
+
+_UNKNOWN: Final = -1
+
+
+def read(records: object, *, settings: Settings) -> ChangeBatch:
+    """Reads rows.
+
+    Args:
+        records: Anything that `lakehouse.cdc.records.as_records` takes.
+        settings: How the table's changes look.
+
+    Returns:
+        The batch.
+
+    Raises:
+        DataError: The columns can't be read, have names that differ by case only, or lack the key.
+    """
+    taken = as_records(records)
+    return _from_columns(taken, settings) if isinstance(taken, Tabular) else _from_objects(taken, settings)
+
+
+def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
+    frame = table.frame
+    check_names(frame.columns)
+    positions = range(frame.height) if table.positions is None else table.positions
+    ordinals = pl.Series(ORDINAL, positions, dtype=pl.Int64)
+    frame = frame.with_columns(_operations(frame), ordinals)
+    if OPERATION in frame.columns:
+        frame = frame.drop(OPERATION)
+    return _finished(frame, settings, origin=table, rejected=table.rejected, misfits={})
+
+
+def _operations(frame: pl.DataFrame) -> pl.Series:
+    """The column ``__op``; -1 where ``_op`` is not known."""
+    if OPERATION not in frame.columns:
+        return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
+    words = frame[OPERATION]
+    if words.dtype == pl.Null:
+        return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
+    text = words.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
+    known = text.replace_strict(OPERATIONS, default=_UNKNOWN, return_dtype=pl.Int8)
+    return known.set(words.is_null(), UPSERT).alias(OP)
+
+
+def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
+    positions: list[int] = []
+    ops: list[int] = []
+    rows: list[Row] = []
+    rejected: list[Rejected] = []
+    for position, item in enumerate(_parsed(records)):
+        if not isinstance(item, Mapping) or not all(type(name) is str for name in item):
+            misfit = (
+                BROKEN_JSON if item is BROKEN else Misfit(NOT_A_ROW, "the record is no object of columns")
+            )
+            raw = records.raw(position)
+            rejected.append(Rejected(position, records.line(position), misfit.reason, misfit.detail, raw))
+            continue
+        ops.append(_operation(item.get(OPERATION)))
+        rows.append(
+            {name: value for name, value in item.items() if name != OPERATION} if OPERATION in item else item
+        )
+        positions.append(position)
+    frame, misfits = assemble(Rows(ordinals=positions, ops=ops, rows=rows), choose=_codecs(settings))
+    return _finished(frame, settings, origin=records, rejected=tuple(rejected), misfits=misfits)
+
+
+def _parsed(records: Records) -> list[object]:
+    """The records with JSON read."""
+    items: list[object] = list(records.items)
+    raw = {place: text for place, item in enumerate(items) if (text := as_document(item)) is not None}
+    for place, value in zip(raw, parse_json(list(raw.values())), strict=True):
+        items[place] = value
+    return items
+
+
+def _operation(word: object) -> int:
+    if word is None:
+        return UPSERT
+    return OPERATIONS.get(word.strip().lower(), _UNKNOWN) if isinstance(word, str) else _UNKNOWN
+
+
+def _codecs(settings: Settings) -> Callable[[str, int], Codec]:
+    def choose(name: str, _schema: int) -> Codec:
+        return declared_codec(name, settings=settings)
+
+    return choose
+
+
+def _finished(
+    frame: pl.DataFrame,
+    settings: Settings,
+    *,
+    origin: Records | Tabular,
+    rejected: tuple[Rejected, ...],
+    misfits: Mapping[int, Misfit],
+) -> ChangeBatch:
+    unknown = frame.filter(pl.col(OP) == _UNKNOWN)[ORDINAL]
+    words = Misfit(UNKNOWN_OP, f"{OPERATION} is none of {', '.join(OPERATIONS)}")
+    sequence = settings.sequence
+    if sequence is None:
+        sequence = (SEQUENCE,) if SEQUENCE in frame.columns else ()
+    if SEQUENCE in frame.columns and SEQUENCE not in sequence:
+        frame = frame.drop(SEQUENCE, f"__absent__{SEQUENCE}", strict=False)
+    return finish(
+        Draft(
+            frame=frame,
+            key=settings.key,
+            sequence=sequence,
+            origin=origin,
+            total=len(origin),
+            rejected=rejected,
+            misfits={**dict.fromkeys(unknown.to_list(), words), **misfits},
+            ignore_null_updates=settings.ignore_null_updates,
+        )
+    )

@@ -1,0 +1,249 @@
+"""The verbs to look around with: ``status``, ``tables``, ``show``."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lakehouse.cli.cells import Cell, amount, moment, said, size
+from lakehouse.cli.grid import Grid
+from lakehouse.cli.lazy import verb
+from lakehouse.cli.output import Block, Fields, plural
+from lakehouse.cli.parameters import table_argument
+from lakehouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from lakehouse.config import TableConfig
+    from lakehouse.delta.datatypes import StructType
+    from lakehouse.delta.snapshot import Snapshot
+    from lakehouse.overview import TableStatus
+    from lakehouse.table import Table
+
+
+@verb("tables", examples=["lakehouse tables", "lakehouse tables --json"], python="lake.tables")
+@click.pass_obj
+def tables(session: Session) -> None:
+    """List the tables of the config: what they hold, whose they are, their key.
+
+    Only the config is read; `lakehouse status` looks at the tables themselves.
+    """
+    sections = [(name, session.lake.table(name).config) for name in session.lake.tables]
+    document = [{"table": name, **_config_document(section)} for name, section in sections]
+    rows = [
+        [
+            said(name),
+            said(", ".join(section.key)),
+            said(", ".join(section.partition_by)),
+            said(section.changes.format),
+            said(section.owner),
+            said(", ".join(section.tags)),
+            said(section.description),
+        ]
+        for name, section in sections
+    ]
+    grid = Grid(["table", "key", "partitions", "changes", "owner", "tags", "description"], rows)
+    shown = grid.without_empty("partitions", "owner", "tags", "description")
+    session.out.emit({"tables": document}, shown if rows else "the config names no tables")
+
+
+def _config_document(section: TableConfig) -> dict[str, Any]:
+    return {
+        "description": section.description,
+        "owner": section.owner,
+        "tags": list(section.tags),
+        "key": list(section.key),
+        "partition_by": list(section.partition_by),
+        "format": section.changes.format,
+    }
+
+
+@verb("show", examples=["lakehouse show customers"], python="lake.table(...).snapshot(), .config, .tags()")
+@table_argument()
+@click.pass_obj
+def show(session: Session, *, table: str) -> None:
+    """Show one table: columns, version, size, features, tags.
+
+    Of a table that has not been made yet, what the config says of it.
+    """
+    place = session.lake.table(table)
+    if not place.exists():
+        _show_plan(session, place)
+        return
+    snapshot = place.snapshot()
+    tags = place.tags()
+    files = snapshot.files.values()
+    rows = _live_rows(snapshot)
+    made = datetime.fromtimestamp(snapshot.timestamp_ms / 1000, tz=UTC)
+    vectors = sum(each.deletion_vector is not None for each in files)
+    stored = sum(each.size for each in files)
+    features = sorted(
+        {*(snapshot.protocol.reader_features or ()), *(snapshot.protocol.writer_features or ())}
+    )
+    columns = _columns(place.config, snapshot.schema)
+    document = {
+        "table": table,
+        "exists": True,
+        **_config_document(place.config),
+        "location": place.storage.url,
+        "version": snapshot.version,
+        "timestamp": made,
+        "rows": rows,
+        "files": len(snapshot.files),
+        "bytes": stored,
+        "vectors": vectors,
+        "columns": columns,
+        "protocol": {
+            "reader": snapshot.protocol.min_reader_version,
+            "writer": snapshot.protocol.min_writer_version,
+            "features": features,
+        },
+        "properties": dict(snapshot.metadata.configuration),
+        "version_tags": {each.name: each.version for each in tags},
+    }
+    counted = "" if rows is None else f"{plural(rows, 'row')} in "
+    hidden = f", {plural(vectors, 'deletion vector')}" if vectors else ""
+    facts = Fields(
+        *_config_fields(table, place.config),
+        ("location", place.storage.url),
+        ("version", f"{snapshot.version} of {moment(made.replace(microsecond=0))}"),
+        ("holds", f"{counted}{plural(len(snapshot.files), 'file')} ({size(stored)}{hidden})"),
+        ("tags", ", ".join(f"{each.name} = {each.version}" for each in tags) or None),
+        ("features", ", ".join(features) or None),
+        (
+            "properties",
+            ", ".join(f"{key}={value}" for key, value in snapshot.metadata.configuration.items()) or None,
+        ),
+    )
+    session.out.emit(document, facts, "", _columns_grid(columns))
+
+
+def _show_plan(session: Session, place: Table) -> None:
+    columns = _columns(place.config, None)
+    document = {
+        "table": place.name,
+        "exists": False,
+        **_config_document(place.config),
+        "location": place.storage.url,
+        "columns": columns,
+    }
+    facts = Fields(
+        *_config_fields(place.name, place.config),
+        ("location", place.storage.url),
+        ("version", "none: it has not been made yet"),
+    )
+    blocks: list[Block] = [facts]
+    if columns:
+        blocks += ["", _columns_grid(columns)]
+    session.out.emit(document, *blocks)
+    if columns:
+        session.out.next_steps(("lakehouse apply", "make it"))
+    else:
+        session.out.next_steps((f"lakehouse merge {place.name} FILE", "the first merge makes it"))
+
+
+def _config_fields(table: str, section: TableConfig) -> list[tuple[str, object]]:
+    return [
+        ("table", table),
+        ("description", section.description or None),
+        ("owner", section.owner or None),
+        ("labels", ", ".join(section.tags) or None),
+        ("key", ", ".join(section.key) or "none"),
+        ("partitions", ", ".join(section.partition_by) or None),
+        ("changes", section.changes.format),
+    ]
+
+
+def _columns(section: TableConfig, schema: StructType | None) -> list[dict[str, Any]]:
+    """Name, type and what is special, of the table's columns or, before it is made, of the config's."""
+    from lakehouse.delta.type_names import type_string
+
+    if schema is not None:
+        found = [(each.name, type_string(each.type), each.nullable) for each in schema]
+    else:
+        found = [(name, text, True) for name, text in (section.column_schema or {}).items()]
+    return [
+        {
+            "name": name,
+            "type": text,
+            "nullable": nullable,
+            "key": name in section.key,
+            "partition": name in section.partition_by,
+            "pii": list(section.pii[name].entities) if name in section.pii else [],
+        }
+        for name, text, nullable in found
+    ]
+
+
+def _columns_grid(columns: list[dict[str, Any]]) -> Grid:
+    rows = []
+    for each in columns:
+        notes = [word for word in ("key", "partition") if each[word]]
+        notes += [] if each["nullable"] else ["not null"]
+        notes += each["pii"]
+        rows.append([said(each["name"]), said(each["type"]), said(", ".join(notes))])
+    return Grid(["column", "type", "is"], rows).without_empty("is")
+
+
+def _live_rows(snapshot: Snapshot) -> int | None:
+    from lakehouse.timetravel.restore import live_rows
+
+    return live_rows(snapshot)
+
+
+@verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
+@click.pass_obj
+def status(session: Session) -> None:
+    """Show the whole lake at a glance: every table's version, age, rows, size.
+
+    Read from the tables' logs alone: no data file is opened.
+    """
+    found = session.lake.status()
+    document = {
+        "lake": found.lake,
+        "root": found.root,
+        "tables": [
+            {
+                "table": each.table,
+                "exists": each.version is not None,
+                "version": each.version,
+                "changed": each.changed,
+                "rows": each.rows,
+                "files": each.files,
+                "bytes": each.bytes,
+                "hidden_rows": each.hidden_rows,
+                "tags": list(each.tags),
+                "owner": each.owner,
+                "description": each.description,
+            }
+            for each in found.tables
+        ],
+    }
+    grid = Grid(
+        ["table", "version", "changed", "rows", "deleted", "files", "size", "tags", "owner"],
+        [_status_row(each) for each in found.tables],
+    )
+    head = f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}"
+    blocks: list[Block] = [head]
+    if found.tables:
+        blocks += ["", grid.without_empty("deleted", "tags", "owner")]
+    session.out.emit(document, *blocks)
+    if any(each.version is None for each in found.tables):
+        session.out.next_steps(("lakehouse apply", "make the tables that are not there yet"))
+
+
+def _status_row(each: TableStatus) -> list[Cell]:
+    if each.version is None or each.changed is None:
+        return [said(each.table), said("none"), *(said("") for _ in range(6)), said(each.owner)]
+    return [
+        said(each.table),
+        amount(each.version),
+        said(moment(each.changed.replace(microsecond=0))),
+        amount(each.rows),
+        amount(each.hidden_rows) if each.hidden_rows else said(""),
+        amount(each.files),
+        said(size(each.bytes)),
+        said(", ".join(each.tags)),
+        said(each.owner),
+    ]

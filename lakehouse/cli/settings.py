@@ -1,0 +1,72 @@
+"""The verbs about the config file: ``config check``, ``config show``, ``config schema``."""
+
+from __future__ import annotations
+
+import click
+
+from lakehouse.cli.lazy import VerbGroup, verb
+from lakehouse.cli.output import listing, plural
+from lakehouse.cli.session import Session
+
+
+@click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
+def config() -> None:
+    """Check, show and describe the config file."""
+
+
+@verb(
+    "check",
+    examples=["lakehouse config check", "lakehouse -c other.yaml config check --json"],
+    python="lakehouse.config.load_config(path)",
+)
+@click.pass_obj
+def check(session: Session) -> None:
+    """Find everything that is wrong in the config file.
+
+    All problems at once, each with file, line, column, path and the nearest valid name. Nothing is opened:
+    no store, no table. Exit code 2 if there are any.
+    """
+    from lakehouse.config import load_config
+
+    path = session.config_path()
+    loaded = load_config(path)
+    names = list(loaded.tables)
+    session.out.emit(
+        {"config": path, "name": loaded.name, "tables": names, "problems": []},
+        f"{path} is fine: {plural(len(names), 'table')}" + (f" ({listing(names)})" if names else ""),
+    )
+
+
+@verb(
+    "show",
+    examples=["lakehouse config show", "lakehouse config show --json"],
+    python="lakehouse.config.load_config(path)",
+)
+@click.pass_obj
+def show(session: Session) -> None:
+    """Show the config as it is understood: defaults filled in, secrets masked."""
+    from lakehouse.config import load_config
+    from lakehouse.config.render import as_dict, render
+
+    loaded = load_config(session.config_path())
+    if session.as_json:
+        session.out.emit_json(as_dict(loaded))
+    else:
+        session.out.show(render(loaded).rstrip("\n"))
+
+
+@verb(
+    "schema",
+    examples=["lakehouse config schema > lakehouse.schema.json"],
+    python="lakehouse.config.schema.json_schema()",
+)
+@click.pass_obj
+def schema(session: Session) -> None:
+    """Print the JSON schema of the config file, which editors complete from."""
+    from lakehouse.config.schema import schema_text
+
+    session.out.show(schema_text().rstrip("\n"))
+
+
+for _command in (check, show, schema):
+    config.add_command(_command)

@@ -1,0 +1,144 @@
+"""The whole config file."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Annotated, Final, Literal
+
+from pydantic import Field, PlainValidator, PrivateAttr, WithJsonSchema
+
+from lakehouse.config.models.base import KIND, SHOWN, Model, Name
+from lakehouse.config.models.jobs import AlertConfig, JobConfig
+from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
+from lakehouse.config.models.pii import PiiConfig
+from lakehouse.config.models.storage import KeysConfig, StorageConfig
+from lakehouse.config.models.tables import TableConfig
+from lakehouse.config.nearest import nearest
+from lakehouse.config.secrets import SecretUrl
+
+_DIALECTS: Final = ("sqlite", "postgresql", "mysql", "mariadb", "oracle", "mssql")
+_STATE: Final = re.compile(r"([a-z][a-z0-9_]*)(\+[a-z0-9_]+)?://", re.ASCII)
+
+
+def _state(value: object) -> SecretUrl:
+    if isinstance(value, SecretUrl):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected a database URL")
+    match = _STATE.match(value)
+    if match is None:
+        # Never shown: it can hold a password.
+        raise ValueError("is no database URL: write sqlite:///folder/state.db or postgresql://host/database")
+    dialect = match.group(1)
+    if dialect not in _DIALECTS:
+        near = "postgresql" if dialect.startswith("postgres") else nearest(dialect, _DIALECTS)
+        if near is not None:
+            raise ValueError(f"unknown database `{dialect}`; did you mean `{near}`?")
+    return SecretUrl(str(value))
+
+
+StateUrl = Annotated[
+    SecretUrl, PlainValidator(_state), SHOWN, WithJsonSchema({"type": "string", KIND: "database URL"})
+]
+
+
+class Config(Model):
+    """The config of a lake, as `lakehouse.config.load_config` reads it."""
+
+    version: Literal[1] = Field(description="The version of this format.")
+    name: Name = Field(
+        default="lake", description="What the lake is called in logs, metrics and certificates."
+    )
+    storage: StorageConfig = Field(default_factory=StorageConfig, description="Where the tables lie.")
+    state: StateUrl = Field(
+        default_factory=lambda: SecretUrl(""),
+        description=(
+            "The database of holds, requests and runs, as an SQLAlchemy URL. Without it, an SQLite file in "
+            "`_lakehouse` below the root, or beside the config where the root is a bucket. Several daemons "
+            "on several hosts need PostgreSQL."
+        ),
+    )
+    keys: KeysConfig = Field(
+        default_factory=KeysConfig,
+        description="Where the keys come from that mask, sign and shred.",
+    )
+    tables: dict[str, TableConfig] = Field(default_factory=dict, description="The tables, by name.")
+    subjects: dict[str, SubjectConfig] = Field(
+        default_factory=dict, description="The kinds of people whose data is in the tables, by name."
+    )
+    requests: RequestsConfig = Field(
+        default_factory=RequestsConfig,
+        description="How requests for erasure and access are handled.",
+    )
+    pii: PiiConfig = Field(default_factory=PiiConfig, description="How personal data is found and masked.")
+    roles: dict[str, RoleConfig] = Field(
+        default_factory=dict, description="What somebody who reads in a role sees, by name."
+    )
+    jobs: dict[str, JobConfig] = Field(default_factory=dict, description="Work with a schedule, by name.")
+    alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
+
+    _base_dir: Path = PrivateAttr(default_factory=Path.cwd)
+    _source: str = PrivateAttr(default="")
+
+    @property
+    def base_dir(self) -> Path:
+        """The folder of the file, which relative paths are meant from; absolute."""
+        return self._base_dir
+
+    @property
+    def source(self) -> str:
+        """The file, as the user named it; empty for a config that came as a mapping."""
+        return self._source
+
+    def placed(self, *, base_dir: Path, source: str) -> Config:
+        """The same config with absolute paths, and the defaults that depend on them.
+
+        Args:
+            base_dir: The folder of the file; absolute.
+            source: The file, as the user named it.
+
+        Returns:
+            The config.
+        """
+        root = self.storage.root
+        if self.storage.is_local:
+            root = absolute(root, base_dir)
+        keys = self.keys.model_copy(update={"path": absolute(self.keys.path, base_dir)})
+        placed = self.model_copy(
+            update={
+                "storage": self.storage.model_copy(update={"root": root.rstrip("/") or "/"}),
+                "state": _placed_state(self.state, root=root, base_dir=base_dir),
+                "keys": keys,
+            }
+        )
+        placed._base_dir = base_dir
+        placed._source = source
+        return placed
+
+
+def absolute(path: str, base_dir: Path) -> str:
+    """Makes a path of the config absolute.
+
+    Args:
+        path: As written; ``~`` is the home folder.
+        base_dir: What a relative path is meant from; absolute.
+
+    Returns:
+        The path; without ``..`` in it.
+    """
+    whole = base_dir / Path(path).expanduser()
+    return str(whole.resolve() if ".." in whole.parts else whole)
+
+
+def _placed_state(state: SecretUrl, *, root: str, base_dir: Path) -> SecretUrl:
+    url = state.get_secret_value()
+    if not url and root.startswith("memory:"):
+        return SecretUrl("sqlite://")
+    if not url:
+        folder = Path(root) if "://" not in root else base_dir
+        return SecretUrl(f"sqlite:///{folder / '_lakehouse' / 'state.db'}")
+    match = re.fullmatch(r"(sqlite(?:\+\w+)?:///)(?!file:|:memory:)([^?]+)(.*)", url, re.DOTALL)
+    if match is None:
+        return state
+    return SecretUrl(match.group(1) + absolute(match.group(2), base_dir) + match.group(3))

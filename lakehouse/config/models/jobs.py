@@ -1,0 +1,120 @@
+"""Work with a schedule, and who hears of it: ``jobs`` and ``alerts``."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Annotated, Final, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+
+from lakehouse.config.models.base import (
+    KIND,
+    SHOWN,
+    Count,
+    Duration,
+    Flag,
+    Model,
+    Names,
+    TableSelection,
+    When,
+    distinct,
+    one_or_many,
+    parsed,
+)
+from lakehouse.config.models.zones import TimeZone
+from lakehouse.config.nearest import suggestion
+from lakehouse.config.secrets import AlertUrl
+
+JOB_KINDS: Final = ("retention", "vacuum", "erase", "compact", "verify", "merge", "freshness", "pii-scan")
+_FUNCTION: Final = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*[.:][^\W\d]\w*")
+
+AlertEvent = Literal["failed", "late", "overdue", "out_of_control", "recovered"]
+
+
+def _kind(text: str) -> str:
+    if text in JOB_KINDS or _FUNCTION.fullmatch(text):
+        return text
+    raise ValueError(
+        f"unknown job `{text}`{suggestion(text, JOB_KINDS, what='kinds')}"
+        + ("" if text.isidentifier() else " (or a Python function, as package.module.function)")
+    )
+
+
+def _address(value: object) -> AlertUrl:
+    if isinstance(value, AlertUrl):
+        return value
+    if not isinstance(value, str):
+        raise ValueError("expected an Apprise URL")
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://.", value) is None:
+        # Never shown: it can be a token.
+        raise ValueError("is no Apprise URL: it begins with a service, as mailto://, slack:// or json://")
+    return AlertUrl(str(value))
+
+
+JobKind = Annotated[
+    str,
+    PlainValidator(parsed(_kind, example="a kind of job")),
+    WithJsonSchema({"type": "string", "examples": list(JOB_KINDS), KIND: "kind of job"}),
+]
+Address = Annotated[
+    AlertUrl,
+    PlainValidator(_address),
+    SHOWN,
+    WithJsonSchema({"type": "string", "writeOnly": True, KIND: "secret URL"}),
+]
+
+
+class JobConfig(Model):
+    """Work with a schedule. Without `schedule` and `after` it runs when it is called."""
+
+    do: JobKind = Field(
+        description=(
+            "retention, vacuum, erase, compact, verify, merge, freshness, pii-scan, or a Python function by "
+            "its dotted name."
+        )
+    )
+    schedule: When | None = Field(
+        default=None,
+        description=(
+            'A cron line with five fields ("0 3 * * *"), an interval (every 15m), or a date '
+            "(2026-01-31T03:00)."
+        ),
+    )
+    timezone: TimeZone = Field(default="UTC", description="Whose clock the cron line or the date follows.")
+    tables: TableSelection = Field(
+        default="all", description="The tables that it works on: `all`, or a list."
+    )
+    after: Names = Field(default=(), description="Jobs after whose success it runs.")
+    retries: Count = Field(
+        default=2, description="How often a run that failed for a passing reason is tried again."
+    )
+    backoff: Duration = Field(
+        default=timedelta(seconds=30), description="The pause before a retry; it doubles each time."
+    )
+    timeout: Duration | None = Field(default=None, description="How long a run may take before it is ended.")
+    overlap: Literal["skip", "queue"] = Field(
+        default="skip", description="What a run does that is due while the one before still runs."
+    )
+    catch_up: Literal["latest", "all", "none"] = Field(
+        default="latest", description="Which of the runs that were missed are made up for."
+    )
+    jitter: Duration = Field(
+        default=timedelta(0), description="Starts each run up to so much later, by chance."
+    )
+    pause: Flag = Field(default=False, description="Whether the schedule is at rest.")
+
+
+class AlertConfig(Model):
+    """Who hears of what."""
+
+    to: Address = Field(description="An Apprise URL; from a variable, since it holds tokens.")
+    on: Annotated[
+        tuple[AlertEvent, ...], Field(min_length=1), BeforeValidator(one_or_many), AfterValidator(distinct)
+    ] = Field(
+        default=("failed", "late", "overdue"),
+        description=(
+            "failed: a run; late: a run that did not start; overdue: a request; out_of_control: a control "
+            "chart; recovered: one of these is well again."
+        ),
+    )

@@ -1,0 +1,134 @@
+"""How personal data is found and masked: ``pii``."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema, model_validator
+
+from lakehouse.config.models.base import KIND, Model, Name, RuleError, Share, Text, parsed
+from lakehouse.config.models.entities import EntityName
+from lakehouse.config.nearest import nearest
+from lakehouse.config.secrets import is_secret_name
+from lakehouse.config.variables import plain
+
+OPERATORS: Final = (
+    "redact", "replace", "mask", "hash", "tokenize", "encrypt", "fpe", "date_shift",
+    "generalize", "fake", "nullify", "keep",
+)  # fmt: skip
+# What the `regex` package, which Presidio searches with, understands beyond the standard library.
+_BEYOND: Final = ("bad escape", "look-behind requires", "unknown extension", "global flags")
+_OPERATOR: Final = re.compile(r"[a-z][a-z0-9_]*")
+
+
+def _pattern(text: str) -> str:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            re.compile(text)
+        except re.error as error:
+            if not str(error).startswith(_BEYOND):
+                raise ValueError(f"is no regular expression: {error}") from None
+    return text
+
+
+def _operator(text: str) -> str:
+    if text in OPERATORS:
+        return text
+    near = nearest(text, OPERATORS, cutoff=0.75)
+    if near is not None:
+        raise ValueError(f"unknown operator `{text}`; did you mean `{near}`?")
+    if _OPERATOR.fullmatch(text) is None:
+        raise ValueError(f"`{text}` is no name of an operator")
+    return text
+
+
+Pattern = Annotated[
+    str,
+    PlainValidator(parsed(_pattern, example="a regular expression")),
+    WithJsonSchema({"type": "string", KIND: "regular expression"}),
+]
+OperatorName = Annotated[
+    str,
+    PlainValidator(parsed(_operator, example="the name of an operator")),
+    WithJsonSchema({"type": "string", "examples": list(OPERATORS), KIND: "operator"}),
+]
+
+
+def _plain(name: str, value: object) -> object:
+    """The value without its template; that of the operator stays, for its own check."""
+    return value if name == "operator" else plain(value)
+
+
+class NlpConfig(Model):
+    """The language model that finds names and places in free text."""
+
+    engine: Literal["none", "spacy", "stanza", "transformers"] = Field(
+        default="spacy",
+        description="none: patterns only, which is fast; otherwise the library that runs the model.",
+    )
+    model: Name = Field(default="en_core_web_sm", description="The model, which must be installed.")
+
+
+class Recognizer(Model):
+    """A kind of personal data of your own."""
+
+    name: EntityName = Field(description="The entity that it finds, in capitals.")
+    regex: Pattern | None = Field(default=None, description="A regular expression that its values match.")
+    deny_list: tuple[Name, ...] | None = Field(
+        default=None, min_length=1, description="Its values, if they can be listed."
+    )
+    score: Share = Field(
+        default=0.5, description="How sure a match is, from 0 to 1, before context is looked at."
+    )
+    context: tuple[Name, ...] = Field(default=(), description="Words nearby that make a match surer.")
+
+    @model_validator(mode="after")
+    def _finds_something(self) -> Recognizer:
+        if (self.regex is None) == (self.deny_list is None):
+            raise RuleError("needs `regex` or `deny_list`, and not both")
+        return self
+
+
+class OperatorConfig(Model):
+    """What masks a kind of personal data; keys besides `operator` are settings of the operator."""
+
+    model_config: ClassVar[ConfigDict] = ConfigDict(extra="allow")
+
+    operator: OperatorName = Field(
+        description=(
+            "redact, replace, mask, hash, tokenize, encrypt, fpe, date_shift, generalize, fake, nullify, "
+            "keep, or any Presidio operator."
+        )
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _hide(cls, data: object) -> object:
+        if not isinstance(data, Mapping):
+            return data
+        return {
+            name: SecretStr(value) if isinstance(value, str) and is_secret_name(name) else _plain(name, value)
+            for name, value in data.items()
+        }
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The settings of the operator; those whose names say so are secret."""
+        return dict(self.model_extra or {})
+
+
+class PiiConfig(Model):
+    """How personal data is found and masked."""
+
+    language: Text = Field(default="en", description="Language of the free texts, as an ISO 639-1 code.")
+    nlp: NlpConfig = Field(default_factory=NlpConfig, description="The language model.")
+    min_score: Share = Field(default=0.5, description="How sure a finding must be, from 0 to 1, to count.")
+    recognizers: tuple[Recognizer, ...] = Field(default=(), description="Kinds of personal data of your own.")
+    operators: dict[EntityName, OperatorConfig] = Field(
+        default_factory=dict,
+        description="Entity: how it is masked. `DEFAULT` is for all others; without it they are redacted.",
+    )

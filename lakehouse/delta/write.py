@@ -1,0 +1,326 @@
+"""Writing data files: Parquet with exactly the table's types, and the ``add`` action that speaks of it.
+
+A file is made in memory and put into the store whole, so that nobody ever sees half of it. The Delta
+protocol says in section "Delta Data Type to Parquet Type Mappings" which types Parquet gets, and in
+section "Column Mapping" which names and ids.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+from uuid import uuid4
+
+import polars as pl
+
+from lakehouse.delta import column_mapping, partitions, paths, stats
+from lakehouse.delta.actions import AddFile, Metadata
+from lakehouse.delta.read_plan import shape
+from lakehouse.delta.schema import (
+    ArrayType,
+    DataType,
+    MapType,
+    PrimitiveType,
+    StructField,
+    StructType,
+    type_string,
+    type_to_polars,
+    walk,
+)
+from lakehouse.errors import DataError, LakehouseError, UnsupportedFeatureError, UsageError
+from lakehouse.storage import Storage
+
+ROW_GROUP_ROWS: Final = 128 * 1024
+TARGET_BYTES: Final = 128 * 1024 * 1024
+
+_Codec: TypeAlias = Literal["snappy", "zstd", "gzip", "lz4", "brotli", "uncompressed"]
+
+_CODEC_PROPERTY: Final = "delta.parquet.compression.codec"
+# By the property's value: Polars' name, and how the file's name tells it.
+_CODECS: Final[Mapping[str, tuple[_Codec, str]]] = {
+    "snappy": ("snappy", "snappy."),
+    "zstd": ("zstd", "zstd."),
+    "gzip": ("gzip", "gz."),
+    "lz4": ("lz4", "lz4raw."),
+    "lz4raw": ("lz4", "lz4raw."),
+    "lz4_raw": ("lz4", "lz4raw."),
+    "brotli": ("brotli", "br."),
+    "uncompressed": ("uncompressed", ""),
+    "none": ("uncompressed", ""),
+}
+# The lowest level of zstd is as small as its default on tables, and much faster.
+_LEVELS: Final[Mapping[_Codec, int]] = {"zstd": 1}
+# What Parquet usually makes of a frame in memory; the first file written tells better.
+_USUAL_SHRINKING: Final = 0.6
+_SMALLEST_FILE_ROWS: Final = 1024
+_DISPLAY: Final = "display"
+
+
+def write_file(
+    storage: Storage,
+    frame: pl.DataFrame,
+    *,
+    schema: StructType,
+    metadata: Metadata,
+    partition_values: Mapping[str, Any] | None = None,
+) -> AddFile:
+    """Write one data file.
+
+    Args:
+        storage: The table's root.
+        frame: The rows, under display names. Columns that the schema has and the frame lacks are written as
+            null; other types are cast where nothing is lost. Partition columns in it are left out.
+        schema: The table's schema.
+        metadata: Gives partition columns, column mapping, codec and which statistics to gather.
+        partition_values: Display name of each partition column to its value for all the rows, as a
+            Python value; only for partitioned tables.
+
+    Returns:
+        The action to commit. The file is there, in its partition's folder, but no reader sees it before that.
+
+    Raises:
+        DataError: A value does not fit its column, or is null where it must not be. Nothing was written.
+        UsageError: The frame has a column that the schema lacks, or a partition value is missing.
+        UnsupportedFeatureError: A column's type can't be written.
+        StorageError: The store failed.
+    """
+    unknown = [name for name in frame.columns if name not in schema]
+    if unknown:
+        raise UsageError(f"the table has no column {', '.join(unknown)}", advice="add it to the schema first")
+    mapping = column_mapping.mode(metadata)
+    texts = _partition_texts(partition_values or {}, schema=schema, metadata=metadata)
+    names = column_mapping.physical_names(schema, mapping)
+    rows = conform(frame, schema.without(metadata.partition_columns))
+    codec, suffix = _codec(metadata)
+    content = _parquet(rows, schema.select(rows.columns), mapping=mapping, codec=codec)
+    by_physical = {names[name]: text for name, text in texts.items()}
+    folder = partitions.folder(by_physical)
+    path = f"part-00000-{uuid4()}-c000.{suffix}parquet"
+    if folder:
+        path = f"{folder}/{path}"
+    storage.put(path, content)
+    return AddFile(
+        path=paths.encode_path(path),
+        partition_values=by_physical,
+        size=len(content),
+        modification_time=time.time_ns() // 1_000_000,
+        data_change=True,
+        stats=stats.collect(rows, schema, metadata=metadata),
+    )
+
+
+def write_files(
+    storage: Storage,
+    frame: pl.DataFrame,
+    *,
+    schema: StructType,
+    metadata: Metadata,
+    target_bytes: int = TARGET_BYTES,
+) -> list[AddFile]:
+    """Write rows into as many files as their partitions and their size ask for.
+
+    Args:
+        storage: The table's root.
+        frame: The rows, partition columns included (null where they lack); see `write_file`.
+        schema: The table's schema.
+        metadata: Gives partition columns, column mapping, codec and which statistics to gather.
+        target_bytes: About how large a file may become.
+
+    Returns:
+        The actions to commit; none for no rows. If one file fails, those written before are removed.
+
+    Raises:
+        DataError: A value does not fit its column, or is null where it must not be.
+        UsageError: The frame has a column that the schema lacks.
+        UnsupportedFeatureError: A column's type can't be written.
+        StorageError: The store failed.
+    """
+    written: list[AddFile] = []
+    bytes_a_row = frame.estimated_size() / max(frame.height, 1) * _USUAL_SHRINKING
+    columns = metadata.partition_columns
+    if columns:
+        frame = _with_columns(frame, columns, schema)
+    try:
+        for values, part in partitioned(frame, columns):
+            rest = part
+            while rest.height:
+                rows = max(int(target_bytes / max(bytes_a_row, 0.01)), _SMALLEST_FILE_ROWS)
+                # A small remainder goes along rather than into a small file.
+                rows = rest.height if rest.height <= rows * 1.25 else rows
+                add = write_file(
+                    storage, rest.head(rows), schema=schema, metadata=metadata, partition_values=values
+                )
+                written.append(add)
+                bytes_a_row = add.size / rows if rows >= _SMALLEST_FILE_ROWS else bytes_a_row
+                rest = rest.slice(rows)
+    except BaseException:
+        gone = [path for add in written if (path := add.relative_path(storage.url)) is not None]
+        with contextlib.suppress(LakehouseError):
+            storage.delete(gone)
+        raise
+    return written
+
+
+def partitioned(frame: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[dict[str, Any], pl.DataFrame]]:
+    """Split rows by partition.
+
+    Args:
+        frame: Rows with the partition columns.
+        columns: Display names of the partition columns; none gives the frame itself.
+
+    Yields:
+        The partition's values, and its rows in their order without the partition columns.
+    """
+    if not columns:
+        yield {}, frame
+        return
+    # Partitions come by the first row of each, so that the same rows give the same files.
+    parts = frame.partition_by(columns, as_dict=True, include_key=False, maintain_order=True)
+    for values, part in parts.items():
+        yield dict(zip(columns, values, strict=True)), part
+
+
+def conform(frame: pl.DataFrame, schema: StructType) -> pl.DataFrame:
+    """Bring rows into exactly a schema's types.
+
+    Args:
+        frame: The rows, under display names.
+        schema: The columns wanted; those of the type ``void`` are left out, as files don't hold them.
+
+    Returns:
+        The columns in the schema's order; maps as Polars' maps. Columns of the frame that are not wanted
+        are left out.
+
+    Raises:
+        DataError: A value does not fit its column, or is null where it must not be.
+        UnsupportedFeatureError: A column's type can't be written.
+    """
+    columns = []
+    for item in schema.fields:
+        if item.type == PrimitiveType("void"):
+            continue
+        column = _conform_column(frame, item)
+        if not item.nullable and column.null_count():
+            raise DataError(
+                f"column {item.name!r} must not be null, and is in {column.null_count()} of "
+                f"{frame.height} rows",
+                advice="give it a value, or allow nulls in the table's schema",
+            )
+        columns.append(column)
+    return pl.DataFrame(columns, height=frame.height)
+
+
+def _conform_column(frame: pl.DataFrame, item: StructField) -> pl.Series:
+    wanted = _file_type(item.type, item.name)
+    if item.name not in frame.columns:
+        return pl.Series(item.name, [None], dtype=wanted).new_from_index(0, frame.height)
+    column = frame[item.name]
+    if column.dtype == wanted:
+        return column
+    # The cause of a failure is not kept: its message shows values.
+    with contextlib.suppress(pl.exceptions.PolarsError):
+        fitting = column.cast(wanted)
+        # Polars cuts off fractions without a word.
+        if fitting.cast(column.dtype).equals(column):
+            return fitting
+    raise DataError(
+        f"column {item.name!r} has values that don't fit its type {type_string(item.type)}",
+        advice="correct them, or widen the column's type",
+    )
+
+
+def _file_type(data_type: DataType, column: str) -> pl.DataType:
+    """The Polars type that becomes the right Parquet: as the table's, but maps are maps."""
+    match data_type:
+        case StructType(fields):
+            return pl.Struct({item.name: _file_type(item.type, column) for item in fields})
+        case ArrayType(element, _):
+            return pl.List(_file_type(element, column))
+        case MapType(key, value, _):
+            return pl.Map(_file_type(key, column), _file_type(value, column))
+        case PrimitiveType("void" | "variant" as name):
+            raise UnsupportedFeatureError(
+                f"column {column!r} has or contains the type {name}, which can't be written",
+                features=(name,),
+                advice="write this table with an engine that knows the type",
+            )
+        case _:
+            return type_to_polars(data_type)
+
+
+def _parquet(
+    rows: pl.DataFrame, schema: StructType, *, mapping: column_mapping.Mode, codec: _Codec
+) -> memoryview:
+    arrow = None
+    if mapping != "none":
+        rows = _physical(rows, schema)
+        arrow = column_mapping.arrow_schema(schema, mapping)
+    buffer = io.BytesIO()
+    rows.write_parquet(
+        buffer,
+        compression=codec,
+        compression_level=_LEVELS.get(codec),
+        row_group_size=ROW_GROUP_ROWS,
+        arrow_schema=arrow,
+    )
+    return buffer.getbuffer()
+
+
+def _physical(rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
+    """The same rows under physical names, nested ones too."""
+    columns = []
+    for item in schema.fields:
+        value = stats.column(item.name)
+        if any(isinstance(kind, StructType) for kind in walk(item.type)):
+            target = _with_display_names(item.type)
+            value = shape(value, rows.schema[item.name], target, _display_name)
+            value = value.cast(_file_type(target, item.name))
+        columns.append(value.alias(item.physical_name))
+    return rows.select(columns)
+
+
+def _with_display_names(data_type: DataType) -> DataType:
+    """The physical type, whose fields remember what they are called in the rows."""
+    match data_type:
+        case StructType(fields):
+            return StructType(
+                tuple(
+                    StructField(
+                        item.physical_name, _with_display_names(item.type), metadata={_DISPLAY: item.name}
+                    )
+                    for item in fields
+                )
+            )
+        case ArrayType(element, _):
+            return ArrayType(_with_display_names(element))
+        case MapType(key, value, _):
+            return MapType(_with_display_names(key), _with_display_names(value))
+        case _:
+            return data_type
+
+
+def _display_name(item: StructField) -> str | None:
+    name = item.metadata.get(_DISPLAY)
+    return name if isinstance(name, str) else None
+
+
+def _codec(metadata: Metadata) -> tuple[_Codec, str]:
+    return _CODECS.get(metadata.configuration.get(_CODEC_PROPERTY, "").lower(), _CODECS["snappy"])
+
+
+def _partition_texts(
+    values: Mapping[str, Any], *, schema: StructType, metadata: Metadata
+) -> dict[str, str | None]:
+    columns = metadata.partition_columns
+    missing = [name for name in columns if name not in values]
+    if missing:
+        raise UsageError(f"a file needs values for the partition columns {', '.join(missing)}")
+    return partitions.serialize_values([values[name] for name in columns], columns=columns, schema=schema)
+
+
+def _with_columns(frame: pl.DataFrame, columns: Sequence[str], schema: StructType) -> pl.DataFrame:
+    """The partition columns in their types, so that equal values are one partition."""
+    return frame.with_columns([_conform_column(frame, schema.field(name)) for name in columns])

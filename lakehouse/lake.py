@@ -1,0 +1,163 @@
+"""The lake of one config file: opens it, hands out its tables, and answers for all of them together."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import polars as pl
+
+from lakehouse.config import Config, load_config
+from lakehouse.config.nearest import nearest
+from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
+from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
+from lakehouse.storage import Storage, open_storage, probe
+from lakehouse.table import Table
+
+
+class Lakehouse:
+    """A lake: all tables of one config file. Open it with `Lakehouse.open`; can be used from many threads.
+
+    Args:
+        config: The checked config.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._storage = open_storage(config.storage.root, options=config.storage.plain_options())
+        self._tables: dict[str, Table] = {}
+        self._lock = threading.Lock()
+        self._probed = False
+
+    @classmethod
+    def open(cls, source: str | Path | Mapping[str, Any]) -> Self:
+        """Opens the lake of a config. Nothing is made or reached yet.
+
+        Args:
+            source: The config file, or its content as a mapping.
+
+        Raises:
+            ConfigError: The config has problems; all of them are listed.
+            UsageError: The storage's options do not fit.
+        """
+        return cls(load_config(source))
+
+    def __repr__(self) -> str:
+        return f"Lakehouse({self.config.name!r}, {self._storage.url!r})"
+
+    @property
+    def storage(self) -> Storage:
+        """The lake's root."""
+        return self._storage
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The names of the tables, in the order of the config."""
+        return tuple(self.config.tables)
+
+    def table(self, name: str) -> Table:
+        """A table of the config, made or not.
+
+        Args:
+            name: Its name.
+
+        Raises:
+            TableNotFoundError: The config has no such table; the advice names the nearest.
+        """
+        section = self.config.tables.get(name)
+        if section is None:
+            near = nearest(name, self.tables)
+            known = f"its tables are: {', '.join(self.tables)}" if self.tables else "it names no tables yet"
+            raise TableNotFoundError(
+                f"lake {self.config.name} has no table {name}",
+                advice=f"did you mean {near}?" if near else known,
+            )
+        with self._lock:
+            if name not in self._tables:
+                self._tables[name] = Table(
+                    name=name,
+                    config=section,
+                    storage=self._storage.child(name),
+                    lake=self._storage,
+                    before_write=self._probe,
+                )
+            return self._tables[name]
+
+    def apply(self, *, dry_run: bool = False) -> ApplyPlan:
+        """Makes the tables that the config describes and that are not there yet.
+
+        Args:
+            dry_run: Only says what would happen.
+
+        Returns:
+            What was (or would be) done with each table.
+        """
+        plans: list[TablePlan] = []
+        for name in self.tables:
+            table = self.table(name)
+            plan = plan_table(table)
+            if plan.action == "create" and not dry_run:
+                self._probe()
+                table.create()
+            plans.append(plan)
+        return ApplyPlan(lake=self.config.name, tables=tuple(plans), dry_run=dry_run)
+
+    def status(self) -> LakeStatus:
+        """The whole lake at a glance: version, age, rows and size of every table."""
+        found: list[TableStatus] = [table_status(self.table(name)) for name in self.tables]
+        return LakeStatus(lake=self.config.name, root=self._storage.url, tables=tuple(found))
+
+    def sql(self, query: str, *, role: str | None = None) -> pl.DataFrame:
+        """Answers a SQL query over the newest versions of the tables.
+
+        Args:
+            query: A SELECT; tables go by their names in the config.
+            role: Who asks; masking by role is not part of this release.
+
+        Returns:
+            The answer.
+
+        Raises:
+            UsageError: The query can't be read, or names a column that is not there.
+            TableNotFoundError: It names a table that is not in the config or has not been made.
+        """
+        if role is not None:
+            raise NotBuiltError(
+                "queries in a role can't be answered by this release", advice="leave `role` out"
+            )
+        return run_query(self, query)
+
+    def _probe(self) -> None:
+        """Refuses, once per lake, a store on which two writers could both make the same version."""
+        with self._lock:
+            if not self._probed:
+                probe(self._storage)
+                self._probed = True
+
+
+def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
+    """Answers a query with Polars' SQL; only the tables that it names are opened."""
+    words = set(re.findall(r"[^\W\d]\w*", query))
+    frames = {
+        name: lake.table(name).scan() for name in lake.tables if name in words and lake.table(name).exists()
+    }
+    try:
+        return pl.SQLContext(frames).execute(query, eager=True)
+    except pl.exceptions.PolarsError as error:
+        unmade = [name for name in lake.tables if name in words and name not in frames]
+        if unmade:
+            raise TableNotFoundError(
+                f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
+            ) from None
+        raise UsageError(
+            f"the query can't be answered: {_first_line(error)}",
+            advice=f"tables are: {', '.join(lake.tables)}",
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """What Polars says of a query, without the plan that it prints below."""
+    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__

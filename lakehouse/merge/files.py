@@ -1,0 +1,180 @@
+"""What one commit does to data files: growing vectors, rewriting, dropping, appending.
+
+Everything that is written gets a new name and is listed in ``written``: until the commit that speaks of it
+is there, nobody sees it, and a merge that gives up takes it away again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import polars as pl
+from pyroaring import BitMap64
+
+from lakehouse.delta import deletion_vectors, stats
+from lakehouse.delta.actions import Action, AddFile
+from lakehouse.delta.data import scan_file, write_files
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.merge.target import Mode
+from lakehouse.merge.verdicts import POSITION
+from lakehouse.storage import Storage
+
+
+@dataclass(slots=True)
+class FileChanges:
+    """The growing list of what a commit does to files.
+
+    Args:
+        actions: The ``add`` and ``remove`` actions.
+        written: Paths of the objects written for them, below the table's folder.
+        vectors: Files that got a vector, or a larger one.
+        added: Data files added, those that only got another vector not counted.
+        removed: Data files that left the table.
+        bytes_written: Bytes of all objects written.
+        rows_removed: Rows that left the table.
+        rows_copied: Rows that were written again because they shared a file with others.
+    """
+
+    actions: list[Action] = field(default_factory=list)
+    written: list[str] = field(default_factory=list)
+    vectors: int = 0
+    added: int = 0
+    removed: int = 0
+    bytes_written: int = 0
+    rows_removed: int = 0
+    rows_copied: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileWriter:
+    """Writes the effects of one commit on the files of a table.
+
+    Args:
+        storage: The table's folder.
+        before: The version that the commit builds on.
+        after: The same with the schema and properties that the commit gives the table.
+        now_ms: The commit's time in milliseconds since the epoch.
+    """
+
+    storage: Storage
+    before: Snapshot
+    after: Snapshot
+    now_ms: int
+
+    def append(self, changes: FileChanges, rows: pl.DataFrame) -> None:
+        """Adds rows in new files.
+
+        Args:
+            changes: Where to note it.
+            rows: With the columns of the schema.
+        """
+        if rows.is_empty():
+            return
+        for add in write_files(self.storage, rows, schema=self.after.schema, metadata=self.after.metadata):
+            self._note_added(changes, add)
+
+    def mark(self, changes: FileChanges, dead: Mapping[int, BitMap64], *, files: Sequence[AddFile]) -> None:
+        """Marks rows as deleted without rewriting their files (Delta protocol, section "Deletion Vectors").
+
+        Args:
+            changes: Where to note it.
+            dead: By number of the file, the positions of its rows that go; live ones only.
+            files: The files by number.
+        """
+        grown: list[tuple[AddFile, BitMap64]] = []
+        for number, positions in sorted(dead.items()):
+            add = files[number]
+            changes.rows_removed += len(positions)
+            vector = add.deletion_vector
+            hidden = positions | deletion_vectors.read(self.storage, vector) if vector else positions
+            if add.physical_records is not None and len(hidden) >= add.physical_records:
+                self._note_removed(changes, add)
+            else:
+                grown.append((add, hidden))
+        if not grown:
+            return
+        vectors = deletion_vectors.write(self.storage, [positions for _, positions in grown])
+        for (add, _), vector in zip(grown, vectors, strict=True):
+            changes.actions.append(add.remove(at_ms=self.now_ms))
+            loosened = stats.loosen(add.stats) if add.stats else None
+            changes.actions.append(replace(add, deletion_vector=vector, stats=loosened, data_change=True))
+        changes.vectors += len(grown)
+        changes.bytes_written += sum(vector.size_in_bytes for vector in vectors)
+        changes.written.extend({path for v in vectors if (path := v.relative_path()) is not None})
+
+    def rewrite(
+        self, changes: FileChanges, dead: Mapping[int, BitMap64], *, files: Sequence[AddFile]
+    ) -> None:
+        """Writes files anew without the rows that go.
+
+        Args:
+            changes: Where to note it.
+            dead: By number of the file, the positions of its rows that go; live ones only.
+            files: The files by number.
+        """
+        for number, positions in sorted(dead.items()):
+            add = files[number]
+            changes.rows_removed += len(positions)
+            self._note_removed(changes, add)
+            gone = pl.Series(deletion_vectors.positions_of(positions), dtype=pl.UInt32)
+            live = scan_file(self.storage, self.before, add, row_index=POSITION).filter(
+                ~pl.col(POSITION).is_in(gone.implode())
+            )
+            survivors = live.drop(POSITION).collect()
+            changes.rows_copied += survivors.height
+            self.append(changes, survivors)
+
+    def drop(self, changes: FileChanges, add: AddFile) -> None:
+        """Takes a whole file out of the table."""
+        changes.rows_removed += add.live_records or 0
+        self._note_removed(changes, add)
+
+    def remove_rows(
+        self,
+        changes: FileChanges,
+        dead: Mapping[int, BitMap64],
+        *,
+        files: Sequence[AddFile],
+        mode: Mode,
+        dead_share: float,
+    ) -> None:
+        """Takes rows out of the table in the way that the mode says.
+
+        Args:
+            changes: Where to note it.
+            dead: By number of the file, the positions of its rows that go; live ones only.
+            files: The files by number.
+            mode: Mark the rows, or rewrite their files.
+            dead_share: With ``on_read``, a file with a larger share of dead rows than this is rewritten all
+                the same.
+        """
+        if mode == "on_write":
+            self.rewrite(changes, dead, files=files)
+            return
+        worn = {
+            number: positions
+            for number, positions in dead.items()
+            if self._share(files[number], positions) > dead_share
+        }
+        self.rewrite(changes, worn, files=files)
+        self.mark(changes, {number: p for number, p in dead.items() if number not in worn}, files=files)
+
+    def _share(self, add: AddFile, positions: BitMap64) -> float:
+        records = add.physical_records
+        hidden = add.deletion_vector.cardinality if add.deletion_vector else 0
+        gone = hidden + len(positions)
+        # A file that ends up empty is dropped by `mark`, which reads nothing.
+        return gone / records if records and gone < records else 0.0
+
+    def _note_added(self, changes: FileChanges, add: AddFile) -> None:
+        changes.actions.append(add)
+        changes.added += 1
+        changes.bytes_written += add.size
+        path = add.relative_path(self.storage.url)
+        if path is not None:
+            changes.written.append(path)
+
+    def _note_removed(self, changes: FileChanges, add: AddFile) -> None:
+        changes.actions.append(add.remove(at_ms=self.now_ms))
+        changes.removed += 1

@@ -1,0 +1,52 @@
+"""Reads stored rows whole, by file and position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from lakehouse.delta.actions import AddFile
+from lakehouse.delta.scan import read_rows_at
+from lakehouse.delta.schema import to_polars
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.merge.verdicts import FILE, POSITION
+from lakehouse.storage import Storage
+
+
+def stored_rows(
+    storage: Storage,
+    snapshot: Snapshot,
+    files: Sequence[AddFile],
+    places: pl.DataFrame,
+    *,
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """Reads rows of a version.
+
+    Args:
+        storage: The table's folder.
+        snapshot: The version.
+        files: Files by number.
+        places: ``__file`` and ``__position`` of the rows.
+        columns: The columns to read.
+
+    Returns:
+        ``__file``, ``__position`` and the columns; rows of one file stand together.
+    """
+    types = to_polars(snapshot.schema)
+    nothing = pl.DataFrame(
+        schema={
+            FILE: pl.UInt32(),
+            POSITION: places.schema[POSITION],
+            **{name: types[name] for name in columns},
+        }
+    )
+    parts = [nothing]
+    for (number,), group in places.group_by(FILE, maintain_order=True):
+        add = files[int(number)]
+        rows = read_rows_at(
+            storage, snapshot, add, group[POSITION].to_numpy(), columns=list(columns), row_index=POSITION
+        )
+        parts.append(rows.select(pl.lit(number, dtype=pl.UInt32).alias(FILE), POSITION, *columns))
+    return pl.concat(parts, how="vertical")

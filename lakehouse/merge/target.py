@@ -1,0 +1,56 @@
+"""What a merge is told about its table, and the shape of the steps that a batch passes on its way in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Literal, Protocol
+
+from lakehouse.cdc.changes import ChangeBatch
+from lakehouse.config.models import TableConfig
+from lakehouse.storage import Storage
+
+Clock = Callable[[], datetime]
+"""Gives the time, timezone-aware."""
+
+Mode = Literal["on_read", "on_write"]
+
+
+class BatchStep(Protocol):
+    """Something that a batch passes before it is ordered: suppression, expectations, masks.
+
+    Merge knows this shape and not the rooms where the steps are made.
+    """
+
+    def __call__(self, batch: ChangeBatch, /) -> ChangeBatch:
+        """Gives the batch as it goes on; its counts must still add up."""
+
+
+def utc_now() -> datetime:
+    """The time of the machine's clock, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeTarget:
+    """A table as a merge sees it.
+
+    Args:
+        name: The table's name.
+        storage: Its folder.
+        config: Its section of the config file.
+        steps: What a batch passes on its way in, in order.
+        clock: Gives the time.
+        rewrite_share: With vectors, a file of which a larger share than this is dead is rewritten all the
+            same.
+        max_attempts: How often a commit is tried before the merge gives up with a `ConflictError`.
+    """
+
+    name: str
+    storage: Storage
+    config: TableConfig
+    steps: Sequence[BatchStep] = ()
+    clock: Clock = field(default=utc_now)
+    rewrite_share: float = 0.5
+    max_attempts: int = 20

@@ -1,0 +1,413 @@
+"""A table of the lake: one verb a method, each handed on to the room that does it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from lakehouse.cdc.cells import CELLS
+from lakehouse.cdc.changes import SEQUENCE
+from lakehouse.cdc.formats import normalize, settings_of
+from lakehouse.cdc.sources import read_files
+from lakehouse.config.models import TableConfig
+from lakehouse.delta.data import scan_table
+from lakehouse.delta.features import ensure_readable
+from lakehouse.delta.log import commits
+from lakehouse.delta.snapshot import Snapshot, load_snapshot
+from lakehouse.delta.versions import earliest_commit
+from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.maintenance.compact import CompactPlan, compact
+from lakehouse.maintenance.verify import VerifyReport, verify
+from lakehouse.merge.result import MergeResult
+from lakehouse.merge.run import Offset, merge
+from lakehouse.merge.tables import declared_schema, make_table
+from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
+from lakehouse.merge.timer import Timer
+from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.storage import Storage
+from lakehouse.timetravel.diff import diff
+from lakehouse.timetravel.history import HistoryEntry, entry
+from lakehouse.timetravel.reading import collect, condition, explaining
+from lakehouse.timetravel.resolve import resolve
+from lakehouse.timetravel.restore import RestorePlan, restore
+from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
+
+CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS})
+"""Columns that are stored beside the rows and shown only when they are asked for by name."""
+
+
+class Table:
+    """One table of the lake. Made by `Lakehouse.table`; can be used from many threads.
+
+    Args:
+        name: Its name in the config.
+        config: Its section of the config.
+        storage: Its folder.
+        lake: The lake's root, where tags are.
+        steps: What a batch passes on its way into a merge.
+        clock: Gives the time, timezone-aware.
+        before_write: Called before anything is written: refuses a store that can lose commits.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        config: TableConfig,
+        storage: Storage,
+        lake: Storage,
+        steps: Sequence[BatchStep] = (),
+        clock: Clock = utc_now,
+        before_write: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.storage = storage
+        self._lake = lake
+        self._steps = tuple(steps)
+        self._clock = clock
+        self._before_write = before_write
+        self._lock = threading.Lock()
+        self._known: Snapshot | None = None
+
+    def __repr__(self) -> str:
+        return f"Table({self.name!r}, {self.storage.url!r})"
+
+    def exists(self) -> bool:
+        """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
+        return self._newest() is not None
+
+    def snapshot(self, *, version: int | None = None) -> Snapshot:
+        """The table's state at a version: schema, files, transactions.
+
+        Args:
+            version: A version's number; None means the newest.
+
+        Raises:
+            TableNotFoundError: The table has not been made yet.
+            VersionNotFoundError: The version is not there (any more); the message says which are.
+        """
+        newest = self._newest()
+        if newest is None:
+            raise TableNotFoundError(
+                f"table {self.name} has not been made yet ({self.storage.url})",
+                advice="`apply` makes it from the schema in the config, or the first merge from its rows",
+            )
+        if version is None or version == newest.version:
+            return newest
+        return load_snapshot(self.storage, version=version)
+
+    def create(self) -> None:
+        """Makes the table, empty, from the schema in the config.
+
+        Raises:
+            UsageError: The config has no schema for it.
+            ConflictError: It is there already.
+        """
+        columns = self.config.column_schema
+        if not columns:
+            raise UsageError(
+                f"the config has no schema for table {self.name}", advice="add one, or merge a first batch"
+            )
+        self._before_write()
+        make_table(self._target(), declared_schema(columns))
+
+    def merge(
+        self,
+        changes: Any,
+        *,
+        source: str | None = None,
+        offset: int | None = None,
+        source_table: str | None = None,
+        dry_run: bool = False,
+    ) -> MergeResult:
+        """Brings a batch of changes into the table in one commit.
+
+        Args:
+            changes: Anything with the Arrow PyCapsule stream (pyarrow, polars, pandas, DuckDB), or an
+                iterable of dicts or raw events, in the format that the config names.
+            source: Where the changes come from; with ``offset``, makes the merge exactly-once.
+            offset: How far the source has been read with this batch, at least 0 and rising. A batch whose
+                offset is not beyond the one that the table has from this source does nothing.
+            source_table: Takes only the events of this table from a stream of several, as ``s.evo``.
+            dry_run: Counts what would happen and writes nothing.
+
+        Returns:
+            Counts that add up to the input, the new version, and what it cost.
+
+        Raises:
+            DataError: The batch as a whole can't be used; nothing was written. Single records that can't be
+            used do not
+                raise: they are counted as ``rejected`` and described in ``problems``.
+            UnsupportedFeatureError: The table needs a Delta feature that is not known here.
+            ConflictError: Other writers were faster, again and again.
+            CommitUnknownError: The commit's answer was lost and could not be looked up.
+        """
+        if (source is None) != (offset is None):
+            raise UsageError(
+                "source and offset belong together", advice="give both for exactly-once, or none"
+            )
+        self._before_write()
+        known = self._newest()
+        timer = Timer()
+        with timer.phase("normalize"):
+            settings = settings_of(self.config, source_table=source_table)
+            batch = normalize(changes, format=self.config.changes.format, settings=settings)
+        result, after = merge(
+            self._target(),
+            batch,
+            snapshot=known,
+            offset=None if source is None or offset is None else Offset(source=source, position=offset),
+            dry_run=dry_run,
+            timer=timer,
+        )
+        if after is not None:
+            self._remember(after)
+        return result
+
+    def merge_files(
+        self,
+        files: Sequence[str | Path],
+        *,
+        source: str | None = None,
+        offset: int | None = None,
+        source_table: str | None = None,
+        dry_run: bool = False,
+    ) -> MergeResult:
+        """Brings files of changes into the table in one commit.
+
+        Args:
+            files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input.
+            source: As for `merge`.
+            offset: As for `merge`.
+            source_table: As for `merge`.
+            dry_run: As for `merge`.
+
+        Returns:
+            As for `merge`; ``problems`` name the lines of the files.
+
+        Raises:
+            NotFoundError: A file is not there.
+            DataError: A file can't be read at all.
+        """
+        records = read_files([Path(file) for file in files])
+        return self.merge(records, source=source, offset=offset, source_table=source_table, dry_run=dry_run)
+
+    def read(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | pl.Expr | None = None,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        tag: str | None = None,
+    ) -> pl.DataFrame:
+        """Reads rows of a version.
+
+        Args:
+            columns: The columns to read; None means all but the control columns ``_sequence`` and ``_cells``.
+            where: A condition: SQL text as ``"country = 'DE'"``, or a Polars expression.
+            version: A version's number; None means the newest.
+            timestamp: The version as of a time with a timezone.
+            tag: The version that has this name.
+
+        Returns:
+            The rows, in no particular order.
+
+        Raises:
+            VersionNotFoundError: The version is not there (any more); the message says which are and why.
+            NotFoundError: No such tag.
+            UsageError: An unknown column, a time without a timezone, a condition that can't be read.
+        """
+        picked = self._pick(version, timestamp, tag)
+        lazy = self._lazy(picked, columns=columns, where=where)
+        return collect(lazy, storage=self.storage, snapshot=picked, table=self.name)
+
+    def scan(
+        self,
+        *,
+        columns: Sequence[str] | None = None,
+        where: str | pl.Expr | None = None,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        tag: str | None = None,
+    ) -> pl.LazyFrame:
+        """The same as `read`, lazy: nothing but the log is read until it is collected."""
+        return self._lazy(self._pick(version, timestamp, tag), columns=columns, where=where)
+
+    def history(self, *, limit: int | None = None) -> list[HistoryEntry]:
+        """What happened to the table, newest first.
+
+        Args:
+            limit: At most so many entries; None means all that the log still has.
+        """
+        newest = self.snapshot().version
+        first = max(earliest_commit(self.storage), newest - limit + 1 if limit is not None else 0)
+        tags = self.tags()
+        found = [entry(commit, tags=tags) for commit in commits(self.storage, start=first, end=newest)]
+        return found[::-1]
+
+    def diff(
+        self, before: int | str, after: int | str | None = None, *, columns: Sequence[str] | None = None
+    ) -> pl.DataFrame:
+        """The rows that differ between two versions.
+
+        Args:
+            before: A version's number, or a tag.
+            after: Another one, older or younger; None means the newest.
+            columns: The columns to show and to compare (the key is always there); None means all.
+
+        Returns:
+            ``_change`` (``insert``, ``update_before``, ``update_after`` or ``delete``) and the columns,
+            ordered by key.
+        """
+        old = self._pick_named(before)
+        new = self._pick_named(after)
+        shown = self._shown(new, columns) + [
+            c for c in self._shown(old, columns) if c not in new.schema.names
+        ]
+        key = [
+            column for column in self.config.key if column in new.schema.names and column in old.schema.names
+        ]
+        shown = list(dict.fromkeys([*key, *shown])) if columns is not None else shown
+        with explaining(self.storage, snapshots=(old, new), table=self.name):
+            return diff(self.storage, before=old, after=new, key=key, columns=shown)
+
+    def tag(self, name: str, *, version: int | None = None) -> Tag:
+        """Names a version; its files stay.
+
+        Args:
+            name: Letters, digits, dots, dashes and underscores.
+            version: The version; None means the newest.
+
+        Raises:
+            RefusedError: The name stands for another version already.
+        """
+        picked = self.snapshot(version=version).version
+        return put_tag(self._lake, table=self.name, name=name, version=picked, now=self._clock())
+
+    def tags(self) -> tuple[Tag, ...]:
+        """The table's tags, by name."""
+        return list_tags(self._lake, table=self.name)
+
+    def untag(self, name: str) -> Tag:
+        """Takes a name away from its version."""
+        return remove_tag(self._lake, table=self.name, name=name)
+
+    def restore(
+        self,
+        *,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        tag: str | None = None,
+        dry_run: bool = False,
+    ) -> RestorePlan:
+        """Makes the table what it was, as a new version; history stays.
+
+        Args:
+            version: The version to go back to; exactly one of the three is needed.
+            timestamp: The version as of a time with a timezone.
+            tag: The version that has this name.
+            dry_run: Only says what would happen.
+
+        Returns:
+            The plan; ``version`` is the new version once it is carried out.
+
+        Raises:
+            VersionNotFoundError: The version, or one of its files, is gone.
+        """
+        if version is None and timestamp is None and tag is None:
+            raise UsageError("restore needs to know where to", advice="give a version, a timestamp or a tag")
+        target = self._pick(version, timestamp, tag)
+        self._before_write()
+        return restore(
+            self.storage,
+            table=self.name,
+            current=self.snapshot(),
+            target=target,
+            carried=(TOMBSTONES,),
+            now=self._clock(),
+            dry_run=dry_run,
+        )
+
+    def compact(self, *, dry_run: bool = False) -> CompactPlan:
+        """Puts small files together and leaves hidden rows behind; the rows stay the same.
+
+        Args:
+            dry_run: Only says what would happen.
+
+        Returns:
+            The plan; ``version`` is the new version once it is carried out.
+        """
+        self._before_write()
+        return compact(self.storage, self.snapshot(), table=self.name, clock=self._clock, dry_run=dry_run)
+
+    def verify(self, *, version: int | None = None) -> VerifyReport:
+        """Opens every file that a version needs and checks it against the log.
+
+        Args:
+            version: A version's number; None means the newest.
+
+        Returns:
+            What was checked and what is wrong.
+        """
+        return verify(self.storage, self.snapshot(version=version), table=self.name)
+
+    def _target(self) -> MergeTarget:
+        return MergeTarget(
+            name=self.name, storage=self.storage, config=self.config, steps=self._steps, clock=self._clock
+        )
+
+    def _newest(self) -> Snapshot | None:
+        """The newest version, reading only what is new; None where the table has not been made."""
+        with self._lock:
+            base = self._known
+        try:
+            found = load_snapshot(self.storage, base=base)
+        except TableNotFoundError:
+            return None
+        self._remember(found)
+        return found
+
+    def _remember(self, snapshot: Snapshot) -> None:
+        with self._lock:
+            if self._known is None or self._known.version <= snapshot.version:
+                self._known = snapshot
+
+    def _pick(self, version: int | None, timestamp: datetime | str | None, tag: str | None) -> Snapshot:
+        self.snapshot()
+        return self.snapshot(
+            version=resolve(
+                self.storage, self._lake, table=self.name, version=version, timestamp=timestamp, tag=tag
+            )
+        )
+
+    def _pick_named(self, name: int | str | None) -> Snapshot:
+        return self._pick(None, None, name) if isinstance(name, str) else self._pick(name, None, None)
+
+    def _shown(self, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
+        names = snapshot.schema.names
+        if columns is None:
+            return [name for name in names if name not in CONTROL_COLUMNS]
+        unknown = [name for name in columns if name not in names]
+        if unknown:
+            raise UsageError(
+                f"table {self.name} has no column {', '.join(unknown)}",
+                advice=f"its columns are: {', '.join(names)}",
+            )
+        return list(columns)
+
+    def _lazy(
+        self, snapshot: Snapshot, *, columns: Sequence[str] | None, where: str | pl.Expr | None
+    ) -> pl.LazyFrame:
+        shown = self._shown(snapshot, columns)
+        ensure_readable(snapshot)
+        lazy = scan_table(self.storage, snapshot)
+        if where is not None:
+            lazy = lazy.filter(condition(where))
+        return lazy.select(shown)

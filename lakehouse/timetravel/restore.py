@@ -1,0 +1,196 @@
+"""Going back: a new commit that makes the table what it was, and takes nothing away from its history."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
+from lakehouse.delta.features import ensure_writable
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.delta.transaction import Committed, commit
+from lakehouse.errors import ConflictError, VersionNotFoundError
+from lakehouse.storage import Storage
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RestorePlan:
+    """What a restore does, or, after it is carried out, has done.
+
+    Args:
+        table: The table's name.
+        current: The version that the table has.
+        target: The version whose rows come back.
+        files_added: Data files that come back (or get back the vector that they had).
+        files_removed: Data files that go.
+        rows_before: Rows now; None where the log does not say.
+        rows_after: Rows afterwards; None where the log does not say.
+        schema_changes: Whether the table's columns or properties change too.
+        version: The version that was made; None while it is only a plan, or where there was nothing to do.
+    """
+
+    table: str
+    current: int
+    target: int
+    files_added: int
+    files_removed: int
+    rows_before: int | None
+    rows_after: int | None
+    schema_changes: bool
+    version: int | None = None
+
+    @property
+    def changes_nothing(self) -> bool:
+        """Whether the table is already what it was."""
+        return self.files_added == self.files_removed == 0 and not self.schema_changes
+
+
+def plan_restore(*, table: str, current: Snapshot, target: Snapshot) -> RestorePlan:
+    """Compares two versions: pure.
+
+    Args:
+        table: The table's name.
+        current: The newest version.
+        target: The version to go back to.
+    """
+    coming, going = _difference(current, target)
+    return RestorePlan(
+        table=table,
+        current=current.version,
+        target=target.version,
+        files_added=len(coming),
+        files_removed=len(going),
+        rows_before=live_rows(current),
+        rows_after=live_rows(target),
+        schema_changes=_metadata_differs(current, target),
+    )
+
+
+def check_files(storage: Storage, *, table: str, current: Snapshot, target: Snapshot) -> None:
+    """Makes sure that every file that comes back is still there.
+
+    Raises:
+        VersionNotFoundError: Some are gone.
+    """
+    coming, _ = _difference(current, target)
+    there = {item.path for item in storage.list()} if coming else set()
+    gone = [
+        add.path
+        for add in coming
+        if (path := add.relative_path(storage.url)) is not None and path not in there
+    ]
+    if gone:
+        raise VersionNotFoundError(
+            f"version {target.version} of table {table} can't come back: {len(gone)} of its files are gone",
+            advice="they were vacuumed; restore a younger version, or one that is tagged",
+        )
+
+
+def restore_actions(
+    *, current: Snapshot, target: Snapshot, now_ms: int, carried: Sequence[str]
+) -> list[Action]:
+    """The actions that lead back.
+
+    Args:
+        current: The newest version.
+        target: The version to go back to.
+        now_ms: The commit's time in milliseconds since the epoch.
+        carried: ``appId`` of transactions that belong to the rows and go back with them. Others (how far a
+            source has been merged) stay where they are.
+
+    Returns:
+        ``remove`` and ``add`` actions, the old metadata if it differs, and the carried transactions.
+    """
+    coming, going = _difference(current, target)
+    actions: list[Action] = []
+    if _metadata_differs(current, target):
+        actions.append(target.metadata)
+    actions += [add.remove(at_ms=now_ms) for add in going]
+    actions += [replace(add, data_change=True) for add in coming]
+    for app_id in carried:
+        then, now = target.transactions.get(app_id), current.transactions.get(app_id)
+        if now is not None and then != now:
+            # 0 stands for "nothing yet": a transaction can't be taken out of the log again.
+            actions.append(
+                SetTransaction(app_id=app_id, version=then.version if then else 0, last_updated=now_ms)
+            )
+    return actions
+
+
+def live_rows(snapshot: Snapshot) -> int | None:
+    """The rows of a version, from its statistics; None where a file has none."""
+    total = 0
+    for add in snapshot.files.values():
+        rows = add.live_records
+        if rows is None:
+            return None
+        total += rows
+    return total
+
+
+def _difference(current: Snapshot, target: Snapshot) -> tuple[list[AddFile], list[AddFile]]:
+    now = {add.key for add in current.files.values()}
+    then = {add.key for add in target.files.values()}
+    coming = [add for add in target.files.values() if add.key not in now]
+    going = [add for add in current.files.values() if add.key not in then]
+    return coming, going
+
+
+def _metadata_differs(current: Snapshot, target: Snapshot) -> bool:
+    a, b = current.metadata, target.metadata
+    return (a.schema_string, a.partition_columns) != (b.schema_string, b.partition_columns)
+
+
+def restore(
+    storage: Storage,
+    *,
+    table: str,
+    current: Snapshot,
+    target: Snapshot,
+    carried: Sequence[str],
+    now: datetime,
+    dry_run: bool,
+) -> RestorePlan:
+    """Plans a restore and, unless it is a dry run, carries it out.
+
+    Args:
+        storage: The table's folder.
+        table: The table's name.
+        current: The newest version.
+        target: The version to go back to.
+        carried: See `restore_actions`.
+        now: The time.
+        dry_run: Only plan.
+
+    Raises:
+        VersionNotFoundError: Files that would come back are gone.
+        UnsupportedFeatureError: The table needs a feature that is not known here.
+        ConflictError: Another writer changed the table meanwhile: the plan would no longer be what was shown.
+    """
+    ensure_writable(current)
+    plan = plan_restore(table=table, current=current, target=target)
+    check_files(storage, table=table, current=current, target=target)
+    if dry_run or plan.changes_nothing:
+        return plan
+    now_ms = int(now.timestamp() * 1000)
+    outcome = commit(
+        storage,
+        version=current.version + 1,
+        actions=restore_actions(current=current, target=target, now_ms=now_ms, carried=carried),
+        commit_info=CommitInfo(
+            operation="RESTORE",
+            operation_parameters={"version": target.version},
+            operation_metrics={"numAddedFiles": plan.files_added, "numRemovedFiles": plan.files_removed},
+            read_version=current.version,
+            is_blind_append=False,
+        ),
+        base=current,
+        now_ms=lambda: now_ms,
+    )
+    if not isinstance(outcome, Committed):
+        raise ConflictError(
+            f"table {table} was changed by another writer, so version {target.version} was not restored",
+            advice="look at the plan again with --dry-run, then repeat",
+        )
+    return replace(plan, version=outcome.version)

@@ -1,0 +1,5 @@
+"""Fixtures for all tests: real servers on loopback."""
+
+from __future__ import annotations
+
+pytest_plugins = ["tests.fixtures.servers"]

@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+Run = Callable[..., Any]
+Write = Callable[..., str]
+
+
+def ids(answer: Any) -> list[int]:
+    return sorted(row["id"] for row in answer.document["rows"])
+
+
+def test_from_an_empty_folder_to_rows(run: Run) -> None:
+    """What `init` says to type next works as it stands."""
+    Path("lakehouse.yaml").unlink()
+    answer = run("init")
+    assert answer.code == 0
+    steps = [
+        line.split("#")[0].split() for line in answer.err.splitlines() if line.startswith("  lakehouse ")
+    ]
+    assert [words[1] for words in steps] == ["apply", "merge", "read", "history"]
+    for words in steps:
+        done = run(*words[1:])
+        assert done.code == 0, done.err
+    assert ids(run("--json", "read", "customers")) == [1, 2]
+
+
+def test_init_does_not_replace_what_is_there(run: Run) -> None:
+    before = Path("lakehouse.yaml").read_text()
+    answer = run("init")
+    assert answer.code == 3
+    assert "--force" in answer.err
+    assert Path("lakehouse.yaml").read_text() == before
+    assert run("init", "--force").code == 0
+    assert Path("lakehouse.yaml").read_text() != before
+
+
+def test_init_in_another_folder_and_in_full(run: Run) -> None:
+    answer = run("--json", "init", "a/b", "--full")
+    assert answer.document == {"written": ["a/b/lakehouse.yaml"]}
+    assert run("-c", "a/b/lakehouse.yaml", "config", "check").code == 0
+
+
+def test_config_check_show_schema(run: Run) -> None:
+    assert run("config", "check").out == "lakehouse.yaml is fine: 2 tables (customers and events)\n"
+    assert run("config", "show", "--json").document["tables"]["customers"]["key"] == ["id"]
+    assert "tombstones: 7d" in run("config", "show").out
+    assert run("config", "schema").document["title"]
+
+
+def test_a_broken_config_is_told_with_all_its_places(run: Run) -> None:
+    Path("lakehouse.yaml").write_text("version: 1\ntabels: {}\nstorage: {rot: x}\n")
+    for words in (["config", "check"], ["status"], ["read", "customers"]):
+        answer = run(*words)
+        assert answer.code == 2
+        assert answer.err.startswith("error: 2 problems in lakehouse.yaml\nlakehouse.yaml:2:1: ")
+    problems = run("--json", "status").error["problems"]
+    assert [problem["line"] for problem in problems] == [2, 3]
+
+
+def test_no_config(run: Run) -> None:
+    Path("lakehouse.yaml").unlink()
+    answer = run("status")
+    assert answer.code == 2
+    assert "lakehouse init" in answer.err
+
+
+def test_secrets_are_not_shown(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEY", "geheim")
+    Path("lakehouse.yaml").write_text(
+        'version: 1\nstorage: {root: "s3://b/p", options: {secret_access_key: "${KEY}"}}\ntables: {}\n'
+    )
+    for words in (["config", "show"], ["config", "show", "--json"]):
+        answer = run(*words)
+        assert answer.code == 0
+        assert "geheim" not in answer.out + answer.err
+
+
+def test_apply_makes_tables_once(run: Run) -> None:
+    planned = run("apply", "--dry-run", "--json").document
+    assert [(each["table"], each["action"]) for each in planned["tables"]] == [
+        ("customers", "create"),
+        ("events", "wait"),
+    ]
+    assert not Path("lake/customers/_delta_log").exists()
+    answer = run("apply")
+    assert answer.code == 0
+    assert "made customers" in answer.out
+    again = run("apply", "--json")
+    assert again.document["changes_nothing"] is True
+
+
+def test_tables_status_and_show(shop: Run) -> None:
+    assert [each["table"] for each in shop("tables", "--json").document["tables"]] == ["customers", "events"]
+    assert "crm@shop.example" in shop("tables").out
+    customers, events = shop("status", "--json").document["tables"]
+    assert (customers["version"], customers["rows"], customers["exists"]) == (3, 2, True)
+    assert (events["version"], events["exists"]) == (None, False)
+    text = shop("status").out
+    assert "customers" in text
+    assert "2 tables" in text
+    shown = shop("show", "customers", "--json").document
+    assert shown["version"] == 3
+    assert shown["rows"] == 2
+    assert {
+        "name": "id",
+        "type": "long",
+        "nullable": True,
+        "key": True,
+        "partition": False,
+        "pii": [],
+    } in shown["columns"]
+    assert "deletionVectors" in shop("show", "customers").out
+
+
+def test_show_of_a_table_that_is_not_made_yet(run: Run) -> None:
+    answer = run("show", "events")
+    assert answer.code == 0
+    assert "not been made yet" in answer.out
+    assert run("show", "customers", "--json").document["exists"] is False
+
+
+def test_reading_columns_rows_and_order(shop: Run) -> None:
+    answer = shop(
+        "read",
+        "customers",
+        "--columns",
+        "name",
+        "--where",
+        "id > 0",
+        "--order-by",
+        "id",
+        "--descending",
+        "--json",
+    )
+    assert answer.document["rows"] == [{"name": "Joan"}, {"name": "Ada Lovelace"}]
+    assert shop("read", "customers", "--limit", 1, "--order-by", "id", "--json").document["more"] is True
+    table = shop("read", "customers", "--columns", "id,name", "--order-by", "id").out
+    assert table.splitlines() == ["id  name", "──  ────────────", " 1  Ada Lovelace", " 3  Joan"]
+
+
+def test_reading_other_versions(shop: Run) -> None:
+    assert ids(shop("read", "customers", "--json")) == [1, 3]
+    assert ids(shop("read", "customers", "--version", 1, "--json")) == [1, 2]
+    assert shop("tag", "customers", "before", "--version", 2).code == 0
+    assert ids(shop("read", "customers", "--tag", "before", "--json")) == [1, 2, 3]
+    assert ids(shop("read", "customers", "--timestamp", "2100-01-01T00:00:00Z", "--json")) == [1, 3]
+    assert shop("read", "customers", "--timestamp", "1999-01-01T00:00:00Z").code == 6
+    assert shop("read", "customers", "--version", 99).code == 6
+    assert shop("read", "customers", "--version", 1, "--tag", "before").code == 2
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet", "jsonl", "json"])
+def test_exports(shop: Run, ending: str) -> None:
+    answer = shop("read", "customers", "--output", f"rows.{ending}")
+    assert answer.code == 0, answer.err
+    assert f"wrote rows.{ending}" in answer.out
+    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson, "json": pl.read_json}[
+        ending
+    ]
+    assert sorted(read(f"rows.{ending}")["name"].to_list()) == ["Ada Lovelace", "Joan"]
+
+
+def test_sql(shop: Run) -> None:
+    answer = shop("sql", "SELECT count(*) AS n FROM customers", "--json")
+    assert answer.document["rows"] == [{"n": 2}]
+    wrong = shop("sql", "SELECT nope FROM customers")
+    assert wrong.code == 2
+    assert "nope" in wrong.err
+
+
+@pytest.mark.parametrize(
+    "words", [["--where", "nope = 1"], ["--where", "SELEKT ="], ["--columns", "nope"], ["--order-by", "nope"]]
+)
+def test_a_question_about_what_is_not_there_is_wrong_usage(shop: Run, words: list[str]) -> None:
+    answer = shop("read", "customers", *words)
+    assert answer.code == 2, answer.err
+    assert "internal error" not in answer.err
+
+
+def test_history_newest_first(shop: Run) -> None:
+    entries = shop("history", "customers", "--json").document["history"]
+    assert [entry["version"] for entry in entries] == [3, 2, 1, 0]
+    assert entries[1]["counts"]["inserted"] == 1
+    assert entries[1]["counts"]["updated"] == 1
+    limited = shop("history", "customers", "--limit", 2)
+    assert "--limit" in limited.err
+    assert len(limited.out.splitlines()) == 4
+
+
+def test_diff_in_both_directions(shop: Run) -> None:
+    there = shop("diff", "customers", 1, 3, "--json").document
+    assert (there["inserted"], there["updated"], there["deleted"]) == (1, 1, 1)
+    assert [row["_change"] for row in there["rows"] if row["id"] == 1] == ["update_before", "update_after"]
+    back = shop("diff", "customers", 3, 1, "--json").document
+    assert {(row["id"], row["_change"]) for row in back["rows"]} >= {(3, "delete"), (2, "insert")}
+    text = shop("diff", "customers", 1)
+    assert "1 inserted, 1 updated, 1 deleted" in text.err
+
+
+def test_tags(shop: Run) -> None:
+    assert "no tags" in shop("tag", "customers", "--list").out
+    assert shop("tag", "customers", "v", "--version", 1).code == 0
+    assert shop("tag", "customers", "v", "--version", 2).code == 3
+    listed = shop("tag", "customers", "--list", "--json").document["tags"]
+    assert [(each["name"], each["version"]) for each in listed] == [("v", 1)]
+    assert "v" in shop("history", "customers").out
+    assert shop("tag", "customers", "v", "--delete").code == 0
+    assert shop("tag", "customers", "v", "--delete").code == 6
+    assert shop("tag", "customers", "--delete").code == 2
+    assert shop("tag", "customers", "x", "--delete", "--list").code == 2
+
+
+def test_restore_shows_and_then_does(shop: Run) -> None:
+    assert shop("restore", "customers").code == 2
+    plan = shop("restore", "customers", "--version", 1, "--dry-run", "--json").document
+    assert (plan["from_version"], plan["to_version"], plan["version"]) == (3, 1, None)
+    refused = shop("restore", "customers", "--version", 1)
+    assert refused.code == 2
+    assert "--yes" in refused.err
+    assert "version 1" in refused.out  # the plan was shown
+    assert ids(shop("read", "customers", "--json")) == [1, 3]
+    done = shop("restore", "customers", "--version", 1, "--yes", "--json")
+    assert done.code == 0
+    assert done.document["version"] == 4
+    assert ids(shop("read", "customers", "--json")) == [1, 2]
+    assert shop("restore", "customers", "--version", 4, "--yes", "--json").document["changes_nothing"] is True
+
+
+def test_merge_tells_what_it_did(shop: Run, write: Write) -> None:
+    again = shop("merge", "customers", "first.jsonl", "--json").document
+    assert again["committed"] is False
+    assert again["total"] == 2
+    assert sum(again[name] for name in ("stale", "duplicate", "unchanged")) == 2
+    text = shop("merge", "customers", "second.jsonl").out
+    assert "2 records changed nothing" in text
+
+
+def test_merge_dry_run_writes_nothing(shop: Run, write: Write) -> None:
+    name = write("new.jsonl", {"id": 9, "name": "New", "email": None, "updated_at": "2026-02-01T00:00:00Z"})
+    answer = shop("merge", "customers", name, "--dry-run")
+    assert answer.code == 0
+    assert "nothing was written" in answer.out
+    assert ids(shop("read", "customers", "--json")) == [1, 3]
+
+
+def test_rejected_records_are_listed_by_line_and_the_others_merged(shop: Run, write: Write) -> None:
+    name = write(
+        "bad.jsonl",
+        {"id": 7, "name": "Good", "email": None, "updated_at": "2026-02-01T00:00:00Z"},
+        {"id": None, "name": "geheim", "email": None, "updated_at": "2026-02-01T00:00:00Z"},
+        b'{"id": 8, "name": "geheim',
+        {"id": 9, "name": "Good", "email": None, "updated_at": "2026-02-01T00:00:00Z"},
+    )
+    answer = shop("merge", "customers", name)
+    assert answer.code == 1
+    assert "error: 2 of 4 records were rejected; the other 2 are merged" in answer.err
+    assert "geheim" not in answer.out + answer.err
+    lines = answer.out.splitlines()
+    assert any(line.lstrip().startswith("2 ") and "null_key" in line for line in lines)
+    assert any(line.lstrip().startswith("3 ") and "bad_json" in line for line in lines)
+    assert ids(shop("read", "customers", "--json")) == [1, 3, 7, 9]
+    document = shop("merge", "customers", name, "--json").document
+    assert [each["line"] for each in document["problems"]] == [2, 3]
+    assert document["rejected"] == 2
+
+
+def test_an_offset_counts_once(shop: Run, write: Write) -> None:
+    name = write("new.jsonl", {"id": 9, "name": "New", "email": None, "updated_at": "2026-02-01T00:00:00Z"})
+    assert (
+        shop("merge", "customers", name, "--source", "shop", "--offset", 1, "--json").document["inserted"]
+        == 1
+    )
+    version = shop("status", "--json").document["tables"][0]["version"]
+    assert shop("merge", "customers", name, "--source", "shop", "--offset", 1).code == 0
+    assert shop("status", "--json").document["tables"][0]["version"] == version
+    assert shop("merge", "customers", name, "--source", "shop").code == 2
+
+
+def test_merge_makes_a_table_without_schema(run: Run, write: Write) -> None:
+    name = write("events.jsonl", {"id": 1, "kind": "a"}, {"id": 2, "kind": "b"})
+    answer = run("merge", "events", name)
+    assert answer.code == 0, answer.err
+    assert ids(run("read", "events", "--json")) == [1, 2]
+
+
+def test_compact_and_verify(shop: Run) -> None:
+    planned = shop("compact", "--dry-run", "--json").document["tables"]
+    assert [each["table"] for each in planned] == ["customers"]
+    assert shop("compact", "customers").code == 0
+    assert ids(shop("read", "customers", "--json")) == [1, 3]
+    healthy = shop("verify")
+    assert healthy.code == 0
+    assert "customers: all well" in healthy.out
+
+
+def test_verify_finds_damage(shop: Run) -> None:
+    for file in Path("lake/customers").glob("*.parquet"):
+        file.unlink()
+    answer = shop("verify", "--json")
+    assert answer.code == 5
+    assert answer.document["ok"] is False
+    assert {each["kind"] for each in answer.document["tables"][0]["findings"]} == {"missing_file"}
+    assert shop("verify").code == 5
+
+
+def test_an_unknown_table_names_the_nearest(shop: Run) -> None:
+    for words in (
+        ["read", "custmers"],
+        ["show", "custmers"],
+        ["verify", "custmers"],
+        ["merge", "custmers", "first.jsonl"],
+    ):
+        answer = shop(*words)
+        assert answer.code == 6
+        assert "customers" in answer.err
+
+
+def test_a_missing_file_of_changes(shop: Run) -> None:
+    answer = shop("merge", "customers", "nope.jsonl")
+    assert answer.code == 6
+    assert "nope.jsonl" in answer.err
+
+
+def test_a_table_that_has_not_been_made(run: Run) -> None:
+    for words in (
+        ["read", "events"],
+        ["history", "events"],
+        ["verify", "events"],
+        ["sql", "SELECT * FROM events"],
+    ):
+        answer = run(*words)
+        assert answer.code == 6, (words, answer)
+        assert "has not been made yet" in answer.err
+    assert "no table of the config has been made yet" in run("verify").err
