@@ -155,7 +155,7 @@ def _fitted(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> ChangeBa
         if item.name not in batch.columns:
             continue
         found = fit(frame[item.name], item.type, column=item.name, rules=rules)
-        columns.append(found.values)
+        columns.append(found.values.alias(item.name))
         # What a delete says beyond its key and sequence means nothing, so it need not fit.
         misfits.extend(
             (lost if item.name in needed else lost & upserts, reason) for lost, reason in found.misfits

@@ -47,7 +47,7 @@ def check_models(document: Document) -> Checked:
         try:
             return Checked(Config.model_validate(_without(document.data, broken, ())), frozenset(broken))
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)
+            found = _innermost(error.errors(include_url=False, include_input=False))
         for each in found:
             _report(each, document, broken)
         size = len(broken)
@@ -96,6 +96,18 @@ def _without(data: Any, broken: AbstractSet[Steps], way: Steps) -> Any:
     return data
 
 
+def _innermost(found: list[ErrorDetails]) -> list[ErrorDetails]:
+    """Leaves out what is only said of a list because its entries are wrong, as that it is too short."""
+    locations = [error["loc"] for error in found]
+    return [
+        error
+        for error in found
+        if not any(
+            len(each) > len(error["loc"]) and each[: len(error["loc"])] == error["loc"] for each in locations
+        )
+    ]
+
+
 def _report(error: ErrorDetails, document: Document, broken: AbstractSet[Steps]) -> None:
     location, on_key = _location(error)
     way = original_way(location, document.data, broken)
@@ -105,7 +117,8 @@ def _report(error: ErrorDetails, document: Document, broken: AbstractSet[Steps])
     rule = broken_rule(error)
     where = (*way, rule) if rule else way
     message = explain(error, way if error["type"] in {"missing", "extra_forbidden"} else where, document)
-    document.report(where, message, on_key=on_key or error["type"] in {"missing", "extra_forbidden"})
+    about_section = not rule and isinstance(document.at(where), dict)
+    document.report(where, message, on_key=on_key or about_section or error["type"] == "extra_forbidden")
 
 
 def _culprit(error: ErrorDetails, document: Document, broken: AbstractSet[Steps]) -> Steps:

@@ -80,7 +80,7 @@ def plan_merge(
         timer: Counts the phases ``locate`` and ``decide``.
     """
     view = _View(
-        storage, snapshot, collapsed, load_manifest(storage, snapshot), tuple(snapshot.files.values())
+        storage, snapshot, collapsed, load_manifest(storage, snapshot), tuple(snapshot.files.values()), schema
     )
     with timer.phase("locate"):
         truncate, truncate_outcome = _truncate(view)

@@ -107,7 +107,7 @@ class Config(Model):
         keys = self.keys.model_copy(update={"path": absolute(self.keys.path, base_dir)})
         placed = self.model_copy(
             update={
-                "storage": self.storage.model_copy(update={"root": root.rstrip("/") or "/"}),
+                "storage": self.storage.model_copy(update={"root": _without_slash(root)}),
                 "state": _placed_state(self.state, root=root, base_dir=base_dir),
                 "keys": keys,
             }
@@ -115,6 +115,11 @@ class Config(Model):
         placed._base_dir = base_dir
         placed._source = source
         return placed
+
+
+def _without_slash(root: str) -> str:
+    stripped = root.rstrip("/")
+    return root if not stripped or stripped.endswith(":") else stripped
 
 
 def absolute(path: str, base_dir: Path) -> str:
