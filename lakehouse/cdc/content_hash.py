@@ -115,12 +115,14 @@ def _nested_text(value: object) -> str:
         return "{" + "".join(parts) + "}"
     if isinstance(value, list | tuple):
         return "[" + "".join(_nested_text(part) for part in value) + "]"
+    if value is None:
+        return "~"
     text = _plain_text(value)
     return f"{len(text)}:{text};"
 
 
 def _plain_text(value: object) -> str:  # noqa: PLR0911 - one way out per type
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, bytes):
         return value.hex()

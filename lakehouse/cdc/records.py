@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
@@ -17,7 +18,9 @@ from lakehouse.errors import DataError
 BAD_JSON: Final = "bad_json"
 """Reason: a record is no JSON."""
 
-_LONG_NUMBER: Final = r"[:,\[]\s*-?[0-9]{20}"
+_LONG_NUMBER: Final = re.compile(rb"[:,\[]\s*-?[0-9]{20}")
+_DIGITS: Final = b"0" * 20
+_ONLY_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _INDEX: Final = r"^__index_level_\d+__$"
 
 
@@ -227,19 +230,10 @@ def as_text(value: object) -> str:
 
 def _with_long_numbers(texts: Sequence[bytes | str]) -> frozenset[int]:
     """Documents with numbers of 20 digits or more: orjson reads them as floating numbers."""
-    found: list[int] = []
-    for kind, dtype in ((bytes, pl.Binary()), (str, pl.String())):
-        places = [index for index, text in enumerate(texts) if type(text) is kind]
-        if not places:
-            continue
-        column = pl.Series([texts[index] for index in places], dtype=dtype)
-        if kind is bytes:
-            try:
-                column = column.cast(pl.String)
-            except pl.exceptions.PolarsError:
-                column = pl.Series([as_text(texts[index]) for index in places], dtype=pl.String)
-        found.extend(places[hit] for hit in column.str.contains(_LONG_NUMBER).arg_true())
-    return frozenset(found)
+    data = [text.encode("utf-8", errors="surrogatepass") if isinstance(text, str) else text for text in texts]
+    if _DIGITS not in b"\n".join(data).translate(_ONLY_DIGITS):
+        return frozenset()
+    return frozenset(index for index, text in enumerate(data) if _LONG_NUMBER.search(text))
 
 
 def _parse_exactly(text: bytes | str) -> Json | Broken:

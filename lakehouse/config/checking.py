@@ -18,6 +18,8 @@ from lakehouse.config.explain import broken_rule, explain
 from lakehouse.config.models import Config
 
 _ROUNDS: Final = 12
+# What is said of a section as a whole, and shown at its key.
+_OF_SECTIONS: Final = frozenset({"missing", "value_error"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _report(error: ErrorDetails, document: Document, broken: AbstractSet[Steps])
     rule = broken_rule(error)
     where = (*way, rule) if rule else way
     message = explain(error, way if error["type"] in {"missing", "extra_forbidden"} else where, document)
-    about_section = not rule and isinstance(document.at(where), dict)
+    about_section = not rule and error["type"] in _OF_SECTIONS and isinstance(document.at(where), dict)
     document.report(where, message, on_key=on_key or about_section or error["type"] == "extra_forbidden")
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 import polars as pl
 from pyroaring import BitMap64
 
@@ -29,7 +28,7 @@ from lakehouse.storage import Storage
 # share scans, which opens fewer of them at once.
 _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
-_ROW_BITS: Final = 32
+_MEMORY: Final = "memory:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +63,7 @@ class ScanQuery:
         position: Name for the column with the row's position.
         keys: What rows are asked for.
         index: A free name for Polars' running number of rows.
+        path: A free name for the file's path.
     """
 
     storage: Storage
@@ -76,6 +76,7 @@ class ScanQuery:
     position: str | None
     keys: pl.DataFrame | None
     index: str
+    path: str
 
     @classmethod
     def make(
@@ -119,6 +120,7 @@ class ScanQuery:
             position=position,
             keys=keys,
             index=unused_name("row", taken),
+            path=unused_name("path", taken),
         )
 
     def empty(self) -> pl.LazyFrame:
@@ -134,7 +136,8 @@ class ScanQuery:
     def _group(self, adds: Sequence[AddFile]) -> list[Group]:
         """Sort the files into scans."""
         plans = self._plans(adds)
-        single = len(adds) <= _SINGLE_SCANS
+        # What lies in memory has no path to tell it by.
+        single = len(adds) <= _SINGLE_SCANS or self.storage.url.startswith(_MEMORY)
         groups: list[Group] = []
         open_groups: dict[Any, Group] = {}
         for number, (add, sources) in enumerate(zip(adds, plans, strict=True)):
@@ -168,75 +171,68 @@ class ScanQuery:
         """
         groups = self._group(adds)
         shared = any(len(group.adds) > 1 for group in groups)
-        counts: list[int] = []
+        starts = dict.fromkeys(range(len(adds)), 0)
         if shared and (self._marked or vectors):
-            counts = footers.row_counts(self.storage, adds)
-        starts = _starts(groups, counts)
-        scans = [
-            self._scan(number, group, starts, vectors=vectors, coded=shared)
-            for number, group in enumerate(groups)
-        ]
-        rows = pl.concat(scans, how="vertical")
+            starts = _starts(groups, footers.row_counts(self.storage, adds))
+        rows = pl.concat(
+            [self._scan(group, starts, vectors=vectors, shared=shared) for group in groups], how="vertical"
+        )
         # Once for all scans, so that the keys are hashed once.
         if self.keys is not None:
             rows = rows.join(self.keys.lazy(), on=self.keys.columns, how="semi")
-        if shared and self._marked:
-            rows = rows.with_columns(self._decoded(groups, starts)).select(*self.names, *self._marked)
-        return rows
+        return self._told_apart(rows, adds, starts) if shared and self._marked else rows
 
     @property
     def _marked(self) -> list[str]:
         return [name for name in (self.file, self.position) if name is not None]
 
     def _scan(
-        self,
-        number: int,
-        group: Group,
-        starts: Sequence[npt.NDArray[np.int64]],
-        *,
-        vectors: Mapping[int, BitMap64],
-        coded: bool,
+        self, group: Group, starts: Mapping[int, int], *, vectors: Mapping[int, BitMap64], shared: bool
     ) -> pl.LazyFrame:
-        """One scan of Parquet files; ``coded`` leaves file and position in one number, alike in all scans."""
-        dead = {item: vectors[item] for item in group.numbers if item in vectors}
+        """One scan; where some are ``shared``, path and running number come along in place of the marks."""
+        dead = {number: vectors[number] for number in group.numbers if number in vectors}
         # Without any column that files hold, the running number is what says how many rows there are.
         counted = bool(dead) or bool(self._marked) or all(item.source is None for item in group.sources)
-        rows = self._rows(group, indexed=counted)
+        rows = self._rows(group, counted=counted, named=shared and bool(self._marked))
         if dead:
-            rows = rows.filter(~pl.col(self.index).is_in(_dead_rows(group, dead, starts[number]).implode()))
+            rows = rows.filter(~pl.col(self.index).is_in(_dead_rows(dead, starts).implode()))
         shown = [*(item.value for item in group.sources), *group.constants]
-        rows = rows.select(*shown, *([self.index] if counted else []))
-        marks: list[pl.Expr] = []
-        if self._marked and coded:
-            marks.append((pl.col(self.index).cast(pl.UInt64) + (number << _ROW_BITS)).alias(self.index))
-        elif self._marked:
-            place = {self.file: pl.lit(group.numbers[0], dtype=pl.UInt32), self.position: pl.col(self.index)}
-            marks += [value.alias(name) for name, value in place.items() if name is not None]
-        return rows.select(*(pl.col(name) for name in self.names), *marks)
+        helpers = [pl.col(self.index)] if counted else []
+        if self._marked and shared:
+            helpers.append(pl.col(self.path))
+        rows = rows.select(*shown, *helpers)
+        if self._marked and not shared:
+            marks = {self.file: pl.lit(group.numbers[0], dtype=pl.UInt32), self.position: pl.col(self.index)}
+            helpers = [value.alias(name) for name, value in marks.items() if name is not None]
+        elif not self._marked:
+            helpers = []
+        return rows.select(*(pl.col(name) for name in self.names), *helpers)
 
-    def _decoded(self, groups: Sequence[Group], starts: Sequence[npt.NDArray[np.int64]]) -> list[pl.Expr]:
-        """File and position from the number that stands for both."""
-        first = np.concatenate([(number << _ROW_BITS) + start for number, start in enumerate(starts)])
-        first = first.astype(np.uint64)
-        numbers = np.concatenate([group.numbers for group in groups])
+    def _told_apart(
+        self, rows: pl.LazyFrame, adds: Sequence[AddFile], starts: Mapping[int, int]
+    ) -> pl.LazyFrame:
+        """File and position from the path and the running number."""
+        start, number = f"{self.index}_start", f"{self.index}_file"
+        files = pl.LazyFrame(
+            {
+                self.path: [_source(self.storage, add) for add in adds],
+                number: pl.Series(range(len(adds)), dtype=pl.UInt32),
+                start: pl.Series([starts[item] for item in range(len(adds))], dtype=pl.UInt32),
+            }
+        )
+        marks = {self.file: pl.col(number), self.position: pl.col(self.index) - pl.col(start)}
+        return rows.join(files, on=self.path, how="left").select(
+            *(pl.col(name) for name in self.names),
+            *(value.alias(name) for name, value in marks.items() if name is not None),
+        )
 
-        def files_of(codes: pl.Series) -> pl.Series:
-            found = np.searchsorted(first, codes.to_numpy(), side="right") - 1
-            return pl.Series(numbers[found], dtype=pl.UInt32)
-
-        def places_of(codes: pl.Series) -> pl.Series:
-            found = codes.to_numpy()
-            return pl.Series(found - first[np.searchsorted(first, found, side="right") - 1], dtype=pl.UInt32)
-
-        pairs = ((self.file, files_of), (self.position, places_of))
-        return [_by_row(self.index, function).alias(name) for name, function in pairs if name is not None]
-
-    def _rows(self, group: Group, *, indexed: bool) -> pl.LazyFrame:
+    def _rows(self, group: Group, *, counted: bool, named: bool) -> pl.LazyFrame:
         wanted = {item.source: item.read_as for item in group.sources if item.source is not None}
         return pl.scan_parquet(
             [_source(self.storage, add) for add in group.adds],
             schema=wanted,
-            row_index_name=self.index if indexed else None,
+            row_index_name=self.index if counted else None,
+            include_file_paths=self.path if named else None,
             missing_columns="insert",
             extra_columns="ignore",
             cast_options=CAST_OPTIONS,
@@ -261,30 +257,25 @@ class ScanQuery:
 def _source(storage: Storage, add: AddFile) -> Any:
     """What Polars is given to find a file: its place, or its bytes where Polars can't reach it."""
     home, path = locate(storage, add.path)
-    return home.get(path) if home.url.startswith("memory:") else home.uri(path)
+    return home.get(path) if home.url.startswith(_MEMORY) else home.uri(path)
 
 
-def _dead_rows(group: Group, dead: Mapping[int, BitMap64], starts: npt.NDArray[np.int64]) -> pl.Series:
+def _dead_rows(dead: Mapping[int, BitMap64], starts: Mapping[int, int]) -> pl.Series:
     parts = [
-        deletion_vectors.positions_of(dead[number]) + np.uint64(start)
-        for number, start in zip(group.numbers, starts, strict=True)
-        if number in dead
+        deletion_vectors.positions_of(bitmap) + np.uint64(starts[number]) for number, bitmap in dead.items()
     ]
     return pl.Series(np.concatenate(parts), dtype=pl.UInt32)
 
 
-def _starts(groups: Sequence[Group], counts: Sequence[int]) -> list[npt.NDArray[np.int64]]:
-    """For each group, at which running number of the scan each of its files starts."""
-    if not counts:
-        return [np.zeros(1, dtype=np.int64) for _ in groups]
-    return [
-        np.concatenate([[0], np.cumsum([counts[number] for number in group.numbers])[:-1]]).astype(np.int64)
-        for group in groups
-    ]
-
-
-def _by_row(index: str, function: Callable[[pl.Series], pl.Series]) -> pl.Expr:
-    return pl.col(index).map_batches(function, return_dtype=pl.UInt32, is_elementwise=True)
+def _starts(groups: Sequence[Group], counts: Sequence[int]) -> dict[int, int]:
+    """The running number in its scan at which each file starts."""
+    found: dict[int, int] = {}
+    for group in groups:
+        at = 0
+        for number in group.numbers:
+            found[number] = at
+            at += counts[number]
+    return found
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:

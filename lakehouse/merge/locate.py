@@ -18,7 +18,7 @@ from lakehouse.delta.actions import AddFile
 from lakehouse.delta.scan import drop_dead, read_vectors, scan_files
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.stats import bounds_frame
-from lakehouse.merge.verdicts import FILE, POSITION, stored
+from lakehouse.merge.verdicts import CHANGE, FILE, POSITION, stored
 from lakehouse.storage import Storage
 
 _MANY_FILES: Final = 128
@@ -30,9 +30,9 @@ class Located:
 
     Args:
         files: The candidate files; ``__file`` numbers them from 0.
-        frame: Key columns, ``__file``, ``__position``, and the stored sequence columns as `stored` names
-            them unless all of them are known to be older than the batch. Rows that a deletion vector hides
-            are not in it.
+        frame: ``__change`` (the number of the change with that key), ``__file``, ``__position``, and the
+            stored sequence columns as `stored` names them unless all of them are known to be older than the
+            batch. Rows that a deletion vector hides are not in it.
     """
 
     files: tuple[AddFile, ...]
@@ -106,16 +106,17 @@ def locate(
         storage: The table's folder.
         snapshot: The version to look at.
         files: The candidates.
-        keys: The key columns of the batch, one row per key.
+        keys: ``__change`` and the key columns of the batch, one row per key.
         sequence: The sequence columns to read; empty where they are not needed.
 
     Returns:
         The stored rows, hidden ones left out.
     """
     names = {column: stored(column) for column in sequence}
-    columns = list(dict.fromkeys([*keys.columns, *(c for c in sequence if c in snapshot.schema.names)]))
-    # With few files one join over all of them is fastest; with many, a join in each shared scan.
-    many = len(files) > _MANY_FILES
+    key = [column for column in keys.columns if column != CHANGE]
+    columns = list(dict.fromkeys([*key, *(c for c in sequence if c in snapshot.schema.names)]))
+    # With few files one join over all of them is fastest; with many, those without the keys are thinned out
+    # first.
     scan = scan_files(
         storage,
         snapshot,
@@ -124,14 +125,12 @@ def locate(
         file=FILE,
         position=POSITION,
         apply_vectors=False,
-        keys=keys if many else None,
+        keys=keys.select(key) if len(files) > _MANY_FILES else None,
     )
-    found = (scan if many else scan.join(keys.lazy(), on=keys.columns, how="semi")).collect(
-        engine="streaming"
-    )
+    found = scan.join(keys.lazy(), on=key, how="inner").collect(engine="streaming")
     alive = drop_dead(found, read_vectors(storage, files), file=FILE, position=POSITION)
     # A sequence column can be a key column too, so it is copied, not renamed.
     copies = [
         (pl.col(column) if column in columns else pl.lit(None)).alias(name) for column, name in names.items()
     ]
-    return Located(files=tuple(files), frame=alive.select(*keys.columns, FILE, POSITION, *copies))
+    return Located(files=tuple(files), frame=alive.select(CHANGE, FILE, POSITION, *copies))

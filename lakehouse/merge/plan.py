@@ -36,6 +36,8 @@ class MergePlan:
         dead: By number of the file, the positions of the rows that go.
         dropped: Files that go whole (a truncate).
         rows: The rows to append, with the table's columns as far as the batch states them.
+        row_verdicts: INSERT or UPDATE for each of them.
+        updates: ``__file`` and ``__position`` of the stored rows that are replaced by newer ones.
         tombstones: Key and sequence columns of the deletes to remember.
         truncate: The sequence columns of a truncate to remember (one row), or None.
         verdict: What becomes of each collapsed change (see `lakehouse.merge.verdicts`).
@@ -48,6 +50,8 @@ class MergePlan:
     dead: dict[int, BitMap64]
     dropped: tuple[AddFile, ...]
     rows: pl.DataFrame
+    row_verdicts: pl.Series
+    updates: pl.DataFrame
     tombstones: pl.DataFrame
     truncate: pl.DataFrame | None
     verdict: pl.Series
@@ -87,30 +91,31 @@ def plan_merge(
         truncated = _truncated(view, truncate)
         located = _locate(view, truncated)
     with timer.phase("decide"):
-        changes = collapsed.frame.with_row_index(CHANGE)
-        buried = _tombstones(view, changes, located)
-        work = verdicts.decide(
-            changes.select(CHANGE, *dict.fromkeys([*collapsed.key, *collapsed.sequence]), OP),
-            key=collapsed.key,
-            sequence=collapsed.sequence,
-            located=located.frame,
-            tombstones=buried,
+        known = _Known(located.frame, _tombstones(view, located.frame))
+        quick = verdicts.decide(
+            collapsed.frame, sequence=collapsed.sequence, located=known.located, tombstones=known.buried
         )
-        verdict, rows, conflicting = _settle(view, changes, work[VERDICT], _Known(located.frame, buried))
-    deletes = changes.filter(verdict.is_in([verdicts.DELETED, verdicts.ABSENT]) & (changes[OP] == DELETE))
+        settled = _settle(view, quick, known)
+        replaced = settled.verdict.is_in([verdicts.UPDATE, verdicts.DELETED])
+        places = located.frame
+        if not replaced.gather(places[CHANGE]).all():
+            places = places.filter(replaced.gather(places[CHANGE]))
+    verdict = settled.verdict
+    deletes = collapsed.frame.filter(
+        verdict.is_in([verdicts.DELETED, verdicts.ABSENT]) & (collapsed.frame[OP] == DELETE)
+    )
     remembered = list(dict.fromkeys([*collapsed.key, *collapsed.sequence])) if collapsed.sequence else []
-    replaced = changes.filter(verdict.is_in([verdicts.UPDATE, verdicts.DELETED]))
     return MergePlan(
         files=view.files,
-        dead=_dead(
-            located.frame.join(replaced.select(collapsed.key), on=list(collapsed.key), how="semi"), truncated
-        ),
+        dead=_dead(places, truncated),
         dropped=tuple(view.files[number] for number in sorted(truncated.whole)),
-        rows=rows,
+        rows=settled.rows,
+        row_verdicts=settled.row_verdicts,
+        updates=places.filter(verdict.gather(places[CHANGE]) == verdicts.UPDATE).select(FILE, POSITION),
         tombstones=deletes.select(remembered) if remembered else pl.DataFrame(),
         truncate=truncate.sequence if truncate is not None and collapsed.sequence else None,
         verdict=verdict,
-        conflicting=conflicting,
+        conflicting=settled.conflicting,
         truncate_outcome=truncate_outcome,
         manifest=view.manifest,
     )
@@ -134,7 +139,10 @@ class _View:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """What the table knows of the keys of a batch: where their rows are, and tombstones of the others."""
+    """What the table knows of the keys of a batch: where their rows are, and tombstones of the others.
+
+    Both have ``__change``, the number of the change that has the key.
+    """
 
     located: pl.DataFrame
     buried: pl.DataFrame | None
@@ -171,45 +179,65 @@ def _locate(view: _View, truncated: truncates.Truncated) -> locate.Located:
         view.snapshot, found, changes=collapsed.frame, sequence=collapsed.sequence
     )
     located = locate.locate(
-        view.storage, view.snapshot, found, keys=keys, sequence=() if older else collapsed.sequence
+        view.storage,
+        view.snapshot,
+        found,
+        keys=keys.with_row_index(CHANGE),
+        sequence=() if older else collapsed.sequence,
     )
     of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
     frame = located.frame.with_columns(of_all.gather(located.frame[FILE]).alias(FILE))
     return locate.Located(files=view.files, frame=truncated.survivors(frame))
 
 
-def _tombstones(view: _View, changes: pl.DataFrame, located: locate.Located) -> pl.DataFrame | None:
+def _tombstones(view: _View, located: pl.DataFrame) -> pl.DataFrame | None:
     """What the table remembers of the keys that are not stored."""
-    if not view.collapsed.sequence:
+    if not view.collapsed.sequence or view.manifest.is_empty:
         return None
     key = list(view.collapsed.key)
-    missing = changes.select(key).join(located.frame, on=key, how="anti")
-    return find(view.storage, view.manifest, keys=missing, sequence=view.collapsed.sequence)
+    keys = view.collapsed.frame.select(key).with_row_index(CHANGE)
+    missing = keys.join(located, on=CHANGE, how="anti")
+    found = find(view.storage, view.manifest, keys=missing.select(key), sequence=view.collapsed.sequence)
+    return None if found is None else missing.join(found, on=key, how="inner")
 
 
-def _settle(
-    view: _View, changes: pl.DataFrame, verdict: pl.Series, known: _Known
-) -> tuple[pl.Series, pl.DataFrame, pl.Series]:
-    """The final verdicts, the rows to append, and who contradicted a stored row of the same sequence."""
+@dataclass(frozen=True, slots=True)
+class _Settled:
+    """The final verdicts, and the rows to append; see `MergePlan`."""
+
+    verdict: pl.Series
+    conflicting: pl.Series
+    rows: pl.DataFrame
+    row_verdicts: pl.Series
+
+
+def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
+    """Lets the quick verdicts stand where they can, and settles the other changes carefully."""
     collapsed = view.collapsed
+    changes = collapsed.frame
     nobody = pl.repeat(value=False, n=changes.height, eager=True)
     needs_care = _needs_care(view, changes, verdict)
     columns = [name for name in view.schema.names if name != CELLS]
-    quick = changes.filter(~needs_care & verdict.is_in([verdicts.INSERT, verdicts.UPDATE]))
-    rows = quick.select(name for name in columns if name in quick.columns)
+    writes = ~needs_care & verdict.is_in([verdicts.INSERT, verdicts.UPDATE])
+    rows = changes.select(name for name in columns if name in changes.columns).filter(writes)
     if not needs_care.any():
-        return verdict, rows, nobody
+        return _Settled(verdict, nobody, rows, verdict.filter(writes))
     chosen = changes.filter(needs_care)
-    stored = _stored(view, chosen, known)
-    if not collapsed.sequence:
-        filled = careful.fill_by_arrival(chosen, stored, columns=columns)
-        return verdict, pl.concat([rows, filled], how="diagonal"), nobody
-    settled = careful.settle(chosen.drop(CHANGE), stored, key=collapsed.key, sequence=collapsed.sequence)
     places = pl.arg_where(needs_care, eager=True)
-    return (
-        verdict.scatter(places, settled.verdict),
-        pl.concat([rows, settled.rows], how="diagonal"),
-        nobody.scatter(places, settled.conflicting),
+    stored = _stored(view, places, known)
+    if not collapsed.sequence:
+        more, conflicting = careful.fill_by_arrival(chosen, stored, columns=columns), nobody
+    else:
+        settled = careful.settle(chosen, stored, key=collapsed.key, sequence=collapsed.sequence)
+        verdict = verdict.scatter(places, settled.verdict)
+        more, conflicting = settled.rows, nobody.scatter(places, settled.conflicting)
+    careful_writes = verdict.gather(places)
+    careful_writes = careful_writes.filter(careful_writes.is_in([verdicts.INSERT, verdicts.UPDATE]))
+    return _Settled(
+        verdict,
+        conflicting,
+        pl.concat([rows, more], how="diagonal"),
+        pl.concat([verdict.filter(writes), careful_writes]),
     )
 
 
@@ -234,26 +262,28 @@ def _needs_care(view: _View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Se
     return frame.select(care.fill_null(value=False).alias("care"))["care"]
 
 
-def _stored(view: _View, chosen: pl.DataFrame, known: _Known) -> pl.DataFrame:
+def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     """What the table knows of the keys of some changes, row by row: stored row, tombstone or nothing."""
     key, sequence = list(view.collapsed.key), view.collapsed.sequence
     columns = list(view.snapshot.schema.names)
-    places = known.located.join(chosen.select(key), on=key, how="semi")
-    newest = verdicts.newest_per_key(places, key=key, sequence=sequence)
-    stored = stored_rows(
+    numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
+    newest = verdicts.newest_per_change(
+        known.located.join(numbers, on=CHANGE, how="semi"), sequence=sequence
+    ).select(CHANGE, FILE, POSITION)
+    rows = stored_rows(
         view.storage, view.snapshot, view.files, newest.select(FILE, POSITION), columns=columns
     )
-    stored = stored.drop(FILE, POSITION).with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
+    rows = newest.join(rows, on=[FILE, POSITION]).drop(FILE, POSITION)
+    rows = rows.with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
     if known.buried is not None:
-        dead = known.buried.rename({verdicts.buried(column): column for column in sequence})
-        dead = dead.select(*key, *(c for c in sequence if c not in key)).with_columns(
-            pl.lit(DELETE, dtype=pl.Int8).alias(OP)
+        dead = known.buried.join(numbers, on=CHANGE, how="semi").select(
+            CHANGE,
+            *(pl.col(name).cast(rows.schema[name]) for name in key),
+            *(pl.col(verdicts.buried(c)).cast(rows.schema[c]).alias(c) for c in sequence if c not in key),
+            pl.lit(DELETE, dtype=pl.Int8).alias(OP),
         )
-        stored = pl.concat(
-            [stored, dead.cast({c: stored.schema[c] for c in dead.columns if c in stored.schema})],
-            how="diagonal",
-        )
-    return chosen.select(key).join(stored, on=key, how="left", maintain_order="left").select(*columns, OP)
+        rows = pl.concat([rows, dead], how="diagonal")
+    return numbers.join(rows, on=CHANGE, how="left", maintain_order="left").select(*columns, OP)
 
 
 def _dead(located: pl.DataFrame, truncated: truncates.Truncated) -> dict[int, BitMap64]:

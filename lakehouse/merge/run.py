@@ -24,6 +24,7 @@ from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import CommitUnknownError, ConflictError, LakehouseError, NotBuiltError, RefusedError
 from lakehouse.merge.constraints import reject_violations
 from lakehouse.merge.counts import count
+from lakehouse.merge.feed import write_feed
 from lakehouse.merge.files import FileChanges, FileWriter
 from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.result import MergeResult
@@ -234,6 +235,7 @@ def _write(
         writer.drop(changes, add)
     writer.remove_rows(changes, plan.dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
     writer.append(changes, plan.rows)
+    write_feed(target.storage, before=snapshot, after=after, plan=plan, changes=changes)
     tail: list[Action] = []
     pointer = remember(
         target.storage,
@@ -331,6 +333,8 @@ def _on_nothing(target: MergeTarget, conformed: Conformed, collapsed: Collapsed,
         dead={},
         dropped=(),
         rows=collapsed.frame.clear(),
+        row_verdicts=pl.Series(dtype=pl.Int8),
+        updates=pl.DataFrame(),
         tombstones=pl.DataFrame(),
         truncate=None,
         verdict=is_delete.cast(pl.Int8).replace_strict({0: INSERT, 1: ABSENT}, return_dtype=pl.Int8),

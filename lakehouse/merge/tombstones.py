@@ -61,6 +61,11 @@ class Manifest:
     files: tuple[TombstoneFile, ...] = ()
     watermark: str | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is remembered."""
+        return not self.files and self.watermark is None
+
 
 def load_manifest(storage: Storage, snapshot: Snapshot) -> Manifest:
     """Reads what a version remembers.

@@ -23,7 +23,7 @@ Without a sequence every change is newer: arrival is the order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import polars as pl
@@ -86,60 +86,66 @@ def compare(left: Sequence[str], right: Sequence[str]) -> pl.Expr:
 def decide(
     changes: pl.DataFrame,
     *,
-    key: Sequence[str],
     sequence: Sequence[str],
     located: pl.DataFrame,
     tombstones: pl.DataFrame | None = None,
-) -> pl.DataFrame:
+) -> pl.Series:
     """Gives each change its verdict.
 
     Args:
-        changes: The collapsed changes: key columns, sequence columns, ``__op``, ``__change``; one row per
-            key.
-        key: The key columns.
+        changes: The collapsed changes, one row per key: ``__op`` and the sequence columns.
         sequence: The sequence columns; empty where arrival is the order.
-        located: The stored rows that have one of the keys: key columns, ``__file``, ``__position`` and,
-            unless all of them are known to be older, the stored sequence columns named by ``stored``. A key
-            may be there more than once (tables written without a key): the newest counts.
-        tombstones: Deletes that the table remembers for keys of the batch: key columns and the sequence
-            columns named by ``buried``, one row per key. None where there are none.
+        located: The stored rows that have one of the keys: ``__change`` (the number of the change with that
+            key) and, unless all of them are known to be older, the stored sequence columns named by
+            `stored`. A key may be there more than once (tables written without a key): the newest counts.
+        tombstones: Deletes that the table remembers for keys of the batch: ``__change`` and the sequence
+            columns named by `buried`, at most one row per key. None where there are none.
 
     Returns:
-        ``changes`` with ``__verdict``, in the same order.
+        ``__verdict``, one per change.
     """
-    matches = newest_per_key(located, key=key, sequence=sequence).drop(FILE, POSITION)
-    work = changes.join(matches.with_columns(__found=True), on=list(key), how="left", maintain_order="left")
-    is_delete = pl.col(OP) == DELETE
-    found = pl.col("__found").is_not_null()
-    no_row = pl.when(is_delete).then(ABSENT).otherwise(INSERT)
+    newest = newest_per_change(located, sequence=sequence)
+    is_delete = changes[OP] == DELETE
+    verdict = _pick(is_delete, ABSENT, INSERT)
     if tombstones is not None and sequence:
-        work = work.join(
-            tombstones.with_columns(__dead=True), on=list(key), how="left", maintain_order="left"
-        )
-        against = compare(sequence, [buried(column) for column in sequence])
-        same = pl.when(is_delete).then(DUPLICATE).otherwise(BEATEN)
-        known = pl.when(against < 0).then(STALE).when(against == 0).then(same).otherwise(no_row)
-        no_row = pl.when(pl.col("__dead").is_null()).then(no_row).otherwise(known)
-    with_row = pl.when(is_delete).then(DELETED).otherwise(UPDATE)
-    if sequence and stored(sequence[0]) in work.columns:
-        against = compare(sequence, [stored(column) for column in sequence])
-        with_row = pl.when(against < 0).then(STALE).when(against == 0).then(EQUAL).otherwise(with_row)
-    verdict = pl.when(found).then(with_row).otherwise(no_row)
-    return work.select(*changes.columns, verdict.cast(pl.Int8).alias(VERDICT))
+        number, against = _against(changes, tombstones, sequence, buried)
+        gone = is_delete.gather(number)
+        known = _pick(against < 0, STALE, verdict.gather(number))
+        verdict = verdict.scatter(number, _pick(against == 0, _pick(gone, DUPLICATE, BEATEN), known))
+    if sequence and stored(sequence[0]) in newest.columns:
+        number, against = _against(changes, newest, sequence, stored)
+        effect = _pick(is_delete.gather(number), DELETED, UPDATE)
+        return verdict.scatter(number, _pick(against < 0, STALE, _pick(against == 0, EQUAL, effect)))
+    number = newest[CHANGE]
+    return verdict.scatter(number, _pick(is_delete.gather(number), DELETED, UPDATE))
 
 
-def newest_per_key(located: pl.DataFrame, *, key: Sequence[str], sequence: Sequence[str]) -> pl.DataFrame:
+def newest_per_change(located: pl.DataFrame, *, sequence: Sequence[str]) -> pl.DataFrame:
     """Stored rows, one per key: the newest, where a key is stored more than once.
 
     Args:
-        located: Key columns, ``__file``, ``__position``, and perhaps the stored sequence columns.
-        key: The key columns.
+        located: ``__change``, and perhaps ``__file``, ``__position`` and the stored sequence columns.
         sequence: The sequence columns.
     """
-    if located.select(pl.struct(key).n_unique() if len(key) > 1 else pl.col(key[0]).n_unique()).item() == len(
-        located
-    ):
+    if located[CHANGE].n_unique() == len(located):
         return located
-    names = [stored(column) for column in sequence if stored(column) in located.columns]
-    ordered = located.sort([*names, FILE, POSITION], nulls_last=False)
-    return ordered.unique(subset=list(key), keep="last", maintain_order=True)
+    names = [stored(column) for column in sequence] + [FILE, POSITION]
+    ordered = located.sort([name for name in names if name in located.columns], nulls_last=False)
+    return ordered.unique(subset=[CHANGE], keep="last", maintain_order=True)
+
+
+def _against(
+    changes: pl.DataFrame, known: pl.DataFrame, sequence: Sequence[str], name: Callable[[str], str]
+) -> tuple[pl.Series, pl.Series]:
+    """The numbers of the changes whose key is known, and how each compares with what is known of it."""
+    number = known[CHANGE]
+    pairs = changes.select(sequence)[number].with_columns(known[name(column)] for column in sequence)
+    against = pairs.select(compare(sequence, [name(column) for column in sequence]).alias("against"))
+    return number, against["against"]
+
+
+def _pick(mask: pl.Series, yes: pl.Series | int, no: pl.Series | int) -> pl.Series:
+    """One of two verdicts, row by row."""
+    values = [item if isinstance(item, pl.Series) else pl.lit(item, dtype=pl.Int8) for item in (yes, no)]
+    chosen = pl.select(pl.when(mask).then(values[0]).otherwise(values[1]).cast(pl.Int8).alias(VERDICT))
+    return chosen[VERDICT]

@@ -239,6 +239,15 @@ def is_bucket_missing(symptoms: Symptoms) -> bool:
     return symptoms.code in _NO_BUCKET.codes
 
 
+def is_busy(symptoms: Symptoms) -> bool:
+    """Whether a conditional write was refused only since another request was under way.
+
+    S3 says 412 if an object is there; its 409 tells nothing about the object, so it has to be asked again
+    (S3 API reference, PutObject). Azure's 409 means that the object is there.
+    """
+    return symptoms.status == 409 and symptoms.code != "BlobAlreadyExists"
+
+
 def is_unsupported(symptoms: Symptoms) -> bool:
     """Whether the store says that it has no such operation (rather than that it failed)."""
     return symptoms.unsupported or _UNSUPPORTED.explains(symptoms)

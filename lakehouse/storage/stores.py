@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import contextlib
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,6 @@ Store = S3Store | GCSStore | AzureStore | LocalStore | MemoryStore
 # What obstore raises, besides its own: FileNotFoundError, and ValueError for paths it can't take.
 FAILURES = (BaseError, OSError, NotImplementedError, ValueError)
 
-_CONFLICT = 409
 _CREATE_TRIES = 5
 _CREATE_PAUSE_SECONDS = 0.05
 _LIST_CHUNK = 1000
@@ -41,6 +41,7 @@ class Connection:
         reopen: ``open_storage``, where another process can open the same storage again.
         given: The options as the caller gave them, for that.
         bucket_seen: Whether the store has shown that the bucket exists.
+        process: The process that it was opened in.
     """
 
     store: Store
@@ -49,6 +50,7 @@ class Connection:
     reopen: Callable[..., Storage] | None = None
     given: dict[str, str] = field(default_factory=dict, repr=False)
     bucket_seen: bool = False
+    process: int = field(default_factory=os.getpid)
 
 
 class ObjectStorage(Storage):
@@ -64,7 +66,6 @@ class ObjectStorage(Storage):
 
     def __init__(self, connection: Connection, *, url: str, prefix: str) -> None:
         self._connection = connection
-        self._store = connection.store
         self._url = url
         self._prefix = prefix
 
@@ -146,9 +147,7 @@ class ObjectStorage(Storage):
             try:
                 obstore.put(self._store, key, data, mode="create")
             except AlreadyExistsError as error:
-                # S3 answers 412 if there is an object. 409 means that another request for this object
-                # was under way, and says nothing about the object: ask again.
-                if failures.read_symptoms(error).status != _CONFLICT:
+                if not failures.is_busy(failures.read_symptoms(error)):
                     return False
             except FAILURES as error:
                 raise self._failure(error, action, creating=True) from None
@@ -189,6 +188,16 @@ class ObjectStorage(Storage):
     def library_options(self) -> dict[str, str]:
         """See ``Storage.library_options``."""
         return dict(self._connection.options.library)
+
+    @property
+    def _store(self) -> Store:
+        # obstore's threads do not live on in a forked process: every call there would wait for ever.
+        if os.getpid() != self._connection.process:
+            raise UsageError(
+                f"the storage {self._url} was opened before this process was forked",
+                advice="start processes with the spawn method, or open it anew in one of those",
+            )
+        return self._connection.store
 
     def _key(self, path: str) -> str:
         return naming.join(self._prefix, naming.checked(path))

@@ -264,3 +264,25 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     with pytest.raises(StorageError, match="too long"):
         storage.put("n" * 300, b"x")
     assert [info.path for info in storage.list()] == ["a", "folder/b"]
+
+
+FORK = """
+import os, sys
+from lakehouse.errors import UsageError
+from lakehouse.storage import open_storage
+storage = open_storage(sys.argv[1])
+storage.put("a", b"x")
+storage.get("a")
+child = os.fork()
+if child == 0:
+    try:
+        storage.get("a")
+    except UsageError as error:
+        print(error, flush=True)
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+
+
+def test_a_fork_is_told_instead_of_hanging(tmp_path: Path) -> None:
+    assert "spawn" in finish(start(FORK, tmp_path))

@@ -206,6 +206,9 @@ def test_a_create_that_met_another_request_is_tried_again(fake: FakeS3, storage:
     assert storage.put_if_absent("log/0", b"ours")
     assert not storage.put_if_absent("log/0", b"theirs")
 
+    fake.answers = [("PUT", 409, "BlobAlreadyExists")]
+    assert not storage.put_if_absent("log/1", b"ours")
+
     fake.answers = [("PUT", 409, "ConditionalRequestConflict")] * 9
     with pytest.raises(StorageError, match="other requests"):
         storage.put_if_absent("log/1", b"ours")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -35,7 +35,7 @@ def widened(values: list[Any], known: str, dtype: pl.DataType | None = None) -> 
         (["1000.125"], "decimal(4,2)", "decimal(7,3)"),
         ([Decimal("1" * 38)], "decimal(4,2)", None),
         ([datetime(2026, 1, 1)], "date", None),  # noqa: DTZ001
-        ([datetime(2026, 1, 1, 12), date(2026, 1, 1)], "date", "timestamp_ntz"),  # noqa: DTZ001
+        ([datetime(2026, 1, 1, 12), None], "date", "timestamp_ntz"),  # noqa: DTZ001
         (["x"], "long", None),
         ([1.5], "integer", None),
         ([2**40, None], "string", None),

@@ -226,7 +226,7 @@ _TABLE = "version: 1\ntables:\n  t:\n    "
         (
             _TABLE + "retention: [{name: a, versions: {}}]\n",
             4,
-            37,
+            27,
             "tables.t.retention[0].versions",
             "keeps no version at all",
         ),

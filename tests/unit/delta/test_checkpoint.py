@@ -37,7 +37,14 @@ def table(storage: Storage, versions: int) -> Snapshot:
 
 @pytest.mark.parametrize(
     ("metadata", "interval"),
-    [(PLAIN, 10), (every("3"), 3), (every("0"), 10), (every("-1"), 10), (every("many"), 10), (every("²"), 10)],
+    [
+        (PLAIN, 10),
+        (every("3"), 3),
+        (every("0"), 10),
+        (every("-1"), 10),
+        (every("many"), 10),
+        (every("²"), 10),
+    ],
 )
 def test_the_interval(metadata: Metadata, interval: int) -> None:
     assert checkpoint_interval(metadata) == interval

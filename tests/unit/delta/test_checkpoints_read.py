@@ -8,13 +8,14 @@ import time
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from lakehouse.delta.actions import (
+    Action,
     AddFile,
     CheckpointMetadata,
     DeletionVector,
@@ -76,15 +77,17 @@ OTHERS: dict[str, pa.DataType] = {
     ),
     "txn": pa.struct({"appId": pa.string(), "version": pa.int64(), "lastUpdated": pa.int64()}),
     "domainMetadata": pa.struct({"domain": pa.string(), "configuration": pa.string(), "removed": pa.bool_()}),
-    "sidecar": pa.struct({"path": pa.string(), "sizeInBytes": pa.int64(), "modificationTime": pa.int64(), "tags": TEXTS}),
+    "sidecar": pa.struct(
+        {"path": pa.string(), "sizeInBytes": pa.int64(), "modificationTime": pa.int64(), "tags": TEXTS}
+    ),
     "checkpointMetadata": pa.struct({"version": pa.int64(), "tags": TEXTS}),
     "remove": pa.struct({"path": pa.string(), "deletionTimestamp": pa.int64(), "dataChange": pa.bool_()}),
 }
 
 SCHEMA = StructType((StructField("id", LONG), StructField("d", LONG)))
 METADATA = Metadata("id", SCHEMA.to_json(), ("d",), {"a": "b"}, "n", "about", "parquet", {"o": "p"}, 7)
-PROTOCOL_ROW = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
-METADATA_ROW = {
+PROTOCOL_ROW: dict[str, Any] = {"protocol": {"minReaderVersion": 1, "minWriterVersion": 2}}
+METADATA_ROW: dict[str, Any] = {
     "metaData": {
         "id": "id",
         "name": "n",
@@ -96,7 +99,7 @@ METADATA_ROW = {
         "configuration": [("a", "b")],
     }
 }
-FULL_ADD = {
+FULL_ADD: dict[str, Any] = {
     "path": "d=1/a.parquet",
     "partitionValues": [("d", "1")],
     "size": 10,
@@ -104,7 +107,13 @@ FULL_ADD = {
     "dataChange": False,
     "stats": '{"numRecords":3}',
     "tags": [("k", "v")],
-    "deletionVector": {"storageType": "u", "pathOrInlineDv": "x" * 20, "offset": 1, "sizeInBytes": 40, "cardinality": 2},
+    "deletionVector": {
+        "storageType": "u",
+        "pathOrInlineDv": "x" * 20,
+        "offset": 1,
+        "sizeInBytes": 40,
+        "cardinality": 2,
+    },
     "baseRowId": 5,
     "defaultRowCommitVersion": 6,
     "clusteringProvider": "liquid",
@@ -142,12 +151,21 @@ def parquet(rows: list[dict[str, Any]], *, add: dict[str, pa.DataType] | None = 
 
 
 def plain_add(path: str) -> dict[str, Any]:
-    return {"add": {"path": path, "partitionValues": [], "size": 1, "modificationTime": 1, "dataChange": True}}
+    return {
+        "add": {"path": path, "partitionValues": [], "size": 1, "modificationTime": 1, "dataChange": True}
+    }
 
 
 def test_a_classic_checkpoint_with_everything(storage: Storage) -> None:
     rows = [
-        {"protocol": {"minReaderVersion": 3, "minWriterVersion": 7, "readerFeatures": ["b", "a"], "writerFeatures": ["a", "b"]}},
+        {
+            "protocol": {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": ["b", "a"],
+                "writerFeatures": ["a", "b"],
+            }
+        },
         METADATA_ROW,
         {"txn": {"appId": "app", "version": 4, "lastUpdated": None}},
         {"domainMetadata": {"domain": "x", "configuration": "{}", "removed": False}},
@@ -187,14 +205,22 @@ def test_a_v2_checkpoint_with_sidecars(storage: Storage, top: str) -> None:
     # Only the name counts, however much of a path stands before it.
     paths = ["one.parquet", "somewhere/_delta_log/_sidecars/two%2Eparquet"]
     if top == "json":
-        actions = [CheckpointMetadata(3), Protocol(1, 2), METADATA, *[Sidecar(path, 1, 1) for path in paths]]
+        actions: list[Action] = [
+            CheckpointMetadata(3),
+            Protocol(1, 2),
+            METADATA,
+            *[Sidecar(path, 1, 1) for path in paths],
+        ]
         storage.put(f"_delta_log/{3:020d}.checkpoint.{UUID}.json", serialize_all(actions))
     else:
         rows: list[dict[str, Any]] = [
             {"checkpointMetadata": {"version": 3, "tags": [("k", "v")]}},
             PROTOCOL_ROW,
             METADATA_ROW,
-            *[{"sidecar": {"path": path, "sizeInBytes": 1, "modificationTime": 1, "tags": []}} for path in paths],
+            *[
+                {"sidecar": {"path": path, "sizeInBytes": 1, "modificationTime": 1, "tags": []}}
+                for path in paths
+            ],
         ]
         name = CLASSIC if top == "classic" else f"_delta_log/{3:020d}.checkpoint.{UUID}.parquet"
         storage.put(name, parquet(rows))
@@ -205,7 +231,9 @@ def test_a_v2_checkpoint_with_sidecars(storage: Storage, top: str) -> None:
 
 
 def test_a_v2_checkpoint_without_sidecars(storage: Storage) -> None:
-    storage.put(CLASSIC, parquet([{"checkpointMetadata": {"version": 3}}, PROTOCOL_ROW, METADATA_ROW, plain_add("a")]))
+    storage.put(
+        CLASSIC, parquet([{"checkpointMetadata": {"version": 3}}, PROTOCOL_ROW, METADATA_ROW, plain_add("a")])
+    )
     assert sorted(load_snapshot(storage).files) == ["a"]
 
 
@@ -222,7 +250,11 @@ def test_columns_that_old_writers_did_not_know_may_be_missing(storage: Storage) 
 
 
 def test_absent_actions_may_be_structs_full_of_nulls(storage: Storage) -> None:
-    nothing = {"txn": {"appId": None}, "add": {"path": None, "partitionValues": None}, "protocol": {"minReaderVersion": None}}
+    nothing = {
+        "txn": {"appId": None},
+        "add": {"path": None, "partitionValues": None},
+        "protocol": {"minReaderVersion": None},
+    }
     rows = [{**nothing, **row} for row in (PROTOCOL_ROW, METADATA_ROW, plain_add("a"))]
     storage.put(CLASSIC, parquet(rows))
     snapshot = load_snapshot(storage)
@@ -258,7 +290,7 @@ class TestParsedStatistics:
             "place": pa.struct({"x": pa.float64()}),
         }
     )
-    low = {
+    low: ClassVar[dict[str, Any]] = {
         "id": 1,
         "amount": Decimal("12345678901234567890.12"),
         "at": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
@@ -311,7 +343,9 @@ class TestParsedStatistics:
 
 def test_a_hundred_thousand_files_load_quickly(storage: Storage) -> None:
     count = 100_000
-    text = json.dumps({"numRecords": 1, "minValues": {"id": 1}, "maxValues": {"id": 2}, "nullCount": {"id": 0}})
+    text = json.dumps(
+        {"numRecords": 1, "minValues": {"id": 1}, "maxValues": {"id": 2}, "nullCount": {"id": 0}}
+    )
     add = pa.StructArray.from_arrays(
         [
             pa.array([None, None, *(f"d={i % 7}/part-{i}.parquet" for i in range(count))]),

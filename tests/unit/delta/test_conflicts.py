@@ -47,7 +47,10 @@ def names(*winners: Commit, ours: Sequence[Action] = MERGE, reads: ReadSet = REA
 
 
 def test_nothing_in_common() -> None:
-    assert names(winner(add("other", partition="2"), RemoveFile("elsewhere"), SetTransaction("another", 1))) == []
+    assert (
+        names(winner(add("other", partition="2"), RemoveFile("elsewhere"), SetTransaction("another", 1)))
+        == []
+    )
     assert names() == []
 
 
@@ -97,7 +100,9 @@ def test_a_read_of_everything_minds_everything() -> None:
     whole = ReadSet.everything(metadata_id="table")
     assert names(winner(add("new", partition="2")), ours=[], reads=whole) == ["concurrent_append"]
     assert names(winner(RemoveFile("x")), ours=[], reads=whole) == ["concurrent_delete_read"]
-    assert names(winner(SetTransaction("a", 1)), ours=[], reads=ReadSet(applications=["a"])) == ["concurrent_transaction"]
+    assert names(winner(SetTransaction("a", 1)), ours=[], reads=ReadSet(applications=["a"])) == [
+        "concurrent_transaction"
+    ]
 
 
 def test_the_same_domain() -> None:

@@ -23,7 +23,9 @@ from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.errors import ConflictError, UnsupportedFeatureError, UsageError
 from lakehouse.storage import Storage, open_storage
 
-SCHEMA = StructType((StructField("id", LONG, nullable=False), StructField("day", STRING), StructField("x", DecimalType(9, 2))))
+SCHEMA = StructType(
+    (StructField("id", LONG, nullable=False), StructField("day", STRING), StructField("x", DecimalType(9, 2)))
+)
 
 
 @pytest.fixture
@@ -50,7 +52,9 @@ def test_a_plain_table(storage: Storage) -> None:
 
 
 def test_the_first_commit(storage: Storage) -> None:
-    create_table(storage, schema=SCHEMA, partition_columns=["day", "x"], properties={"delta.appendOnly": "true"})
+    create_table(
+        storage, schema=SCHEMA, partition_columns=["day", "x"], properties={"delta.appendOnly": "true"}
+    )
     lines = [orjson.loads(line) for line in storage.get(commit_path(0)).splitlines()]
     assert [next(iter(line)) for line in lines] == ["commitInfo", "protocol", "metaData"]
     info = read_commit(storage, 0).info
@@ -69,7 +73,9 @@ def test_deletion_vectors_bring_only_their_own_feature(storage: Storage) -> None
 
 
 def test_in_commit_timestamps_from_the_start(storage: Storage) -> None:
-    create_table(storage, schema=SCHEMA, properties={"delta.enableInCommitTimestamps": "true"}, now_ms=lambda: 5000)
+    create_table(
+        storage, schema=SCHEMA, properties={"delta.enableInCommitTimestamps": "true"}, now_ms=lambda: 5000
+    )
     assert load_snapshot(storage).timestamp_ms == 5000
 
 

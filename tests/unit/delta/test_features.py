@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import pytest
@@ -30,6 +31,7 @@ from lakehouse.delta.schema import (
     VARIANT,
     ArrayType,
     DataType,
+    Json,
     StructField,
     StructType,
 )
@@ -55,8 +57,8 @@ def named(*features: str, readers: tuple[str, ...] = ()) -> Protocol:
     return Protocol(1, 7, None, features)
 
 
-def column(kind: DataType = LONG, **metadata: str | bool | int) -> StructType:
-    return StructType((StructField("x", kind, metadata=metadata),))
+def column(kind: DataType = LONG, metadata: Mapping[str, Json] | None = None) -> StructType:
+    return StructType((StructField("x", kind, metadata=metadata or {}),))
 
 
 def writable(protocol: Protocol, schema: StructType = PLAIN, **configuration: str) -> bool:
@@ -83,8 +85,12 @@ class TestNames:
         assert list(writer_features(Protocol(1, version))) == features
 
     def test_the_last_old_versions(self) -> None:
-        assert set(writer_features(Protocol(2, 5))) - set(writer_features(Protocol(1, 4))) == {"columnMapping"}
-        assert set(writer_features(Protocol(2, 6))) - set(writer_features(Protocol(2, 5))) == {"identityColumns"}
+        assert set(writer_features(Protocol(2, 5))) - set(writer_features(Protocol(1, 4))) == {
+            "columnMapping"
+        }
+        assert set(writer_features(Protocol(2, 6))) - set(writer_features(Protocol(2, 5))) == {
+            "identityColumns"
+        }
         assert reader_features(Protocol(1, 6)) == ()
         assert reader_features(Protocol(2, 6)) == ("columnMapping",)
 
@@ -104,24 +110,50 @@ class TestRefusing:
 
     @pytest.mark.parametrize(
         "feature",
-        ["columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening"]
-        + ["typeWidening-preview", "variantType", "variantType-preview", "variantShredding"],
+        [
+            "columnMapping",
+            "deletionVectors",
+            "timestampNtz",
+            "v2Checkpoint",
+            "vacuumProtocolCheck",
+            "typeWidening",
+            "typeWidening-preview",
+            "variantType",
+            "variantType-preview",
+            "variantShredding",
+        ],
     )
     def test_reader_features_that_are_understood(self, feature: str) -> None:
         assert writable(named(readers=(feature,)))
 
     @pytest.mark.parametrize(
         "feature",
-        ["appendOnly", "invariants", "checkConstraints", "changeDataFeed", "generatedColumns", "domainMetadata"]
-        + ["inCommitTimestamp", "clustering", "allowColumnDefaults", "identityColumns", "icebergCompatV1"]
-        + ["icebergCompatV2", "icebergCompatV3"],
+        [
+            "appendOnly",
+            "invariants",
+            "checkConstraints",
+            "changeDataFeed",
+            "generatedColumns",
+            "domainMetadata",
+            "inCommitTimestamp",
+            "clustering",
+            "allowColumnDefaults",
+            "identityColumns",
+            "icebergCompatV1",
+            "icebergCompatV2",
+            "icebergCompatV3",
+        ],
     )
     def test_writer_features_that_are_understood(self, feature: str) -> None:
         assert writable(named(feature))
 
     def test_every_unknown_feature_is_named(self) -> None:
-        table = Table(named("newWriter", "otherWriter", readers=("catalogManaged", "deletionVectors", "newReader")))
-        with pytest.raises(UnsupportedFeatureError, match="can't be read here.*catalogManaged, newReader") as reading:
+        table = Table(
+            named("newWriter", "otherWriter", readers=("catalogManaged", "deletionVectors", "newReader"))
+        )
+        with pytest.raises(
+            UnsupportedFeatureError, match=r"can't be read here.*catalogManaged, newReader"
+        ) as reading:
             ensure_readable(table)
         assert reading.value.features == ("catalogManaged", "newReader")
         with pytest.raises(UnsupportedFeatureError, match="can't be written here") as writing:
@@ -140,9 +172,9 @@ class TestRefusing:
             ensure_writable(Table(Protocol(1, 8)))
 
     def test_features_in_use_that_the_writer_can_not_honour(self) -> None:
-        assert not writable(named("allowColumnDefaults"), column(CURRENT_DEFAULT="7"))
-        assert not writable(named("identityColumns"), column(**{"delta.identity.start": 1}))
-        assert not writable(Protocol(2, 6), column(**{"delta.identity.start": 1}))
+        assert not writable(named("allowColumnDefaults"), column(metadata={"CURRENT_DEFAULT": "7"}))
+        assert not writable(named("identityColumns"), column(metadata={"delta.identity.start": 1}))
+        assert not writable(Protocol(2, 6), column(metadata={"delta.identity.start": 1}))
         assert not writable(named("rowTracking", "domainMetadata"))
         assert writable(named("rowTracking", "domainMetadata"), delta_rowTrackingSuspended="true")
         assert not writable(named("icebergCompatV2"), delta_enableIcebergCompatV2="true")
@@ -173,8 +205,8 @@ class TestRefusing:
         ],
     )
     def test_widened_types(self, before: str, after: str, fine: bool) -> None:
-        metadata = {"delta.typeChanges": [{"fromType": before, "toType": after}]}
-        schema = StructType((StructField("x", LONG, metadata=metadata),))  # type: ignore[arg-type]
+        metadata: dict[str, Json] = {"delta.typeChanges": [{"fromType": before, "toType": after}]}
+        schema = column(metadata=metadata)
         table = Table(named(readers=("typeWidening",)), schema)
         if fine:
             ensure_readable(table)
@@ -208,7 +240,9 @@ class TestActive:
 
     def test_old_versions_count_too(self) -> None:
         assert append_only(Protocol(1, 2), Metadata("id", "{}", configuration={"delta.appendOnly": "true"}))
-        assert not change_feed(Protocol(1, 3), Metadata("id", "{}", configuration={"delta.enableChangeDataFeed": "true"}))
+        assert not change_feed(
+            Protocol(1, 3), Metadata("id", "{}", configuration={"delta.enableChangeDataFeed": "true"})
+        )
 
     def test_column_mapping(self) -> None:
         mapped = Metadata("id", "{}", configuration={"delta.columnMapping.mode": "name"})
@@ -217,7 +251,9 @@ class TestActive:
         assert column_mapping(Protocol(2, 5), Metadata("id", "{}")) == "none"
 
     def test_constraints(self) -> None:
-        metadata = Metadata("id", "{}", configuration={"delta.constraints.positive": "x > 0", "delta.appendOnly": "true"})
+        metadata = Metadata(
+            "id", "{}", configuration={"delta.constraints.positive": "x > 0", "delta.appendOnly": "true"}
+        )
         assert check_constraints(metadata) == {"positive": "x > 0"}
 
     @pytest.mark.parametrize(
@@ -236,7 +272,9 @@ class TestActive:
 
 class TestEnableDeletionVectors:
     def test_on_a_plain_table(self) -> None:
-        protocol, metadata = enable_deletion_vectors(Protocol(1, 2), Metadata("id", "{}", configuration={"a": "b"}))
+        protocol, metadata = enable_deletion_vectors(
+            Protocol(1, 2), Metadata("id", "{}", configuration={"a": "b"})
+        )
         assert protocol == Protocol(
             3, 7, ("deletionVectors",), ("appendOnly", "deletionVectors", "invariants")
         )
@@ -314,5 +352,5 @@ class TestRequired:
         nested = column(ArrayType(StructType((StructField("t", TIMESTAMP_NTZ),))))
         plain = Metadata("id", "{}")
         assert required_protocol(nested, plain) == Protocol(3, 7, ("timestampNtz",), ("timestampNtz",))
-        assert required_protocol(column(STRING, **{"delta.generationExpression": "1"}), plain) == Protocol(1, 4)
-        assert required_protocol(column(STRING, **{"delta.invariants": "x > 3"}), plain) == Protocol(1, 2)
+        assert required_protocol(column(STRING, {"delta.generationExpression": "1"}), plain) == Protocol(1, 4)
+        assert required_protocol(column(STRING, {"delta.invariants": "x > 3"}), plain) == Protocol(1, 2)

@@ -142,7 +142,9 @@ class TestPlan:
 
     def test_a_compaction_past_the_version_is_not_used(self) -> None:
         found = listing(*json_commits(0, 1, 2, 3), f"{v(1)}.{v(3)}.compacted.json")
-        assert [info.path for info in plan_segment(found, 2).steps] == [commit_path(number) for number in range(3)]
+        assert [info.path for info in plan_segment(found, 2).steps] == [
+            commit_path(number) for number in range(3)
+        ]
 
     def test_a_gap_names_the_missing_file(self) -> None:
         with pytest.raises(CorruptTableError, match=commit_path(2)):

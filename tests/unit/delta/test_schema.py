@@ -48,7 +48,9 @@ EVERYTHING = StructType(
         StructField("amount", DecimalType(12, 4), nullable=False),
         StructField("tags", ArrayType(STRING, contains_null=False)),
         StructField("counts", MapType(STRING, ArrayType(LONG), value_contains_null=False)),
-        StructField("place", StructType((StructField("at", TIMESTAMP_NTZ, nullable=False), StructField("x", VOID)))),
+        StructField(
+            "place", StructType((StructField("at", TIMESTAMP_NTZ, nullable=False), StructField("x", VOID)))
+        ),
     )
 )
 
@@ -99,7 +101,9 @@ def test_types_that_are_not_known_survive_and_are_refused_only_when_read(kind: o
 
 
 def test_spellings_of_old_writers() -> None:
-    schema = parse_schema(schema_text(field_json("a", "decimal"), field_json("b", "null"), {"name": "c", "type": "long"}))
+    schema = parse_schema(
+        schema_text(field_json("a", "decimal"), field_json("b", "null"), {"name": "c", "type": "long"})
+    )
     assert [item.type for item in schema] == [DecimalType(10, 0), VOID, LONG]
     assert schema.field("c").nullable
 
@@ -171,7 +175,9 @@ class TestArrowAndPolars:
     def test_other_arrow_types_find_a_home(self, arrow: pa.DataType, expected: str) -> None:
         assert type_string(type_from_arrow(arrow)) == expected
 
-    @pytest.mark.parametrize("arrow", [pa.duration("s"), pa.time64("us"), pa.decimal256(50, 2), pa.month_day_nano_interval()])
+    @pytest.mark.parametrize(
+        "arrow", [pa.duration("s"), pa.time64("us"), pa.decimal256(50, 2), pa.month_day_nano_interval()]
+    )
     def test_arrow_types_without_a_home_are_named(self, arrow: pa.DataType) -> None:
         with pytest.raises(DataError, match=r"'outer\.inner'"):
             from_arrow(pa.schema([("outer", pa.struct([("inner", arrow)]))]))
@@ -211,8 +217,23 @@ class TestNames:
 
     @pytest.mark.parametrize(
         "text",
-        ["", "strng", "decimal(39,2)", "decimal(3,4)", "decimal(x)", "array<long", "array", "long long", "map<string>"]
-        + ["struct<a>", "struct<a:long,>", "a;b", "array<long>>", "decimal(2,", "long`"],
+        [
+            "",
+            "strng",
+            "decimal(39,2)",
+            "decimal(3,4)",
+            "decimal(x)",
+            "array<long",
+            "array",
+            "long long",
+            "map<string>",
+            "struct<a>",
+            "struct<a:long,>",
+            "a;b",
+            "array<long>>",
+            "decimal(2,",
+            "long`",
+        ],
     )
     def test_what_is_no_type_is_refused(self, text: str) -> None:
         with pytest.raises(UsageError):

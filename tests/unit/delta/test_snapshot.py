@@ -113,7 +113,9 @@ class TestReplay:
         put(storage, 2, RemoveFile("a", deletion_vector=vector(1)), add("a", vector(2)))
         put(storage, 3, RemoveFile("a", deletion_vector=vector(1)), RemoveFile("b"))
         assert load_snapshot(storage).files == {"a": add("a", vector(2)), "b": add("b", vector(7))}
-        put(storage, 4, RemoveFile("a", deletion_vector=vector(2)), RemoveFile("b", deletion_vector=vector(7)))
+        put(
+            storage, 4, RemoveFile("a", deletion_vector=vector(2)), RemoveFile("b", deletion_vector=vector(7))
+        )
         assert load_snapshot(storage).files == {}
 
     def test_a_file_can_come_back(self, storage: Storage) -> None:
@@ -188,7 +190,9 @@ class TestTimeTravel:
 class TestCheckpoints:
     def test_commits_before_the_checkpoint_are_not_read(self, storage: Storage) -> None:
         table(storage, 6)
-        put_checkpoint(storage, 4, PROTOCOL, METADATA, *[add(name) for name in upto(4)], SetTransaction("app", 5))
+        put_checkpoint(
+            storage, 4, PROTOCOL, METADATA, *[add(name) for name in upto(4)], SetTransaction("app", 5)
+        )
         storage.put("_delta_log/_last_checkpoint", b'{"version":4}')
         counting = Counting(storage)
         snapshot = load_snapshot(counting)  # type: ignore[arg-type]
@@ -199,7 +203,9 @@ class TestCheckpoints:
             f"get {commit_path(5)}",
         ]
 
-    @pytest.mark.parametrize("hint", [b'{"version":0}', b'{"version":2}', b'{"version":999}', b'{"version":5}', b"{"])
+    @pytest.mark.parametrize(
+        "hint", [b'{"version":0}', b'{"version":2}', b'{"version":999}', b'{"version":5}', b"{"]
+    )
     def test_the_hint_may_be_wrong(self, storage: Storage, hint: bytes) -> None:
         table(storage, 6)
         put_checkpoint(storage, 2, PROTOCOL, METADATA, *[add(name) for name in upto(2)])
@@ -232,7 +238,7 @@ class TestCheckpoints:
     def test_a_missing_sidecar_is_named(self, storage: Storage) -> None:
         put(storage, 5, add("x"))
         put_checkpoint(storage, 5, PROTOCOL, METADATA, Sidecar("gone.parquet", 1, 1))
-        with pytest.raises(CorruptTableError, match="_sidecars/gone.parquet is missing"):
+        with pytest.raises(CorruptTableError, match=r"_sidecars/gone\.parquet is missing"):
             load_snapshot(storage)
 
     def test_a_checkpoint_without_metadata_is_not_used(self, storage: Storage) -> None:
@@ -278,7 +284,9 @@ class TestCompactions:
         protocol = Protocol(1, 7, None, ("inCommitTimestamp",))
         for number in range(3):
             head: list[Action] = [CommitInfo(in_commit_timestamp=1000 + number)]
-            rest = [protocol, replace(METADATA, configuration=configuration)] if number == 0 else []
+            rest: list[Action] = []
+            if number == 0:
+                rest = [protocol, replace(METADATA, configuration=configuration)]
             storage.put(commit_path(number), serialize_all([*head, *rest, add(f"f{number}")]))
         self.compaction(storage, 1, 2, add("f1"), add("f2"))
         assert load_snapshot(storage).timestamp_ms == 1002
@@ -391,7 +399,9 @@ class TestVersionAt:
         table(storage, 3)
         for number in range(3):
             self.age(storage, number, number)
-        with pytest.raises(VersionNotFoundError, match=r"oldest is 0 of 2026-03-01T12:00:00\.000\+00:00") as error:
+        with pytest.raises(
+            VersionNotFoundError, match=r"oldest is 0 of 2026-03-01T12:00:00\.000\+00:00"
+        ) as error:
             self.at(storage, -1)
         assert "versions 0 to 2 can be read, the newest of 2026-03-01T12:02" in error.value.advice
 
@@ -417,7 +427,9 @@ class TestVersionAt:
         protocol = Protocol(1, 7, None, ("inCommitTimestamp",))
         for number in range(2, 6):
             info = CommitInfo(in_commit_timestamp=start + number * 60_000)
-            rest: list[Action] = [protocol, replace(METADATA, configuration=configuration)] if number == 2 else []
+            rest: list[Action] = (
+                [protocol, replace(METADATA, configuration=configuration)] if number == 2 else []
+            )
             storage.put(commit_path(number), serialize_all([info, *rest, add(f"f{number}")]))
         for number in range(6):
             # Copied files: their times say nothing, except for the versions before.

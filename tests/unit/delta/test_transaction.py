@@ -110,7 +110,9 @@ def run(storage: object, base: Snapshot, *, pauses: list[float] | None = None) -
 
 class TestContent:
     def test_what_is_written(self, storage: Storage, base: Snapshot) -> None:
-        outcome = commit(storage, version=1, actions=[add()], commit_info=INFO, base=base, now_ms=lambda: 1234)
+        outcome = commit(
+            storage, version=1, actions=[add()], commit_info=INFO, base=base, now_ms=lambda: 1234
+        )
         assert isinstance(outcome, Committed)
         assert outcome.version == 1
         assert outcome.timestamp_ms == 1234
@@ -118,7 +120,9 @@ class TestContent:
         info = first["commitInfo"]
         assert info["engineInfo"].startswith("lakehouse/")
         assert info["txnId"] == outcome.txn_id
-        assert {name: info[name] for name in ("timestamp", "operation", "operationParameters", "readVersion")} == {
+        assert {
+            name: info[name] for name in ("timestamp", "operation", "operationParameters", "readVersion")
+        } == {
             "timestamp": 1234,
             "operation": "WRITE",
             "operationParameters": {"mode": "Append"},
@@ -136,7 +140,9 @@ class TestContent:
         assert outcome.txn_id not in ids
 
     def test_what_the_caller_knows_better_is_kept(self, storage: Storage, base: Snapshot) -> None:
-        info = replace(INFO, txn_id="mine", read_version=0, engine_info="test/1", is_blind_append=True, extra={"x": [1]})
+        info = replace(
+            INFO, txn_id="mine", read_version=0, engine_info="test/1", is_blind_append=True, extra={"x": [1]}
+        )
         commit(storage, version=1, actions=[], commit_info=info, base=base)
         found = read_commit(storage, 1).info
         assert found is not None
@@ -163,7 +169,14 @@ class TestInCommitTimestamps:
         assert [info and info.in_commit_timestamp for info in stamps] == [5000, 5001, 5002, 9000]
 
     def test_they_start_after_the_commit_before(self, storage: Storage, base: Snapshot) -> None:
-        commit(storage, version=1, actions=[self.PROTOCOL, self.METADATA], commit_info=INFO, base=base, now_ms=lambda: 1)
+        commit(
+            storage,
+            version=1,
+            actions=[self.PROTOCOL, self.METADATA],
+            commit_info=INFO,
+            base=base,
+            now_ms=lambda: 1,
+        )
         assert load_snapshot(storage).timestamp_ms == base.timestamp_ms + 1
 
 
@@ -195,7 +208,9 @@ class TestOutcomes:
 
     def test_a_request_that_never_arrived_is_sent_again(self, storage: Storage, base: Snapshot) -> None:
         pauses: list[float] = []
-        assert isinstance(run(Shaky(storage, puts=[lost_before, lost_before]), base, pauses=pauses), Committed)
+        assert isinstance(
+            run(Shaky(storage, puts=[lost_before, lost_before]), base, pauses=pauses), Committed
+        )
         assert len(pauses) == 2
         assert pauses == sorted(pauses)
         assert load_snapshot(storage).version == 1
@@ -275,7 +290,12 @@ class TestRefused:
         assert not storage.exists(commit_path(1))
 
     def test_a_new_vector_on_a_file_is_a_remove_and_an_add(self, storage: Storage, base: Snapshot) -> None:
-        actions = [add().remove(at_ms=1), add(vector=self.VECTOR), SetTransaction("a", 1), SetTransaction("b", 1)]
+        actions: list[Action] = [
+            add().remove(at_ms=1),
+            add(vector=self.VECTOR),
+            SetTransaction("a", 1),
+            SetTransaction("b", 1),
+        ]
         assert isinstance(commit(storage, version=1, actions=actions, commit_info=INFO, base=base), Committed)
 
     def test_the_base_must_be_the_version_before(self, storage: Storage, base: Snapshot) -> None:

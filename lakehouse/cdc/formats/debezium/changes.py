@@ -45,12 +45,13 @@ class Changes:
         if self._settings.sequence is None:
             sequence = sequence_of(event.source, op=event.op, total_order=event.total_order)
         number = self._schemas.number(event.schema)
+        uncertain = may_be_unavailable(event)
         for op, row in _rows(event, self._settings):
             self._ordinals.append(event.position)
             self._ops.append(op)
             self._rows.append(row)
             self._numbers.append(number)
-            self._uncertain.append(op == UPSERT and may_be_unavailable(event))
+            self._uncertain.append(uncertain)
             self.sequences.append(sequence)
 
     def rows(self) -> Rows:

@@ -17,6 +17,8 @@ from lakehouse.cdc.formats.finish import UNKNOWN_OP
 from lakehouse.cdc.records import BROKEN_JSON, Broken
 
 Fields: TypeAlias = Mapping[str, object]
+_Message: TypeAlias = tuple[object, object, object, object]
+"""Key, value, headers and topic of a record."""
 
 NOT_AN_EVENT: Final = "not_an_event"
 NO_ROW: Final = "no_row"
@@ -43,7 +45,9 @@ _FLATTENED: Final = frozenset(
     {"__op", "__deleted", "__lsn", "__table", "__source_ts_ms", "__source_lsn", "__ts_ms"}
 )
 _HEARTBEAT: Final = frozenset({"ts_ms", "ts_us", "ts_ns"})
-_OPS: Final = frozenset({"c", "r", "u", "d", "t"})
+_OPS: Final = ("c", "r", "u", "d", "t")
+_ROWLESS: Final = ("d", "t")
+_TRUE: Final = ("true", True)
 _NOT_AN_EVENT: Final = Misfit(NOT_AN_EVENT, "the record is no Debezium event")
 _NO_OP: Final = Misfit(UNKNOWN_OP, "op is none of c, r, u, d, t, m")
 _NO_AFTER: Final = Misfit(NO_ROW, "the event has no row after the change")
@@ -74,7 +78,7 @@ class Event(NamedTuple):
     source: Fields
     total_order: int | None
     schema: Sequence[Fields] | None
-    topic: str | None
+    topic: object
     moved: bool | None
 
 
@@ -106,30 +110,29 @@ class EventReader:
             messages and schema changes; or why the record can't be used.
         """
         messages = [self._message(item) for item in self._documents.read(items)]
-        keys = self._documents.read([message.key for message in messages])
-        values = self._documents.read([message.value for message in messages])
+        keys = self._documents.read([message[0] for message in messages])
+        values = self._documents.read([message[1] for message in messages])
+        read = self._event
         return [
-            self._event(position, message, key, value)
+            read(position, message, key, value)
             for position, (message, key, value) in enumerate(zip(messages, keys, values, strict=True), first)
         ]
 
     def _message(self, item: object) -> _Message:
-        if not isinstance(item, dict) or "value" not in item:
-            return _Message(None, item, None, None)
+        if type(item) is not dict or "value" not in item:
+            return (None, item, None, None)
         shape = tuple(item)
         wrapped = self._messages.get(shape)
         if wrapped is None:
             wrapped = self._messages[shape] = len(shape) > 1 and _MESSAGE.issuperset(shape)
         if not wrapped:
-            return _Message(None, item, None, None)
+            return (None, item, None, None)
         topic = item.get("destination") or item.get("topic")
-        return _Message(
-            item.get("key"), item["value"], item.get("headers"), topic if isinstance(topic, str) else None
-        )
+        return (item.get("key"), item["value"], item.get("headers"), topic)
 
     def _payload(self, part: object) -> tuple[object, object]:
         """A part's payload and its Kafka Connect schema, if it has one."""
-        if isinstance(part, dict) and len(part) == 2 and "payload" in part and "schema" in part:
+        if type(part) is dict and len(part) == 2 and "payload" in part and "schema" in part:
             return part["payload"], self._documents.schema(part["schema"])
         return part, None
 
@@ -137,12 +140,12 @@ class EventReader:
         self, position: int, message: _Message, key: object, value: object
     ) -> Event | Ignored | Misfit:
         payload, schema = self._payload(value)
-        if payload is None:
-            return IGNORED
         if not isinstance(payload, dict):
+            if payload is None:
+                return IGNORED
             return BROKEN_JSON if isinstance(payload, Broken) else _NOT_AN_EVENT
         named, _ = self._payload(key)
-        key_fields = named if isinstance(named, dict) else _EMPTY
+        key_fields = named if type(named) is dict else _EMPTY
         if "op" in payload and ("source" in payload or "after" in payload or "before" in payload):
             return _enveloped(position, message, key_fields, payload, schema)
         if not payload:
@@ -150,15 +153,6 @@ class EventReader:
         if _FLATTENED.isdisjoint(payload) and _is_no_change(payload):
             return IGNORED
         return _flattened(position, message, key_fields, payload, schema)
-
-
-class _Message(NamedTuple):
-    """A record with the outermost layer off."""
-
-    key: object
-    value: object
-    headers: object
-    topic: str | None
 
 
 def _is_no_change(payload: Fields) -> bool:
@@ -172,28 +166,25 @@ def _enveloped(
     position: int, message: _Message, key: Fields, payload: Fields, schema: object
 ) -> Event | Ignored | Misfit:
     op = payload["op"]
-    if op == "m":
-        return IGNORED
-    if not isinstance(op, str) or op not in _OPS:
-        return _NO_OP
+    if op not in _OPS:
+        return IGNORED if op == "m" else _NO_OP
     before, after, source = payload.get("before"), payload.get("after"), payload.get("source")
-    if not isinstance(after, dict):
-        if op in {"c", "r", "u"}:
-            return _NO_AFTER
+    if op in _ROWLESS:
         after = _EMPTY
+    elif type(after) is not dict:
+        return _NO_AFTER
     transaction = payload.get("transaction")
-    order = transaction.get("total_order") if isinstance(transaction, dict) else None
     return Event(
-        position=position,
-        op=op,
-        before=before if isinstance(before, dict) else _EMPTY,
-        after=_EMPTY if op in {"d", "t"} else after,
-        key=key,
-        source=source if isinstance(source, dict) else _EMPTY,
-        total_order=_number(order),
-        schema=None if schema is None else _row_fields(schema),
-        topic=message.topic,
-        moved=_moved(message.headers),
+        position,
+        str(op),
+        before if isinstance(before, dict) else _EMPTY,
+        after,
+        key,
+        source if isinstance(source, dict) else _EMPTY,
+        _number(transaction.get("total_order")) if isinstance(transaction, dict) else None,
+        None if schema is None else _row_fields(schema),
+        message[3],
+        _moved(message[2]) if message[2] else None,
     )
 
 
@@ -201,28 +192,24 @@ def _flattened(
     position: int, message: _Message, key: Fields, payload: Fields, schema: object
 ) -> Event | Ignored | Misfit:
     added = {name: value for name, value in payload.items() if name.startswith(METADATA)}
-    op = added.get("__op")
-    if added.get("__deleted") in {"true", True}:
+    op = added.get("__op") or "u"
+    if added.get("__deleted") in _TRUE:
         op = "d"
-    if op is None:
-        op = "u"
-    if op == "m":
-        return IGNORED
-    if not isinstance(op, str) or op not in _OPS:
-        return _NO_OP
+    if op not in _OPS:
+        return IGNORED if op == "m" else _NO_OP
     row = {name: value for name, value in payload.items() if not name.startswith(METADATA)}
     source = {name[len(METADATA) :].removeprefix("source_"): value for name, value in added.items()}
     return Event(
-        position=position,
-        op=op,
-        before=row if op == "d" else _EMPTY,
-        after=_EMPTY if op in {"d", "t"} else row,
-        key=key,
-        source=source,
-        total_order=_number(source.get("transaction_total_order")),
-        schema=None if schema is None else _fields(schema),
-        topic=message.topic,
-        moved=_moved(message.headers),
+        position,
+        str(op),
+        row if op == "d" else _EMPTY,
+        _EMPTY if op in _ROWLESS else row,
+        key,
+        source,
+        _number(source.get("transaction_total_order")),
+        None if schema is None else _fields(schema),
+        message[3],
+        _moved(message[2]) if message[2] else None,
     )
 
 
@@ -247,8 +234,6 @@ def _fields(schema: object) -> Sequence[Fields] | None:
 
 def _moved(headers: object) -> bool | None:
     """Whether the headers name the row's old key; None where there are no headers to look at."""
-    if not headers:
-        return None
     if isinstance(headers, dict):
         return "__debezium.oldkey" in headers
     if not isinstance(headers, (list, tuple)):

@@ -16,7 +16,9 @@ from lakehouse.cdc.records import Broken, Json, as_document, parse_json
 
 _START: Final = re.compile(rb'\{\s*"schema"\s*:\s*(?=\{)')
 _REST: Final = re.compile(rb'\s*,\s*"payload"\s*:')
-_HINTS: Final = (b'"schema":{', b'"schema": {')
+_HINT: Final = b'"schema":{'
+_SPACED: Final = b'"schema": {'
+_DOCUMENTS: Final = frozenset({bytes, str, bytearray, memoryview})
 _MOST: Final = 64
 _TRIES: Final = 64
 
@@ -29,7 +31,7 @@ class DocumentReader:
         self._schemas: list[object] = []
         self._tries = _TRIES
 
-    def read(self, items: Sequence[object]) -> list[object]:
+    def read(self, items: Sequence[object]) -> Sequence[object]:
         """Reads those items that are JSON documents.
 
         Args:
@@ -39,17 +41,19 @@ class DocumentReader:
             The items, documents replaced by their values: None for an empty one, `Broken` where one is no
             JSON. In an object ``{schema, payload}`` the schema can be a number; see `schema`.
         """
-        found = list(items)
-        documents: dict[int, bytes] = {}
-        for place, item in enumerate(found):
-            text = None if item is None or type(item) is dict else as_document(item)
-            if text is not None:
-                data = text.encode("utf-8", errors="surrogatepass") if isinstance(text, str) else text
-                documents[place] = self._shortened(data)
-        values: list[Json | Broken] = parse_json(list(documents.values()))
-        for (place, data), value in zip(documents.items(), values, strict=True):
-            found[place] = value if data else None
-        return found
+        found = set(map(type, items))
+        if _DOCUMENTS.isdisjoint(found):
+            return items
+        if found == {bytes}:
+            places: Sequence[int] = range(len(items))
+        else:
+            places = [place for place, item in enumerate(items) if as_document(item) is not None]
+        documents = self._shortened([_data(items[place]) for place in places])
+        values: list[Json | Broken] = parse_json(documents)
+        read = list(items)
+        for place, data, value in zip(places, documents, values, strict=True):
+            read[place] = value if data else None
+        return read
 
     def schema(self, schema: object) -> object:
         """The schema that an object ``{schema, payload}`` names.
@@ -62,11 +66,19 @@ class DocumentReader:
         """
         return self._schemas[schema] if type(schema) is int and schema < len(self._schemas) else schema
 
-    def _shortened(self, data: bytes) -> bytes:
+    def _shortened(self, documents: list[bytes]) -> list[bytes]:
+        """The documents with numbers in place of schemas."""
+        if not self._texts:
+            every = b"\n".join(documents)
+            if _HINT not in every and _SPACED not in every:
+                return documents
+        return [self._short(data) for data in documents]
+
+    def _short(self, data: bytes) -> bytes:
         for text, number in self._texts.items():
             data = data.replace(text, number)
-        if self._tries and any(hint in data for hint in _HINTS) and self._learned(data):
-            return self._shortened(data)
+        if self._tries and (_HINT in data or _SPACED in data) and self._learned(data):
+            return self._short(data)
         return data
 
     def _learned(self, data: bytes) -> bool:
@@ -88,3 +100,12 @@ class DocumentReader:
         self._texts[data[start.start() : rest.end()]] = b'{"schema":%d,"payload":' % len(self._schemas)
         self._schemas.append(schema)
         return True
+
+
+def _data(item: object) -> bytes:
+    if type(item) is bytes:
+        return item
+    text = as_document(item)
+    if isinstance(text, str):
+        return text.encode("utf-8", errors="surrogatepass")
+    return text or b""

@@ -50,12 +50,16 @@ def sequence_of(source: Fields, *, op: str, total_order: int | None) -> str | No
     Returns:
         Text that sorts as the changes do; None where the source says nothing usable.
     """
+    pair = source.get("sequence")
+    if type(pair) is str and pair[:2] == '["':  # nearly every streamed event of PostgreSQL
+        try:
+            commit, lsn = pair[2:-2].split('","')
+            return f"{int(commit):016x}.{int(lsn):016x}.{total_order or 0:010d}"
+        except ValueError:
+            pass
     snapshot = source.get("snapshot")
-    place = _Place(
-        source=source,
-        order=total_order or 0,
-        snapshot=op == "r" if snapshot is None else snapshot not in _STREAMED,
-    )
+    from_snapshot = op == "r" if snapshot is None else snapshot not in _STREAMED
+    place = _Place(source, total_order or 0, from_snapshot)
     for field, encode in _CONNECTORS:
         if source.get(field) is not None:
             try:
@@ -90,9 +94,8 @@ class _Place(NamedTuple):
 
 
 def _postgres(place: _Place) -> str:
-    commit, lsn = (
-        None if part is None else _whole(part) for part in orjson.loads(str(place.source["sequence"]))
-    )
+    pair = orjson.loads(str(place.source["sequence"]))
+    commit, lsn = (None if part is None else _whole(part) for part in pair)
     return postgres_sequence(commit, lsn, place.order, snapshot=place.snapshot)
 
 
@@ -138,7 +141,7 @@ def _clock(place: _Place) -> str:
 
 
 def _whole(value: object) -> int:
-    if isinstance(value, (int, str)):
+    if isinstance(value, int | str):
         return int(value)
     raise TypeError
 

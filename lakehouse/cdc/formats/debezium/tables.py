@@ -7,7 +7,7 @@ from typing import TypeAlias
 from lakehouse.cdc.formats.debezium.events import Event
 from lakehouse.errors import DataError
 
-Identity: TypeAlias = tuple[object, object, object, str | None]
+Identity: TypeAlias = tuple[object, object, object, object]
 """Database, schema and table as ``source`` names them, and the message's topic."""
 
 
@@ -58,7 +58,7 @@ class TableFilter:
             return True
         database, schema, table, topic = identity
         if table is None:
-            return topic is None or topic == self._wanted or topic.endswith(f".{self._wanted}")
+            return topic is None or topic == self._wanted or str(topic).endswith(f".{self._wanted}")
         names = {table, f"{schema}.{table}", f"{database}.{table}", f"{database}.{schema}.{table}", topic}
         return self._wanted in names
 
@@ -67,5 +67,5 @@ def _name(identity: Identity) -> str | None:
     """A table's name for people: as short as it is clear, None where the event has none."""
     database, schema, table, topic = identity
     if table is None:
-        return topic
+        return None if topic is None else str(topic)
     return ".".join(str(part) for part in (schema or database, table) if part)

@@ -1,0 +1,174 @@
+"""Files of changes: JSON Lines, JSON, CSV, Parquet and Arrow, into records.
+
+=========================================  ================================================================
+name                                       what is in it
+=========================================  ================================================================
+``*.jsonl``, ``*.ndjson``                  one JSON document a line; blank lines count as lines only
+``*.json``                                 a JSON array, one object, or one document a line
+``*.csv``                                  comma-separated, names in the first line
+``*.parquet``, ``*.arrow``, ``*.feather``,  columns
+``*.ipc``
+``-``                                      standard input, one JSON document a line
+=========================================  ================================================================
+
+The text files can be compressed (``.gz``). A line that can't be read is rejected with its number, the
+others are kept; a file that can't be read at all is an error.
+"""
+
+from __future__ import annotations
+
+import gzip
+import sys
+import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import orjson
+import polars as pl
+import pyarrow as pa
+
+from lakehouse.cdc.csv_source import read_csv
+from lakehouse.cdc.records import Records, Tabular, as_items
+from lakehouse.delta.datatypes import DataType
+from lakehouse.errors import DataError, NotFoundError
+
+STDIN: Final = "-"
+"""The name that stands for standard input."""
+
+JSON_LINES: Final = frozenset({".jsonl", ".ndjson"})
+COLUMNS: Final = frozenset({".parquet", ".arrow", ".feather", ".ipc"})
+EXTENSIONS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".arrow", ".feather", ".ipc")
+"""What `read_files` understands; the text formats also with ``.gz`` behind."""
+
+_GZIP: Final = ".gz"
+_MARK: Final = b"\xef\xbb\xbf"
+
+
+def read_files(
+    paths: Sequence[str | Path],
+    *,
+    types: Mapping[str, DataType] | None = None,
+    stdin: BinaryIO | None = None,
+) -> Records | Tabular:
+    """Reads files as one batch, in the order given.
+
+    Args:
+        paths: The files; ``-`` is standard input.
+        types: Declared types of columns: such columns of a CSV stay text until they are cast into the
+            table, so that a value that does not fit costs its row and not the column its type.
+        stdin: What to read for ``-``; None takes the process's own.
+
+    Returns:
+        Records one after the other where a file has JSON, else columns. `lakehouse.cdc.formats.normalize`
+        takes both.
+
+    Raises:
+        NotFoundError: A file is not there.
+        DataError: A file is of no known kind, can't be read, or its columns contradict another file's.
+    """
+    parts = [_read(path, types=types or {}, stdin=stdin) for path in paths]
+    if len(parts) == 1:
+        return parts[0]
+    tables = [part for part in parts if isinstance(part, Tabular)]
+    if tables and len(tables) == len(parts):
+        return _stacked(tables)
+    return _chained([as_items(part) for part in parts])
+
+
+def _read(path: str | Path, *, types: Mapping[str, DataType], stdin: BinaryIO | None) -> Records | Tabular:
+    name = str(path)
+    if name == STDIN:
+        return _lines((stdin or sys.stdin.buffer).read())
+    suffix = _suffix(Path(name))
+    file = Path(name)
+    if not file.exists():
+        raise NotFoundError(f"there is no file {name}", advice="check the name, or give - for standard input")
+    if suffix in COLUMNS:
+        return _columns(file, suffix)
+    data = _bytes(file)
+    if suffix == ".csv":
+        return read_csv(data, name=name, types=types)
+    return _lines(data) if suffix in JSON_LINES else _json(data)
+
+
+def _suffix(file: Path) -> str:
+    """The extension that tells what is in the file, without ``.gz``."""
+    named = file.with_suffix("") if file.suffix.lower() == _GZIP else file
+    suffix = named.suffix.lower()
+    if suffix not in EXTENSIONS or (suffix in COLUMNS and named != file):
+        raise DataError(
+            f"what is in {file} can't be told from its name",
+            advice=f"files end in {' '.join(EXTENSIONS)}; the text files also in .gz",
+        )
+    return suffix
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        data = file.read_bytes()
+        data = gzip.decompress(data) if file.suffix.lower() == _GZIP else data
+    except (OSError, EOFError, zlib.error) as error:
+        raise _unreadable(file, error) from error
+    return data.removeprefix(_MARK)
+
+
+def _lines(data: bytes) -> Records:
+    """One document a line, numbered as the file has them."""
+    found = [(number, line) for number, line in enumerate(data.split(b"\n"), 1) if line.strip()]
+    return Records([line for _, line in found], [number for number, _ in found])
+
+
+def _json(data: bytes) -> Records:
+    """A whole array, one object, or lines; what starts like an array and is none has no lines to save."""
+    try:
+        value = orjson.loads(data) if data.strip() else []
+    except orjson.JSONDecodeError:
+        return _lines(data)
+    if isinstance(value, list):
+        return Records([orjson.dumps(item) for item in value])
+    return Records([data.strip()])
+
+
+def _columns(file: Path, suffix: str) -> Tabular:
+    try:
+        if suffix == ".parquet":
+            return Tabular(pl.read_parquet(file, glob=False, hive_partitioning=False))
+        return Tabular(_arrow(file))
+    except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
+        raise _unreadable(file, error) from error
+
+
+def _arrow(file: Path) -> pl.DataFrame:
+    """An Arrow file, or a stream, which has no mark at its beginning."""
+    with pa.memory_map(str(file)) as source:
+        if file.stat().st_size == 0:
+            return pl.DataFrame()
+        begins = source.read(6)
+        source.seek(0)
+        opened = pa.ipc.open_file(source) if begins == b"ARROW1" else pa.ipc.open_stream(source)
+        return pl.DataFrame(opened.read_all())
+
+
+def _stacked(tables: Sequence[Tabular]) -> Tabular:
+    try:
+        frame = pl.concat([table.frame for table in tables], how="diagonal_relaxed")
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            "the files have columns of one name and different types",
+            advice="merge them one by one, or declare the columns in the table's `schema`",
+        ) from error
+    return Tabular(frame)
+
+
+def _chained(parts: Sequence[Records]) -> Records:
+    items = [item for part in parts for item in part.items]
+    lines = [part.line(position) or 0 for part in parts for position in range(len(part))]
+    return Records(items, lines)
+
+
+def _unreadable(file: Path, error: Exception) -> DataError:
+    return DataError(
+        f"the file {file} can't be read: {type(error).__name__}",
+        advice="check that it is complete and of the kind that its name says",
+    )

@@ -1,0 +1,79 @@
+"""Writes the change data of a merge, where the table keeps a change feed.
+
+Delta protocol, section "Add CDC File": a commit with change data must tell all of its changes by it. A
+merge that only adds rows needs none, since readers take the added files for inserts.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import polars as pl
+
+from lakehouse.delta import protocols
+from lakehouse.delta.actions import AddCdcFile
+from lakehouse.delta.data import scan_file, write_files
+from lakehouse.delta.deletion_vectors import positions_of
+from lakehouse.delta.schema import STRING, StructField, StructType
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.merge.files import FileChanges
+from lakehouse.merge.plan import MergePlan
+from lakehouse.merge.stored import stored_rows
+from lakehouse.merge.verdicts import FILE, POSITION, UPDATE
+from lakehouse.storage import Storage
+
+FOLDER: Final = "_change_data"
+CHANGE_TYPE: Final = "_change_type"
+
+
+def write_feed(
+    storage: Storage, *, before: Snapshot, after: Snapshot, plan: MergePlan, changes: FileChanges
+) -> None:
+    """Writes the rows that a merge takes away and brings, each with what happened to it.
+
+    Args:
+        storage: The table's folder.
+        before: The version that the commit builds on.
+        after: The same with the schema and properties that the commit gives the table.
+        plan: What the merge does.
+        changes: Where the actions and the written objects are noted.
+    """
+    if not protocols.change_feed(after.protocol, after.metadata) or not (plan.dead or plan.dropped):
+        return
+    columns = list(before.schema.names)
+    gone = stored_rows(storage, before, plan.files, _dead_places(plan), columns=columns)
+    updated = plan.updates.with_columns(pl.lit("update_preimage").alias(CHANGE_TYPE))
+    gone = gone.join(updated, on=[FILE, POSITION], how="left").with_columns(
+        pl.col(CHANGE_TYPE).fill_null("delete")
+    )
+    parts = [gone.drop(FILE, POSITION)]
+    for add in plan.dropped:
+        rows = scan_file(storage, before, add, columns=columns).collect()
+        parts.append(rows.with_columns(pl.lit("delete").alias(CHANGE_TYPE)))
+    is_update = plan.row_verdicts == UPDATE
+    kind = pl.when(is_update).then(pl.lit("update_postimage")).otherwise(pl.lit("insert"))
+    parts.append(plan.rows.with_columns(kind.alias(CHANGE_TYPE)))
+    _write(storage, pl.concat(parts, how="diagonal_relaxed"), after=after, changes=changes)
+
+
+def _dead_places(plan: MergePlan) -> pl.DataFrame:
+    places = [
+        pl.DataFrame({FILE: number, POSITION: positions_of(positions)}).cast(
+            {FILE: pl.UInt32, POSITION: pl.UInt32}
+        )
+        for number, positions in plan.dead.items()
+    ]
+    return pl.concat([pl.DataFrame(schema={FILE: pl.UInt32, POSITION: pl.UInt32}), *places])
+
+
+def _write(storage: Storage, rows: pl.DataFrame, *, after: Snapshot, changes: FileChanges) -> None:
+    schema = StructType((*after.schema.fields, StructField(CHANGE_TYPE, STRING)))
+    folder = storage.child(FOLDER)
+    for add in write_files(folder, rows, schema=schema, metadata=after.metadata):
+        path = add.relative_path(folder.url)
+        changes.actions.append(
+            AddCdcFile(path=f"{FOLDER}/{add.path}", partition_values=add.partition_values, size=add.size)
+        )
+        changes.bytes_written += add.size
+        if path is not None:
+            changes.written.append(f"{FOLDER}/{path}")
