@@ -28,7 +28,7 @@ def json_schema() -> dict[str, Any]:
         A schema of the dialect 2020-12, with a description on every key. Where a value is not any text, one
         with a variable in it (``${NAME}``) is valid too.
     """
-    generated = _generated()
+    generated = generated_schema()
     definitions = {name: _with_variables(_tidy(each)) for name, each in generated.pop("$defs").items()}
     definitions[_VARIABLE] = {
         "type": "string",
@@ -58,7 +58,7 @@ def reference_markdown() -> str:
     Returns:
         Markdown, one table for each section.
     """
-    return markdown(keys_of_schema(_generated()))
+    return markdown(keys_of_schema(generated_schema()))
 
 
 def _tidy(schema: Any) -> Any:
@@ -104,5 +104,5 @@ class _Generator(GenerateJsonSchema):
         return str(dft) if isinstance(dft, Period) else super().encode_default(dft)
 
 
-def _generated() -> dict[str, Any]:
+def generated_schema() -> dict[str, Any]:
     return Config.model_json_schema(by_alias=True, schema_generator=_Generator)

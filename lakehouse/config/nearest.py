@@ -23,6 +23,10 @@ def nearest(word: str, names: Iterable[str], *, cutoff: float = 0.6) -> str | No
         if _fold(name) == folded:
             return name
     by_folded = {_fold(name): name for name in reversed(known)}
+    swapped = next((name for name in by_folded if len(name) > 2 and sorted(name) == sorted(folded)), None)
+    if swapped is not None:
+        # The same letters in another order: the commonest slip, and a small ratio in short words.
+        return by_folded[swapped]
     close = difflib.get_close_matches(folded, list(by_folded), n=1, cutoff=cutoff)
     return by_folded[close[0]] if close else None
 

@@ -12,12 +12,12 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from importlib import metadata as packages
 from typing import Final, TypeAlias
 from uuid import uuid4
 
 import orjson
 
-from lakehouse import __version__
 from lakehouse.delta.actions import (
     Action,
     AddCdcFile,
@@ -186,10 +186,18 @@ def _stamp(
         info,
         timestamp=now_ms,
         in_commit_timestamp=now_ms if inside else None,
-        engine_info=info.engine_info or f"lakehouse/{__version__}",
+        engine_info=info.engine_info or _engine(),
         txn_id=info.txn_id or str(uuid4()),
         read_version=version - 1 if info.read_version is None and version else info.read_version,
     )
+
+
+def _engine() -> str:
+    try:
+        return f"lakehouse/{packages.version('lakehouse')}"
+    except packages.PackageNotFoundError:
+        # Run from a source tree that was never installed.
+        return "lakehouse/0"
 
 
 def _check(version: int, actions: Sequence[Action], base: Snapshot | None) -> None:
