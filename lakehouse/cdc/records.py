@@ -42,12 +42,13 @@ class Records:
     """Records one after the other.
 
     Args:
-        items: Raw JSON (bytes or text), Python objects, or None (a record without a value).
+        items: Raw JSON (bytes or text), Python objects, None (a record without a value), or the `Rejected`
+            of a record that could not be read where it came from.
         lines: The line of each record in its file, from 1; None where there are no lines.
     """
 
     items: Sequence[object]
-    lines: Sequence[int] | None = None
+    lines: Sequence[int | None] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -76,6 +77,8 @@ class Records:
             Its bytes; compact JSON where it came as an object.
         """
         item = self.items[position]
+        if isinstance(item, Rejected):
+            return item.raw
         if isinstance(item, str):
             return item.encode("utf-8", errors="surrogatepass")
         return bytes(item) if isinstance(item, (bytes, bytearray, memoryview)) else dump(item)
@@ -108,6 +111,29 @@ class Tabular:
         """A record as compact JSON; see `Records.raw`."""
         row = position if self.positions is None else self.positions.index(position)
         return dump(self.frame.row(row, named=True))
+
+
+def rejection(records: Records, position: int, misfit: Misfit) -> Rejected:
+    """Describes a record as rejected.
+
+    Args:
+        records: All records.
+        position: Which of them, from 0.
+        misfit: Why; where the record was rejected before, its first reason stays.
+
+    Returns:
+        The rejection, with the record's line and raw form.
+    """
+    item = records.items[position]
+    if isinstance(item, Rejected):
+        misfit = Misfit(item.reason, item.detail)
+    return Rejected(
+        position=position,
+        line=records.line(position),
+        reason=misfit.reason,
+        detail=misfit.detail,
+        raw=records.raw(position),
+    )
 
 
 def as_records(records: object) -> Records | Tabular:
@@ -149,11 +175,13 @@ def as_items(records: Records | Tabular) -> Records:
         records: Any records.
 
     Returns:
-        Dicts in place of rows; unreadable records are left as `BROKEN`, which every format rejects.
+        Dicts in place of rows, and the `Rejected` of those that could not be read.
     """
     if isinstance(records, Records):
         return records
-    items: list[object] = [BROKEN] * len(records)
+    items: list[object] = [None] * len(records)
+    for rejected in records.rejected:
+        items[rejected.position] = rejected
     positions = range(records.frame.height) if records.positions is None else records.positions
     for position, row in zip(positions, records.frame.iter_rows(named=True), strict=True):
         items[position] = row

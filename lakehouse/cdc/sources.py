@@ -24,12 +24,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import orjson
 import polars as pl
 import pyarrow as pa
 
 from lakehouse.cdc.csv_source import read_csv
-from lakehouse.cdc.records import Records, Tabular, as_items
+from lakehouse.cdc.records import Broken, Records, Tabular, as_items, parse_json
 from lakehouse.delta.datatypes import DataType
 from lakehouse.errors import DataError, NotFoundError
 
@@ -70,9 +69,9 @@ def read_files(
     parts = [_read(path, types=types or {}, stdin=stdin) for path in paths]
     if len(parts) == 1:
         return parts[0]
-    tables = [part for part in parts if isinstance(part, Tabular)]
-    if tables and len(tables) == len(parts):
-        return _stacked(tables)
+    frames = [part.frame for part in parts if isinstance(part, Tabular) and not part.rejected]
+    if len(frames) == len(parts) > 0 and len({frozenset(frame.columns) for frame in frames}) == 1:
+        return _stacked(frames)
     return _chained([as_items(part) for part in parts])
 
 
@@ -89,7 +88,7 @@ def _read(path: str | Path, *, types: Mapping[str, DataType], stdin: BinaryIO | 
     data = _bytes(file)
     if suffix == ".csv":
         return read_csv(data, name=name, types=types)
-    return _lines(data) if suffix in JSON_LINES else _json(data)
+    return _lines(data) if suffix in JSON_LINES else _json(data, name)
 
 
 def _suffix(file: Path) -> str:
@@ -119,15 +118,19 @@ def _lines(data: bytes) -> Records:
     return Records([line for _, line in found], [number for number, _ in found])
 
 
-def _json(data: bytes) -> Records:
-    """A whole array, one object, or lines; what starts like an array and is none has no lines to save."""
-    try:
-        value = orjson.loads(data) if data.strip() else []
-    except orjson.JSONDecodeError:
+def _json(data: bytes, name: str) -> Records:
+    """A whole array, one object, or lines."""
+    if not data.strip():
+        return Records([])
+    (value,) = parse_json([data])
+    if isinstance(value, Broken):
+        if data.lstrip().startswith(b"["):
+            raise DataError(
+                f"the file {name} begins as a JSON array and is none",
+                advice="check that it is complete, or give one JSON document a line",
+            )
         return _lines(data)
-    if isinstance(value, list):
-        return Records([orjson.dumps(item) for item in value])
-    return Records([data.strip()])
+    return Records(value if isinstance(value, list) else [value])
 
 
 def _columns(file: Path, suffix: str) -> Tabular:
@@ -150,20 +153,21 @@ def _arrow(file: Path) -> pl.DataFrame:
         return pl.DataFrame(opened.read_all())
 
 
-def _stacked(tables: Sequence[Tabular]) -> Tabular:
+def _stacked(frames: Sequence[pl.DataFrame]) -> Tabular:
+    names = frames[0].columns
     try:
-        frame = pl.concat([table.frame for table in tables], how="diagonal_relaxed")
+        return Tabular(pl.concat([frame.select(names) for frame in frames], how="vertical_relaxed"))
     except pl.exceptions.PolarsError as error:
         raise DataError(
-            "the files have columns of one name and different types",
-            advice="merge them one by one, or declare the columns in the table's `schema`",
+            "the files have columns of one name and of types that don't go together",
+            advice="merge them one by one",
         ) from error
-    return Tabular(frame)
 
 
 def _chained(parts: Sequence[Records]) -> Records:
+    """Files of different columns stay different: what a row lacks is not stated there."""
     items = [item for part in parts for item in part.items]
-    lines = [part.line(position) or 0 for part in parts for position in range(len(part))]
+    lines = [part.line(position) for part in parts for position in range(len(part))]
     return Records(items, lines)
 
 

@@ -105,4 +105,9 @@ class _Generator(GenerateJsonSchema):
 
 
 def generated_schema() -> dict[str, Any]:
+    """The JSON schema as pydantic makes it of the models, with the words that the written reference needs.
+
+    Returns:
+        The schema; `json_schema` makes it fit for editors.
+    """
     return Config.model_json_schema(by_alias=True, schema_generator=_Generator)

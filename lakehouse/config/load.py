@@ -42,7 +42,7 @@ def load_config(
     if isinstance(source, Mapping):
         document = _from_mapping(source)
     elif isinstance(source, str | os.PathLike):
-        document = _from_file(os.fspath(source))
+        document = _from_file(os.fsdecode(source))
     else:
         raise UsageError(
             f"a config is a path or a mapping, not a {type(source).__name__}",

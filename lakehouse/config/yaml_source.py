@@ -21,8 +21,9 @@ from lakehouse.errors import Problem
 _TAG: Final = "tag:yaml.org,2002:"
 _TEXTS: Final = frozenset({"str", "timestamp", "value"})
 # Aliases of aliases can make a small file into a huge config.
-_MOST_VALUES: Final = 200_000
+_MOST_VALUES: Final = 100_000
 _DEEPEST: Final = 60
+_TOO_DEEP: Final = "the file nests too deeply"
 
 
 def read_yaml(text: str, document: Document) -> None:
@@ -33,6 +34,7 @@ def read_yaml(text: str, document: Document) -> None:
         document: Is filled; its data stays None where the text is no YAML, or empty.
     """
     yaml = YAML(typ="safe", pure=True)
+    yaml.max_depth = _DEEPEST
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ReusedAnchorWarning)
@@ -46,7 +48,7 @@ def read_yaml(text: str, document: Document) -> None:
     except (YAMLError, ValueError) as error:
         document.report_at(Place(1, 1), f"not YAML: {type(error).__name__}")
     except RecursionError:
-        document.report_at(Place(1, 1), "the file nests too deeply")
+        document.report_at(Place(1, 1), _TOO_DEEP)
     else:
         if root is not None:
             document.data = _Reader(yaml, document).value(root, ())
@@ -71,7 +73,9 @@ def _report_broken(document: Document, error: MarkedYAMLError) -> None:
     problem = str(error.problem or "")
     context = str(error.context or "")
     mark = error.problem_mark or error.context_mark
-    if problem.startswith("found character '\\t'"):
+    if problem.startswith("maximum depth"):
+        message = _TOO_DEEP
+    elif problem.startswith("found character '\\t'"):
         message = "not YAML: a tab; blanks indent"
     elif problem.startswith("mapping values are not allowed"):
         message = (

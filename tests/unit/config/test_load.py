@@ -44,13 +44,13 @@ def test_one_name_stands_for_a_list_of_one(load: Load) -> None:
         """
         version: 1
         tables:
-          orders: {key: id, partition_by: day, tags: gold, changes: {sequence: at}, pii: {mail: EMAIL_ADDRESS}}
+          orders: {key: id, partition_by: day, tags: gold, changes: {sequence: at}, pii: {mail: PERSON}}
         alerts: [{to: "json://localhost/x", on: failed}]
         """
     ).tables["orders"]
     assert (table.key, table.partition_by, table.tags) == (("id",), ("day",), ("gold",))
     assert table.changes.sequence == ("at",)
-    assert table.pii["mail"].entities == ("EMAIL_ADDRESS",)
+    assert table.pii["mail"].entities == ("PERSON",)
 
 
 @pytest.mark.parametrize(
@@ -70,15 +70,19 @@ def test_history_in_its_short_and_long_form(
 
 
 def test_pii_in_all_its_forms(load: Load) -> None:
-    pii = load(
-        """
+    pii = (
+        load(
+            """
         version: 1
         tables:
           t: {pii: {a: PERSON, b: [PERSON, PHONE_NUMBER], c: {entity: [EMAIL_ADDRESS], shred: customer}}}
         subjects:
           customer: {identifiers: {id: t.id}}
         """
-    ).tables["t"].pii
+        )
+        .tables["t"]
+        .pii
+    )
     assert pii["a"].entities == ("PERSON",)
     assert pii["b"].entities == ("PERSON", "PHONE_NUMBER")
     assert (pii["c"].entities, pii["c"].shred) == (("EMAIL_ADDRESS",), "customer")

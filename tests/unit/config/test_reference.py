@@ -18,7 +18,12 @@ from lakehouse.config.generate import generated_schema
 from lakehouse.config.markdown import keys_of_schema
 
 _EXAMPLES = sorted((reference_path().parent / "examples").glob("*.yaml"))
-_ENVIRON = {"LAKE_BUCKET": "b", "AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "ALERT_URL": "json://x"}
+_ENVIRON = {
+    "LAKE_BUCKET": "b",
+    "AWS_ACCESS_KEY_ID": "k",
+    "AWS_SECRET_ACCESS_KEY": "s",
+    "ALERT_URL": "json://x",
+}
 
 
 def test_the_reference_is_a_config_that_needs_no_environment() -> None:

@@ -8,7 +8,9 @@ from lakehouse.config.references.work import cycles
 
 from .conftest import Load, Problems
 
-_SCHEMA = "schema: {id: long, name: string, day: date, at: timestamp, n: long, d: double, tree: array<string>}"
+_SCHEMA = (
+    "schema: {id: long, name: string, day: date, at: timestamp, n: long, d: double, tree: array<string>}"
+)
 
 
 def _table(rest: str, *, schema: str = _SCHEMA) -> str:
@@ -25,13 +27,21 @@ def _table(rest: str, *, schema: str = _SCHEMA) -> str:
         ("partition_by: dya", "tables.t.partition_by", "did you mean `day`?"),
         ("partition_by: [tree]", "tables.t.partition_by[0]", "can't stand in `partition_by`"),
         ("changes: {sequence: [at, naem]}", "tables.t.changes.sequence[1]", "did you mean `name`?"),
-        ("changes: {schema: freeze, sequence: lsn}", "tables.t.changes.sequence", "`lsn` is not in the `schema`"),
+        (
+            "changes: {schema: freeze, sequence: lsn}",
+            "tables.t.changes.sequence",
+            "`lsn` is not in the `schema`",
+        ),
         ("changes: {encodings: {dayy: iso}}", "tables.t.changes.encodings.dayy", "did you mean `day`?"),
         ("pii: {nmae: PERSON}", "tables.t.pii.nmae", "did you mean `name`?"),
         ("pii: {name: {entity: PERSON, shred: who}}", "tables.t.pii.name.shred", "there is no subject `who`"),
         ("history: full", "tables.t.history", "needs a `key`"),
         ("key: id\n    history: {mode: full, track: [nmae]}", "tables.t.history.track[0]", "`name`?"),
-        ("key: id\n    history: {mode: full, track_except: nmae}", "tables.t.history.track_except", "`name`?"),
+        (
+            "key: id\n    history: {mode: full, track_except: nmae}",
+            "tables.t.history.track_except",
+            "`name`?",
+        ),
         (
             "retention: [{name: r, column: dayy, keep: 1y, action: delete}]",
             "tables.t.retention[0].column",
@@ -108,7 +118,9 @@ def test_columns_that_may_still_come_are_fine_where_the_schema_evolves(load: Loa
 
 
 def test_without_a_schema_any_column_will_do(load: Load) -> None:
-    text = _table("key: a\n    partition_by: b\n    changes: {schema: freeze, sequence: c}", schema="owner: x")
+    text = _table(
+        "key: a\n    partition_by: b\n    changes: {schema: freeze, sequence: c}", schema="owner: x"
+    )
     assert load(text).tables["t"].key == ("a",)
 
 
@@ -123,7 +135,12 @@ def test_all_columns_as_partitions(problems: Problems) -> None:
         ("{id: long, Id: long}", "", "Id", "differs from the column `id` only in case"),
         ("{id: long, __op: long}", "", "__op", "begin with `__`"),
         ("{id: long, _op: string}", "", "_op", "`format: rows` uses the name"),
-        ("{id: long, _valid_from: date}", "key: id\n    history: full", "_valid_from", "`history: full` uses"),
+        (
+            "{id: long, _valid_from: date}",
+            "key: id\n    history: full",
+            "_valid_from",
+            "`history: full` uses",
+        ),
         ("{id: long, _change_type: date}", "change_feed: true", "_change_type", "the change feed uses"),
         ('{id: long, "a b": date}', "", '"a b"', "no blanks, tabs"),
         ('{id: long, "a,b": date}', "", '"a,b"', "no blanks, tabs"),

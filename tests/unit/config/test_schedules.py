@@ -66,7 +66,7 @@ def test_dates(text: str, at: str) -> None:
         ("hourly", "is no schedule"),
         ("tomorrow", "is no schedule"),
         ("2026-02-30", "is no schedule"),
-        ("@daily", "is written as \"0 0 \\* \\* \\*\" here"),
+        ("@daily", 'is written as "0 0 \\* \\* \\*" here'),
         ("every", "is no duration"),
         ("every 5", "is no duration"),
         ("every 0m", "has no length"),

@@ -11,7 +11,14 @@ import pytest
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 from ruamel.yaml import YAML
 
-from lakehouse.config import json_schema, reference_markdown, reference_path, schema_path, schema_text, starter_text
+from lakehouse.config import (
+    json_schema,
+    reference_markdown,
+    reference_path,
+    schema_path,
+    schema_text,
+    starter_text,
+)
 from lakehouse.config.generate import generated_schema
 from lakehouse.config.markdown import keys_of_schema
 from lakehouse.config.schema import main
@@ -26,7 +33,9 @@ def _errors(text: str) -> list[str]:
 
 def test_the_committed_schema_is_the_generated_one() -> None:
     committed = schema_path().read_text(encoding="utf-8")
-    assert committed == schema_text(), "run: python -m lakehouse.config.schema --write config/lakehouse.schema.json"
+    assert committed == schema_text(), (
+        "run: python -m lakehouse.config.schema --write config/lakehouse.schema.json"
+    )
 
 
 def test_the_schema_is_a_schema() -> None:

@@ -19,7 +19,8 @@ _FULL = """
 version: 1
 storage:
   root: s3://bucket/lake
-  options: {access_key_id: "${CANARY}", secret_access_key: "${CANARY}", session_token: "${CANARY}", region: eu}
+  options:
+    {access_key_id: "${CANARY}", secret_access_key: "${CANARY}", session_token: "${CANARY}", region: eu}
 state: postgresql://lake:${CANARY}@db/lake?password=${CANARY}
 keys: {provider: vault, url: "https://vault.example", token: "${CANARY}"}
 pii: {operators: {PERSON: {operator: encrypt, key: "${CANARY}"}}}
@@ -231,7 +232,9 @@ def test_masked_urls(url: str, shown: str) -> None:
 
 
 _PASSWORD = st.text(
-    alphabet=st.characters(codec="ascii", exclude_characters="\0\n\r", min_codepoint=33), min_size=4, max_size=20
+    alphabet=st.characters(codec="ascii", exclude_characters="\0\n\r", min_codepoint=33),
+    min_size=4,
+    max_size=20,
 ).filter(lambda text: "$" not in text)
 
 

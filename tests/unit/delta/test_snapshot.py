@@ -346,6 +346,17 @@ class TestFromAnOlderSnapshot:
         put(storage, 4, add("f4"))
         assert load_snapshot(storage, base=again).checkpoint_version == 3
 
+    def test_after_very_many_commits_a_newer_checkpoint_is_read_instead(self, storage: Storage) -> None:
+        table(storage, 70)
+        base = load_snapshot(storage, version=1)
+        path = put_checkpoint(storage, 65, PROTOCOL, METADATA, *[add(name) for name in upto(65)])
+        storage.put("_delta_log/_last_checkpoint", b'{"version":65}')
+        counting = Counting(storage)
+        snapshot = load_snapshot(counting, base=base)  # type: ignore[arg-type]
+        assert sorted(snapshot.files) == sorted(upto(69))
+        assert f"get {path}" in counting.asked
+        assert f"get {commit_path(65)}" not in counting.asked
+
     def test_a_broken_new_commit_is_an_error_here_too(self, storage: Storage) -> None:
         table(storage, 3)
         base = load_snapshot(storage)
@@ -438,6 +449,15 @@ class TestVersionAt:
         assert load_snapshot(storage).timestamp_ms == start + 300_000
         with pytest.raises(VersionNotFoundError):
             self.at(storage, -1)
+
+    def test_a_log_without_a_beginning(self, storage: Storage) -> None:
+        put(storage, 3, add("x"))
+        with pytest.raises(CorruptTableError, match=commit_path(0)):
+            self.at(storage, 0)
+
+    def test_only_a_checkpoint_left(self, storage: Storage) -> None:
+        put_checkpoint(storage, 3, PROTOCOL, METADATA, add("a"))
+        assert version_at(storage, datetime.now(UTC) + timedelta(hours=1)) == 3
 
     def test_no_table(self, storage: Storage) -> None:
         with pytest.raises(TableNotFoundError):

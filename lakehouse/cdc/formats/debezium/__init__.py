@@ -33,7 +33,7 @@ from lakehouse.cdc.formats.debezium.schemas import Schemas
 from lakehouse.cdc.formats.debezium.tables import TableFilter
 from lakehouse.cdc.formats.debezium.unavailable import placeholder_finder
 from lakehouse.cdc.formats.finish import Draft, finish
-from lakehouse.cdc.records import Records, as_items, as_records
+from lakehouse.cdc.records import as_items, as_records, rejection
 
 _PART: Final = 2048
 """How many records are objects in memory at a time; what is kept of them is their rows."""
@@ -64,7 +64,7 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
     for first in range(0, len(taken), _PART):
         for position, found in enumerate(reader.read(taken.items[first : first + _PART], first=first), first):
             if isinstance(found, Misfit):
-                rejected.append(_rejected(taken, position, found))
+                rejected.append(rejection(taken, position, found))
             elif isinstance(found, Event) and tables.takes(found):
                 changes.add(found)
             else:
@@ -99,7 +99,3 @@ def _with_sequence(
         return frame, ()
     order = pl.Series(SEQUENCE, changes.sequences, dtype=pl.String)
     return frame.insert_column(frame.get_column_index(OP), order), (SEQUENCE,)
-
-
-def _rejected(records: Records, position: int, misfit: Misfit) -> Rejected:
-    return Rejected(position, records.line(position), misfit.reason, misfit.detail, records.raw(position))

@@ -8,12 +8,11 @@ from functools import partial
 import polars as pl
 
 from lakehouse.cdc.formats.values.codec import Codec, Text
+from lakehouse.cdc.formats.values.decimals import decimal_text, decimals
 from lakehouse.cdc.formats.values.decoded import Decoded, by_value, json_text, kinds, null_misfits
 from lakehouse.cdc.formats.values.infer import infer
 from lakehouse.cdc.formats.values.nested import decode_list, decode_map, decode_struct
 from lakehouse.cdc.formats.values.numbers import (
-    decimal_text,
-    decimals,
     floating_numbers,
     truths,
     whole_numbers,

@@ -25,9 +25,10 @@ from typing import Final
 
 import polars as pl
 
+from lakehouse.cdc.formats.values.decimals import decimal_series, plain, unscaled_at
 from lakehouse.cdc.formats.values.decoded import json_text, kinds
 from lakehouse.cdc.formats.values.nested import list_series, struct_series
-from lakehouse.cdc.formats.values.numbers import NOT_FINITE, decimal_series, plain, unscaled_at
+from lakehouse.cdc.formats.values.numbers import NOT_FINITE
 from lakehouse.delta.datatypes import DecimalType
 
 _EXACT_FLOAT: Final = 2**53

@@ -41,6 +41,7 @@ _FAR_YEAR: Final = 100_000
 _ZONED: Final = "%Y-%m-%dT%H:%M:%S%.f%#z"
 _LOCAL: Final = "%Y-%m-%dT%H:%M:%S%.f"
 _ZONE: Final = r"(?:[Zz]|[+-]\d{2}(?::?\d{2})?)$"
+_DATE: Final = r"^([+-]?\d{4,}-\d{2}-\d{2})(?:[Zz]|[+-]\d{2}:\d{2})$"
 _YEAR: Final = re.compile(r"([+-]?)(\d{4,})-\d\d-\d\d")
 _TIME: Final = r"^(-?\d{2,}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:[Zz]|[+-]\d{2}(?::?\d{2})?)?$"
 _MAX_I64: Final = 2**63 - 1
@@ -139,7 +140,7 @@ def _from_text(values: Sequence[object], target: DataType) -> tuple[pl.Series, d
 
 
 def _date_text(text: pl.Series) -> pl.Series:
-    days = text.str.replace(_ZONE, "").str.to_date("%Y-%m-%d", strict=False)
+    days = text.str.replace(_DATE, "${1}").str.to_date("%Y-%m-%d", strict=False)
     return days.to_physical().cast(pl.Int64) * _DAY_US
 
 

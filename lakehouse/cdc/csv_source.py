@@ -1,0 +1,147 @@
+"""CSV into columns, line by line accounted for.
+
+Polars reads the values. What it would pass over in silence is looked at before: a line with fewer fields
+than names (its missing ones would be null), one with more, a quote that never closes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping
+from typing import Final, NamedTuple
+
+import polars as pl
+
+from lakehouse.cdc.changes import Rejected
+from lakehouse.cdc.records import Tabular
+from lakehouse.delta.datatypes import DataType
+from lakehouse.errors import DataError
+
+BAD_CSV: Final = "bad_csv"
+"""Reason: a line has not as many fields as there are names, or a quote that is not closed."""
+
+_QUOTE: Final = b'"'
+_RESTARTS: Final = 100
+_WIDEST: Final = pl.Decimal(38, 0)
+
+
+class _Line(NamedTuple):
+    """One record of the file.
+
+    Args:
+        number: Where it begins, from 1.
+        text: Its bytes, without the end of the line.
+        fields: How many fields it has; 0 where a quote is not closed.
+    """
+
+    number: int
+    text: bytes
+    fields: int
+
+
+def read_csv(data: bytes, *, name: str, types: Mapping[str, DataType]) -> Tabular:
+    """Reads CSV: commas, quotes doubled inside quotes, names in the first line, UTF-8.
+
+    Args:
+        data: The file's bytes.
+        name: The file's name, for messages.
+        types: Declared types; these columns are left as text.
+
+    Returns:
+        The columns, other types as Polars finds them in all lines (whole numbers beyond 64 bits as
+        Decimal(38, 0), a column without any value as Null); an empty field is null. Lines that can't
+        be read are rejected.
+
+    Raises:
+        DataError: The names are missing or double, or Polars can't read the file.
+    """
+    lines = [line for line in _lines(data) if line.text]
+    if not lines:
+        return Tabular(pl.DataFrame())
+    header, *rest = lines
+    kept = [line for line in rest if line.fields == header.fields and _is_text(line.text)]
+    good = {line.number for line in kept}
+    frame = _frame(b"\n".join(line.text for line in (header, *kept)), name=name, types=types)
+    rejected = tuple(
+        Rejected(position, line.number, BAD_CSV, f"the line does not have {header.fields} fields", line.text)
+        for position, line in enumerate(rest)
+        if line.number not in good
+    )
+    positions = [position for position, line in enumerate(rest) if line.number in good] if rejected else None
+    return Tabular(frame, positions=positions, lines=[line.number for line in rest], rejected=rejected)
+
+
+def _lines(data: bytes) -> Iterator[_Line]:
+    if _QUOTE not in data:
+        for number, text in enumerate(data.split(b"\n"), 1):
+            stripped = text.rstrip(b"\r")
+            yield _Line(number, stripped, stripped.count(b",") + 1)
+        return
+    yield from _quoted_lines(data)
+
+
+def _quoted_lines(data: bytes) -> Iterator[_Line]:
+    """Records that can go over several lines, because a quoted field can hold the end of a line.
+
+    A quote that is never closed costs its own line; reading goes on in the next one.
+    """
+    physical = [line + b"\n" for line in data.split(b"\n")]
+    begin = 0
+    for _ in range(_RESTARTS):
+        reader = csv.reader(
+            (line.decode("utf-8", errors="replace") for line in physical[begin:]), strict=True
+        )
+        first = begin
+        try:
+            for fields in reader:
+                end = first + reader.line_num
+                yield _Line(begin + 1, b"".join(physical[begin:end]).rstrip(b"\r\n"), len(fields))
+                begin = end
+        except csv.Error:
+            yield _Line(begin + 1, physical[begin].rstrip(b"\r\n"), 0)
+            begin += 1
+            continue
+        return
+    raise DataError(
+        f"more than {_RESTARTS} lines have a quote that is never closed",
+        advice="check that the file is CSV with commas, and quotes doubled inside quotes",
+    )
+
+
+def _is_text(data: bytes) -> bool:
+    try:
+        data.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _frame(data: bytes, *, name: str, types: Mapping[str, DataType]) -> pl.DataFrame:
+    names = next(csv.reader(io.StringIO(data.decode("utf-8", errors="replace"))))
+    if len(set(names)) < len(names) or "" in names:
+        raise DataError(
+            f"the first line of {name} does not name its columns: names are missing or double",
+            advice="give every column a name of its own in the first line",
+        )
+    declared = {column: pl.String for column in names if column in types}
+    try:
+        frame = pl.read_csv(data, infer_schema_length=None, schema_overrides=declared)
+    except pl.exceptions.PolarsError as error:
+        raise DataError(
+            f"the file {name} can't be read as CSV: {type(error).__name__}",
+            advice="check that it is CSV with commas, and quotes doubled inside quotes",
+        ) from error
+    return frame.with_columns(_settled(column, declared) for column in frame.iter_columns())
+
+
+def _settled(column: pl.Series, declared: Mapping[str, object]) -> pl.Series:
+    """A column of a type that Delta has, or Null where no value tells the type."""
+    if column.name in declared:
+        return column
+    if column.len() and column.null_count() == column.len():
+        return column.cast(pl.Null)
+    if column.dtype != pl.Int128:
+        return column
+    wide = column.cast(_WIDEST, strict=False)
+    return wide if wide.null_count() == column.null_count() else column.cast(pl.String)
