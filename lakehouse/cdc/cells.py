@@ -42,7 +42,8 @@ COLUMN: Final = "__column"
 RANK: Final = "__rank"
 """Long form: the rank of the change that the cell came from."""
 
-_SEPARATOR: Final = "\n"  # Delta allows it in no column name without column mapping
+SEPARATOR: Final = "\n"
+"""Stands between the names of an entry. Delta allows it in no column name without column mapping."""
 
 
 def at(count: int) -> list[str]:
@@ -117,7 +118,7 @@ def unpack(cells: pl.Series, *, sequence: Mapping[str, pl.DataType]) -> pl.DataF
         when.field(name).cast(dtype).alias(place)
         for place, (name, dtype) in zip(at(len(sequence)), sequence.items(), strict=True)
     ]
-    names = entry.field("columns").str.split(_SEPARATOR).alias(COLUMN)
+    names = entry.field("columns").str.split(SEPARATOR).alias(COLUMN)
     return entries.select(
         pl.col(ROW).cast(pl.UInt32), names, *fields, entry.field("rank").alias(RANK)
     ).explode(COLUMN)
@@ -140,7 +141,7 @@ def pack(long: pl.DataFrame, *, height: int, sequence: Mapping[str, pl.DataType]
     when = pl.struct(pl.col(place).alias(name) for place, name in zip(places, sequence, strict=True))
     entries = (
         long.group_by(ROW, *places, RANK)
-        .agg(pl.col(COLUMN).sort().str.join(_SEPARATOR).alias("columns"))
+        .agg(pl.col(COLUMN).sort().str.join(SEPARATOR).alias("columns"))
         .sort(ROW, *places, RANK)
         .select(ROW, pl.struct("columns", when.alias("at"), pl.col(RANK).alias("rank")).alias(CELLS))
         .group_by(ROW, maintain_order=True)
@@ -148,3 +149,22 @@ def pack(long: pl.DataFrame, *, height: int, sequence: Mapping[str, pl.DataType]
     )
     rows = pl.DataFrame({ROW: pl.int_range(height, dtype=pl.UInt32, eager=True)})
     return rows.join(entries, on=ROW, how="left", maintain_order="left")[CELLS]
+
+
+def joined(first: pl.Series | None, second: pl.Series | None) -> pl.Series | None:
+    """Joins two stored columns of the same rows.
+
+    Args:
+        first: The entries that come first (the older ones), or None.
+        second: The others, or None.
+
+    Returns:
+        The column `CELLS`, or None where both are None.
+    """
+    if first is None or second is None:
+        return first if second is None else second
+    both = pl.DataFrame({"first": first, "second": second})
+    a, b = pl.col("first"), pl.col("second")
+    return both.select(
+        pl.when(a.is_null()).then(b).when(b.is_null()).then(a).otherwise(pl.concat_list(a, b)).alias(CELLS)
+    )[CELLS]

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import polars as pl
 
 from lakehouse.cdc.changes import Rejected
 from lakehouse.cdc.records import Tabular
-from lakehouse.delta.datatypes import DataType
 from lakehouse.errors import DataError
 
 BAD_CSV: Final = "bad_csv"
@@ -23,7 +22,6 @@ BAD_CSV: Final = "bad_csv"
 
 _QUOTE: Final = b'"'
 _RESTARTS: Final = 100
-_WIDEST: Final = pl.Decimal(38, 0)
 
 
 class _Line(NamedTuple):
@@ -40,18 +38,16 @@ class _Line(NamedTuple):
     fields: int
 
 
-def read_csv(data: bytes, *, name: str, types: Mapping[str, DataType]) -> Tabular:
+def read_csv(data: bytes, *, name: str) -> Tabular:
     """Reads CSV: commas, quotes doubled inside quotes, names in the first line, UTF-8.
 
     Args:
         data: The file's bytes.
         name: The file's name, for messages.
-        types: Declared types; these columns are left as text.
 
     Returns:
-        The columns, other types as Polars finds them in all lines (whole numbers beyond 64 bits as
-        Decimal(38, 0), a column without any value as Null); an empty field is null. Lines that can't
-        be read are rejected.
+        The columns as text, marked as untyped; an empty field is null. Lines that can't be read are
+        rejected.
 
     Raises:
         DataError: The names are missing or double, or Polars can't read the file.
@@ -62,14 +58,15 @@ def read_csv(data: bytes, *, name: str, types: Mapping[str, DataType]) -> Tabula
     header, *rest = lines
     kept = [line for line in rest if line.fields == header.fields and _is_text(line.text)]
     good = {line.number for line in kept}
-    frame = _frame(b"\n".join(line.text for line in (header, *kept)), name=name, types=types)
+    frame = _frame(b"\n".join(line.text for line in (header, *kept)), name=name)
     rejected = tuple(
         Rejected(position, line.number, BAD_CSV, f"the line does not have {header.fields} fields", line.text)
         for position, line in enumerate(rest)
         if line.number not in good
     )
     positions = [position for position, line in enumerate(rest) if line.number in good] if rejected else None
-    return Tabular(frame, positions=positions, lines=[line.number for line in rest], rejected=rejected)
+    lines_of = [line.number for line in rest]
+    return Tabular(frame, positions=positions, lines=lines_of, rejected=rejected, untyped=True)
 
 
 def _lines(data: bytes) -> Iterator[_Line]:
@@ -117,31 +114,17 @@ def _is_text(data: bytes) -> bool:
     return True
 
 
-def _frame(data: bytes, *, name: str, types: Mapping[str, DataType]) -> pl.DataFrame:
+def _frame(data: bytes, *, name: str) -> pl.DataFrame:
     names = next(csv.reader(io.StringIO(data.decode("utf-8", errors="replace"))))
     if len(set(names)) < len(names) or "" in names:
         raise DataError(
             f"the first line of {name} does not name its columns: names are missing or double",
             advice="give every column a name of its own in the first line",
         )
-    declared = {column: pl.String for column in names if column in types}
     try:
-        frame = pl.read_csv(data, infer_schema_length=None, schema_overrides=declared)
+        return pl.read_csv(data, infer_schema=False)
     except pl.exceptions.PolarsError as error:
         raise DataError(
             f"the file {name} can't be read as CSV: {type(error).__name__}",
             advice="check that it is CSV with commas, and quotes doubled inside quotes",
         ) from error
-    return frame.with_columns(_settled(column, declared) for column in frame.iter_columns())
-
-
-def _settled(column: pl.Series, declared: Mapping[str, object]) -> pl.Series:
-    """A column of a type that Delta has, or Null where no value tells the type."""
-    if column.name in declared:
-        return column
-    if column.len() and column.null_count() == column.len():
-        return column.cast(pl.Null)
-    if column.dtype != pl.Int128:
-        return column
-    wide = column.cast(_WIDEST, strict=False)
-    return wide if wide.null_count() == column.null_count() else column.cast(pl.String)

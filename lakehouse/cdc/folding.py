@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.cdc.cells import COLUMN, RANK, ROW, at, empty_long, pack
+from lakehouse.cdc.cells import CELLS, COLUMN, RANK, ROW, SEPARATOR, at, empty_long, joined, pack
 from lakehouse.cdc.changes import absence, is_control
 from lakehouse.cdc.content_hash import content_rank
 from lakehouse.cdc.positions import DELETED
@@ -23,9 +23,9 @@ BURIED: Final = "__buried"
 """Column of `Sources.rows`: the newest delete before the change."""
 
 _NUMBER: Final = "__number"
-_FROM: Final = "__from"
 _SOURCE: Final = "__source"
 _OWN: Final = "__own"
+_TIED: Final = "__tied"
 
 
 def source(number: int) -> str:
@@ -87,8 +87,43 @@ def fold(
         return kept
     types = {name: frame.schema[name] for name in sequence}
     values = [name for name in frame.columns if not is_control(name) and name not in {*key, *sequence}]
-    long = _older_cells(frame, sources.columns, rows, sequence=types, values=values, truncate=truncate)
-    return kept if long.is_empty() else kept.with_columns(pack(long, height=kept.height, sequence=types))
+    older = _older_cells(frame, sources.columns, rows, sequence=types, values=values)
+    cells = joined(
+        _unstated_cells(kept, dict(zip(sources.columns, missing, strict=True)), sequence=types),
+        pack(older, height=kept.height, sequence=types) if older.height else None,
+    )
+    return kept if cells is None else kept.with_columns(cells)
+
+
+def _unstated_cells(
+    kept: pl.DataFrame, missing: Mapping[str, pl.Series], *, sequence: Mapping[str, pl.DataType]
+) -> pl.Series | None:
+    """One entry per row for the cells that no change of the batch states; None where there are none.
+
+    They are as old as the floor. Short for the long form: this case is as common as partial changes are.
+    """
+    flags = {column: flag for column, flag in sorted(missing.items()) if flag.any()}
+    if not flags:
+        return None
+    floor = kept[FLOOR] if FLOOR in kept.columns else None
+    when = [
+        floor.struct.field(name) if floor is not None else pl.lit(None, dtype=sequence[name])
+        for name in sequence
+    ]
+    rank = pl.when(floor.is_not_null()).then(DELETED) if floor is not None else pl.lit(None, dtype=pl.Int64)
+    texts = pl.DataFrame(flags).select(
+        pl.concat_str(
+            [pl.when(pl.col(column)).then(pl.lit(column)) for column in flags],
+            separator=SEPARATOR,
+            ignore_nulls=True,
+        ).alias("columns")
+    )
+    entry = pl.struct(
+        "columns",
+        pl.struct(part.alias(name) for name, part in zip(sequence, when, strict=True)).alias("at"),
+        rank.cast(pl.Int64).alias("rank"),
+    )
+    return texts.select(pl.when(pl.col("columns") != "").then(pl.concat_list(entry)).alias(CELLS))[CELLS]
 
 
 def _lay_floor(
@@ -122,55 +157,34 @@ def _older_cells(
     *,
     sequence: Mapping[str, pl.DataType],
     values: Sequence[str],
-    truncate: pl.DataFrame | None,
 ) -> pl.DataFrame:
-    """The cells that did not come from the final change itself, in long form."""
+    """The cells that come from an older change than the final one, in long form."""
     rows = rows.with_row_index(_NUMBER)
     long = pl.concat(
-        rows.filter(pl.col(source(n)).is_null() | (pl.col(source(n)) != pl.col(ROW))).select(
-            pl.col(ROW).alias(_OWN),
+        rows.filter(pl.col(source(n)) != pl.col(ROW)).select(
             pl.col(_NUMBER).alias(ROW),
             pl.lit(column).alias(COLUMN),
-            pl.coalesce(source(n), BURIED).alias(_FROM),
             pl.col(source(n)).alias(_SOURCE),
+            pl.col(ROW).alias(_OWN),
         )
         for n, column in enumerate(columns)
     )
     if long.is_empty():
         return empty_long(sequence)
     places = at(len(sequence))
-    positions = [
-        frame[name].gather(long[_FROM]).alias(place) for place, name in zip(places, sequence, strict=True)
-    ]
-    own = [frame[name].gather(long[_OWN]) for name in sequence]
-    long = long.with_columns(positions).with_columns(
-        pl.all_horizontal(
-            pl.col(_SOURCE).is_not_null(), *(pl.col(p) == o for p, o in zip(places, own, strict=True))
-        ).alias("__tied")
-    )
+    origin, own = frame.select(sequence)[long[_SOURCE]], frame.select(sequence)[long[_OWN]]
+    positions = [origin[name].alias(place) for place, name in zip(places, sequence, strict=True)]
+    ties = pl.DataFrame([(origin[name] == own[name]).alias(name) for name in sequence])
+    long = long.with_columns(*positions, ties.select(pl.all_horizontal(pl.all()).alias(_TIED))[_TIED])
     ranks = _ranks(frame, long, values)
-    long = long.with_columns(
-        ranks.gather(long[_SOURCE]).alias(RANK), ranks.gather(long[_OWN]).alias("__own_rank")
-    )
+    long = long.with_columns(ranks.gather(long[_SOURCE]).alias(RANK))
     # A cell from another change of the very same position is as old as the row: it needs no entry.
-    twin = pl.col("__tied") & (pl.col(RANK) == pl.col("__own_rank"))
-    long = long.filter(~twin.fill_null(value=False))
-    unknown = pl.col(_FROM).is_null()
-    if truncate is not None:
-        marks = [pl.lit(truncate[name][0], dtype=dtype) for name, dtype in sequence.items()]
-        long = long.with_columns(
-            pl.when(unknown).then(mark).otherwise(pl.col(place)).alias(place)
-            for place, mark in zip(places, marks, strict=True)
-        )
-        unknown = pl.lit(value=False)
-    buried = pl.col(_SOURCE).is_null() & ~unknown
-    return long.with_columns(pl.when(buried).then(DELETED).otherwise(pl.col(RANK)).alias(RANK)).select(
-        empty_long(sequence).columns
-    )
+    twin = long[_TIED] & (long[RANK] == ranks.gather(long[_OWN]))
+    return long.filter(~twin.fill_null(value=False)).select(empty_long(sequence).columns)
 
 
 def _ranks(frame: pl.DataFrame, long: pl.DataFrame, values: Sequence[str]) -> pl.Series:
     """The content ranks of the changes whose rank matters, by row of the frame; null for the others."""
-    needed = pl.concat([long[_SOURCE].drop_nulls(), long.filter("__tied")[_OWN]]).unique()
+    needed = pl.concat([long[_SOURCE], long.filter(_TIED)[_OWN]]).unique()
     ranks = pl.Series([None], dtype=pl.Int64).new_from_index(0, frame.height)
-    return ranks.scatter(needed, content_rank(frame[needed], values)) if needed.len() else ranks
+    return ranks.scatter(needed, content_rank(frame[needed], values))

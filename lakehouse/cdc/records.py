@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import math
-import re
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
-import orjson
 import polars as pl
 
 from lakehouse.cdc.changes import Misfit, Rejected
+from lakehouse.cdc.documents import dump
+from lakehouse.cdc.untyped import typed_text
 from lakehouse.errors import DataError
 
 BAD_JSON: Final = "bad_json"
 """Reason: a record is no JSON."""
 
-_LONG_NUMBER: Final = re.compile(rb"[:,\[]\s*-?[0-9]{20}")
-_DIGITS: Final = b"0" * 20
-_ONLY_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
 _INDEX: Final = r"^__index_level_\d+__$"
-
-
-class Broken:
-    """Stands where a record's JSON can't be read."""
-
-    __slots__ = ()
-
-
-BROKEN: Final = Broken()
 BROKEN_JSON: Final = Misfit(BAD_JSON, "the record is no JSON")
-
-Json: TypeAlias = object
-"""What JSON reads as in Python: dict, list, str, int, float, bool or None."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,15 +77,22 @@ class Tabular:
         positions: Which record each row is, rising; None where row and record are the same number.
         lines: The line of each record in its file, from 1, by position; None where there are no lines.
         rejected: Records that could not be read.
+        untyped: Whether the columns are text because the file has no types.
     """
 
     frame: pl.DataFrame
     positions: Sequence[int] | None = None
-    lines: Sequence[int] | None = None
+    lines: Sequence[int | None] | None = None
     rejected: tuple[Rejected, ...] = ()
+    untyped: bool = False
 
     def __len__(self) -> int:
         return self.frame.height + len(self.rejected)
+
+    @property
+    def record_of_row(self) -> Sequence[int]:
+        """The record that each row is, by row."""
+        return range(self.frame.height) if self.positions is None else self.positions
 
     def line(self, position: int) -> int | None:
         """Line of a record; see `Records.line`."""
@@ -109,7 +100,7 @@ class Tabular:
 
     def raw(self, position: int) -> bytes | None:
         """A record as compact JSON; see `Records.raw`."""
-        row = position if self.positions is None else self.positions.index(position)
+        row = bisect_left(self.record_of_row, position)
         return dump(self.frame.row(row, named=True))
 
 
@@ -182,101 +173,12 @@ def as_items(records: Records | Tabular) -> Records:
     items: list[object] = [None] * len(records)
     for rejected in records.rejected:
         items[rejected.position] = rejected
-    positions = range(records.frame.height) if records.positions is None else records.positions
-    for position, row in zip(positions, records.frame.iter_rows(named=True), strict=True):
+    frame = records.frame
+    if records.untyped:
+        frame = frame.with_columns(typed_text(column) for column in frame.iter_columns())
+    for position, row in zip(records.record_of_row, frame.iter_rows(named=True), strict=True):
         items[position] = row
     return Records(items, records.lines)
-
-
-def as_document(item: object) -> bytes | str | None:
-    """A record that is JSON yet to be read.
-
-    Args:
-        item: A record.
-
-    Returns:
-        The document, or None where the record is an object already.
-    """
-    if isinstance(item, (str, bytes)):
-        return item
-    return bytes(item) if isinstance(item, (bytearray, memoryview)) else None
-
-
-def parse_json(texts: Sequence[bytes | str]) -> list[Json | Broken]:
-    """Reads JSON documents, numbers exactly.
-
-    Args:
-        texts: One document each.
-
-    Returns:
-        Their values, `BROKEN` where one is no JSON. Whole numbers keep all their digits; ``NaN`` and
-        ``Infinity``, which Python writes and JSON does not have, are understood.
-    """
-    suspects = _with_long_numbers(texts)
-    parsed: list[Json | Broken] = []
-    for index, text in enumerate(texts):
-        if index in suspects:
-            parsed.append(_parse_exactly(text))
-            continue
-        try:
-            parsed.append(orjson.loads(text))
-        except orjson.JSONDecodeError:
-            parsed.append(_parse_exactly(text))
-    return parsed
-
-
-def dump(value: object) -> bytes:
-    """A value as compact JSON, whatever Python types are inside.
-
-    Args:
-        value: Any value.
-
-    Returns:
-        JSON; whole numbers exact, bytes and what else JSON does not know as text.
-    """
-    try:
-        return orjson.dumps(value, default=as_text, option=orjson.OPT_NON_STR_KEYS)
-    except (orjson.JSONEncodeError, RecursionError):
-        pass
-    try:
-        return json.dumps(value, default=as_text, ensure_ascii=False).encode("utf-8", errors="replace")
-    except (TypeError, ValueError, RecursionError):
-        return str(value).encode("utf-8", errors="replace")
-
-
-def as_text(value: object) -> str:
-    """A value that JSON does not know, as text.
-
-    Args:
-        value: Any value.
-
-    Returns:
-        Bytes as UTF-8 (what is none is escaped), everything else as Python shows it.
-    """
-    return value.decode("utf-8", errors="backslashreplace") if isinstance(value, bytes) else str(value)
-
-
-def _with_long_numbers(texts: Sequence[bytes | str]) -> frozenset[int]:
-    """Documents with numbers of 20 digits or more: orjson reads them as floating numbers."""
-    data = [text.encode("utf-8", errors="surrogatepass") if isinstance(text, str) else text for text in texts]
-    if _DIGITS not in b"\n".join(data).translate(_ONLY_DIGITS):
-        return frozenset()
-    return frozenset(index for index, text in enumerate(data) if _LONG_NUMBER.search(text))
-
-
-def _parse_exactly(text: bytes | str) -> Json | Broken:
-    try:
-        value: Json = json.loads(text, parse_float=_finite)
-    except (ValueError, RecursionError):
-        return BROKEN
-    return value
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if math.isinf(number):
-        raise ValueError
-    return number
 
 
 def _frame(data: Any) -> pl.DataFrame:

@@ -20,16 +20,18 @@ from __future__ import annotations
 import gzip
 import sys
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
 import polars as pl
 import pyarrow as pa
 
+from lakehouse.cdc.changes import Rejected
 from lakehouse.cdc.csv_source import read_csv
-from lakehouse.cdc.records import Broken, Records, Tabular, as_items, parse_json
-from lakehouse.delta.datatypes import DataType
+from lakehouse.cdc.documents import Broken, parse_json
+from lakehouse.cdc.records import Records, Tabular, as_items
 from lakehouse.errors import DataError, NotFoundError
 
 STDIN: Final = "-"
@@ -44,18 +46,11 @@ _GZIP: Final = ".gz"
 _MARK: Final = b"\xef\xbb\xbf"
 
 
-def read_files(
-    paths: Sequence[str | Path],
-    *,
-    types: Mapping[str, DataType] | None = None,
-    stdin: BinaryIO | None = None,
-) -> Records | Tabular:
+def read_files(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> Records | Tabular:
     """Reads files as one batch, in the order given.
 
     Args:
         paths: The files; ``-`` is standard input.
-        types: Declared types of columns: such columns of a CSV stay text until they are cast into the
-            table, so that a value that does not fit costs its row and not the column its type.
         stdin: What to read for ``-``; None takes the process's own.
 
     Returns:
@@ -66,16 +61,20 @@ def read_files(
         NotFoundError: A file is not there.
         DataError: A file is of no known kind, can't be read, or its columns contradict another file's.
     """
-    parts = [_read(path, types=types or {}, stdin=stdin) for path in paths]
+    parts = [_read(path, stdin=stdin) for path in paths]
     if len(parts) == 1:
         return parts[0]
-    frames = [part.frame for part in parts if isinstance(part, Tabular) and not part.rejected]
-    if len(frames) == len(parts) > 0 and len({frozenset(frame.columns) for frame in frames}) == 1:
-        return _stacked(frames)
+    tables = [part for part in parts if isinstance(part, Tabular)]
+    if len(tables) == len(parts) > 0 and len({_shape(table) for table in tables}) == 1:
+        return _stacked(tables)
     return _chained([as_items(part) for part in parts])
 
 
-def _read(path: str | Path, *, types: Mapping[str, DataType], stdin: BinaryIO | None) -> Records | Tabular:
+def _shape(table: Tabular) -> tuple[frozenset[str], bool]:
+    return frozenset(table.frame.columns), table.untyped
+
+
+def _read(path: str | Path, *, stdin: BinaryIO | None) -> Records | Tabular:
     name = str(path)
     if name == STDIN:
         return _lines((stdin or sys.stdin.buffer).read())
@@ -87,7 +86,7 @@ def _read(path: str | Path, *, types: Mapping[str, DataType], stdin: BinaryIO | 
         return _columns(file, suffix)
     data = _bytes(file)
     if suffix == ".csv":
-        return read_csv(data, name=name, types=types)
+        return read_csv(data, name=name)
     return _lines(data) if suffix in JSON_LINES else _json(data, name)
 
 
@@ -153,15 +152,27 @@ def _arrow(file: Path) -> pl.DataFrame:
         return pl.DataFrame(opened.read_all())
 
 
-def _stacked(frames: Sequence[pl.DataFrame]) -> Tabular:
-    names = frames[0].columns
+def _stacked(tables: Sequence[Tabular]) -> Tabular:
+    """Files of the same columns as one table."""
+    names = tables[0].frame.columns
     try:
-        return Tabular(pl.concat([frame.select(names) for frame in frames], how="vertical_relaxed"))
+        frame = pl.concat([table.frame.select(names) for table in tables], how="vertical_relaxed")
     except pl.exceptions.PolarsError as error:
         raise DataError(
             "the files have columns of one name and of types that don't go together",
             advice="merge them one by one",
         ) from error
+    positions: list[int] = []
+    lines: list[int | None] = []
+    rejected: list[Rejected] = []
+    for table in tables:
+        first = len(lines)
+        positions += [first + position for position in table.record_of_row]
+        rejected += [replace(item, position=first + item.position) for item in table.rejected]
+        lines += [table.line(position) for position in range(len(table))]
+    return Tabular(
+        frame, positions=positions, lines=lines, rejected=tuple(rejected), untyped=tables[0].untyped
+    )
 
 
 def _chained(parts: Sequence[Records]) -> Records:

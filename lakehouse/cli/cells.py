@@ -6,6 +6,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
+from lakehouse.cli.documents import encode
+
 _BYTES_SHOWN = 16
 # Characters that move a terminal's cursor, change its colours or turn the direction of text are data here.
 _HARMFUL = {
@@ -22,7 +24,8 @@ class Cell(NamedTuple):
 
     Args:
         text: One line, without control characters.
-        kind: ``number`` (to be aligned right), ``null`` or ``text``.
+        kind: ``number`` (stands right), ``time``, ``null`` or ``text``. Only text may be cut: half of
+            anything else is wrong.
     """
 
     text: str
@@ -31,17 +34,30 @@ class Cell(NamedTuple):
 
 def cell(value: object) -> Cell:
     """Renders a value of a row: null, text, numbers, times, bytes, lists and structs."""
-    if value is None:
-        return Cell("null", "null")
-    if isinstance(value, str):
-        return Cell(_text(value))
-    if isinstance(value, bool):
-        return Cell("true" if value else "false")
-    if isinstance(value, int | float):
-        return Cell(repr(value), "number")
-    if isinstance(value, Decimal):
-        return Cell(f"{value:f}", "number")
-    return Cell(_other(value))
+    match value:
+        case None:
+            shown = Cell("null", "null")
+        case str():
+            shown = Cell(_text(value))
+        case bool():
+            shown = Cell("true" if value else "false")
+        case int() | float():
+            shown = Cell(repr(value), "number")
+        case Decimal():
+            shown = Cell(f"{value:f}", "number")
+        case datetime():
+            shown = Cell(moment(value), "time")
+        case date() | time():
+            shown = Cell(value.isoformat(), "time")
+        case timedelta():
+            shown = Cell(str(value), "time")
+        case bytes():
+            shown = Cell(_bytes(value))
+        case dict() | list() | tuple():
+            shown = Cell(encode(value).decode().translate(_HARMFUL))
+        case _:
+            shown = Cell(str(value).translate(_HARMFUL))
+    return shown
 
 
 def _text(value: str) -> str:
@@ -50,21 +66,9 @@ def _text(value: str) -> str:
     return f'"{shown}"' if shown in {"", "null"} else shown
 
 
-def _other(value: object) -> str:
-    if isinstance(value, datetime):
-        return moment(value)
-    if isinstance(value, date | time):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return str(value)
-    if isinstance(value, bytes):
-        shown = value[:_BYTES_SHOWN].hex()
-        return f"0x{shown}… ({size(len(value))})" if len(value) > _BYTES_SHOWN else f"0x{shown}"
-    if isinstance(value, dict | list | tuple):
-        from lakehouse.cli.documents import encode
-
-        return encode(value).decode().translate(_HARMFUL)
-    return str(value).translate(_HARMFUL)
+def _bytes(value: bytes) -> str:
+    shown = value[:_BYTES_SHOWN].hex()
+    return f"0x{shown}… ({size(len(value))})" if len(value) > _BYTES_SHOWN else f"0x{shown}"
 
 
 def said(text: str | None) -> Cell:

@@ -81,7 +81,8 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     if dry_run:
         head = f"{result.table}: {records} would be merged; nothing was written"
     elif result.committed:
-        head = f"{result.table}: {records} merged into version {result.version} in {span(seconds)}"
+        some = f"{result.total - result.rejected:,} of " if result.rejected else ""
+        head = f"{result.table}: {some}{records} merged into version {result.version} in {span(seconds)}"
     else:
         head = f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
     counts = [(name, f"{number:,}") for name, number in result.counts.items() if number]

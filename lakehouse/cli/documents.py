@@ -15,9 +15,6 @@ from decimal import Decimal
 from pathlib import PurePath
 from typing import Any
 
-import orjson
-
-_OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 _LARGEST = 2**64
 
 
@@ -28,7 +25,9 @@ def encode(document: object, *, indent: bool = False) -> bytes:
         document: Dicts, lists, tuples, sets and plain values.
         indent: Whether to spread it over lines for a person.
     """
-    options = _OPTIONS | orjson.OPT_INDENT_2 if indent else _OPTIONS
+    import orjson
+
+    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | (orjson.OPT_INDENT_2 if indent else 0)
     return orjson.dumps(_plain(document), default=_scalar, option=options)
 
 

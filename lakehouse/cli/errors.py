@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from lakehouse.cli.documents import encode
 from lakehouse.errors import ConfigError, LakehouseError
 
 _PACKAGE = Path(__file__).parent.parent
@@ -34,8 +35,6 @@ def report(error: Exception, *, as_json: bool, debug: bool) -> int:
     document = describe(error)
     try:
         if as_json:
-            from lakehouse.cli.documents import encode
-
             click.echo(encode({"error": document}).decode(), err=True)
         else:
             _write_lines(error, document)

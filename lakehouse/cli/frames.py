@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from lakehouse.cli.cells import size
+from lakehouse.cli.documents import encode
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.output import binary_stdout, on_terminal, plural
 from lakehouse.cli.session import Session
-from lakehouse.errors import UsageError
+from lakehouse.errors import LakehouseError, UsageError
 
 if TYPE_CHECKING:
     import polars as pl
@@ -75,6 +77,7 @@ def write_frame(
     asked: Asked,
     about: Mapping[str, object],
     styles: Mapping[str, Mapping[str, Mapping[str, object]]] | None = None,
+    summary: str = "",
 ) -> None:
     """Writes rows as asked; Parquet and CSV go to a file in a stream, without holding all rows.
 
@@ -84,6 +87,7 @@ def write_frame(
         asked: How to write them.
         about: What the JSON document says besides the rows.
         styles: Styles of a table's cells.
+        summary: What to say below a table instead of the number of its rows.
 
     Raises:
         UsageError: The query names a column or uses syntax that does not exist.
@@ -91,7 +95,8 @@ def write_frame(
     with query_errors():
         lazy = frame.lazy()
         if asked.output is None:
-            _to_stdout(session, lazy, asked, about, styles)
+            grid = partial(Grid, styles=styles, hint="--columns, --format or a wider terminal shows them")
+            _to_stdout(session, lazy, asked, about=about, grid=grid, summary=summary)
             return
         with replacing(asked.output) as file:
             rows = _to_file(lazy if asked.limit is None else lazy.head(asked.limit), asked.format, file)
@@ -119,34 +124,49 @@ def _to_stdout(
     session: Session,
     lazy: pl.LazyFrame,
     asked: Asked,
+    *,
     about: Mapping[str, object],
-    styles: Mapping[str, Mapping[str, Mapping[str, object]]] | None,
+    grid: Callable[[Sequence[str], Sequence[Sequence[object]]], Grid],
+    summary: str,
 ) -> None:
     # One row more than asked for tells whether there are more, without counting them.
     found = (lazy if asked.limit is None else lazy.head(asked.limit + 1)).collect(engine="streaming")
     shown = found if asked.limit is None else found.head(asked.limit)
     more = found.height > shown.height
     if asked.format == "document":
-        columns = [{"name": name, "type": str(dtype)} for name, dtype in shown.schema.items()]
         session.out.emit_json(
             {
                 **about,
-                "columns": columns,
+                "columns": _columns(shown),
                 "rows": shown.rows(named=True),
                 "row_count": shown.height,
                 "more": more,
             }
         )
     elif asked.format == "table":
-        hint = "--columns, --format or a wider terminal shows them"
-        session.out.show(Grid(shown.columns, shown.rows(), styles=styles, hint=hint))
+        session.out.show(grid(shown.columns, shown.rows()))
         if more:
             session.out.note(f"the first {plural(shown.height, 'row')}; more with --limit N or --all")
-        else:
-            session.out.note(plural(shown.height, "row"))
+        if summary or not more:
+            session.out.note(summary or plural(shown.height, "row"))
     else:
         with binary_stdout() as stream:
             _to_file(shown.lazy(), asked.format, stream)
+
+
+def _columns(frame: pl.DataFrame) -> list[dict[str, str]]:
+    """Names and types; the types by their Delta names, where a query's result has such a type."""
+    from lakehouse.delta.arrow_types import type_from_arrow
+    from lakehouse.delta.type_names import type_string
+
+    columns = []
+    for field, dtype in zip(frame.clear().to_arrow().schema, frame.dtypes, strict=True):
+        try:
+            type_ = type_string(type_from_arrow(field.type))
+        except LakehouseError:
+            type_ = str(dtype).lower()
+        columns.append({"name": field.name, "type": type_})
+    return columns
 
 
 def _to_file(lazy: pl.LazyFrame, format_: str, file: IO[bytes]) -> int | None:
@@ -170,8 +190,6 @@ def _table_lines(frame: pl.DataFrame) -> Iterator[bytes]:
 
 
 def _json_lines(frame: pl.DataFrame, *, array: bool) -> Iterator[bytes]:
-    from lakehouse.cli.documents import encode
-
     between = b""
     if array:
         yield b"["
@@ -203,8 +221,6 @@ def _flat(lazy: pl.LazyFrame) -> pl.LazyFrame:
 
 
 def _as_json(value: Any) -> str:
-    from lakehouse.cli.documents import encode
-
     return encode(value.to_list() if hasattr(value, "to_list") else value).decode()
 
 

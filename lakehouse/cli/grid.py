@@ -61,12 +61,14 @@ class Grid:
             return
         cells = [[value if isinstance(value, Cell) else cell(value) for value in row] for row in self.rows]
         titles = [cell(name).text for name in self.columns]
-        numeric = [_is_numeric(cells, index) for index in range(len(titles))]
+        kinds = [_kinds(cells, index) for index in range(len(titles))]
+        numeric = [found == {"number"} for found in kinds]
+        whole = [bool(found) and found <= {"number", "time"} for found in kinds]
         natural = [
             max(display_width(title), max((display_width(row[index].text) for row in cells), default=0))
             for index, title in enumerate(titles)
         ]
-        widths = fit(natural, fixed=numeric, titles=[display_width(title) for title in titles], width=width)
+        widths = fit(natural, fixed=whole, titles=[display_width(title) for title in titles], width=width)
         left_out = len(titles) - len(widths)
         head = self._line([Cell(title) for title in titles], widths, numeric)
         yield click.style(head, bold=True) if colour else head
@@ -99,9 +101,9 @@ class Grid:
         return click.style(text, **style) if style else text  # type: ignore[arg-type]
 
 
-def _is_numeric(cells: Sequence[Sequence[Cell]], index: int) -> bool:
-    kinds = {row[index].kind for row in cells if row[index].text} - {"null"}
-    return kinds == {"number"}
+def _kinds(cells: Sequence[Sequence[Cell]], index: int) -> set[str]:
+    """The kinds of the cells of a column that hold something."""
+    return {row[index].kind for row in cells if row[index].text} - {"null"}
 
 
 def fit(
@@ -111,7 +113,7 @@ def fit(
 
     Args:
         natural: Width of each column if nothing is cut.
-        fixed: Which columns may not be cut: half a number is a wrong number.
+        fixed: Which columns may not be cut: numbers and times.
         titles: Width of each title; a column is not made narrower than its title (up to a limit).
         width: What there is; None for no limit.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.cells import Cell, amount, moment, said, size
+from lakehouse.cli.cells import Cell, amount, cell, moment, said, size
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
@@ -239,7 +239,7 @@ def _status_row(each: TableStatus) -> list[Cell]:
     return [
         said(each.table),
         amount(each.version),
-        said(moment(each.changed.replace(microsecond=0))),
+        cell(each.changed.replace(microsecond=0)),
         amount(each.rows),
         amount(each.hidden_rows) if each.hidden_rows else said(""),
         amount(each.files),

@@ -17,6 +17,8 @@ from typing import IO, Any, TypeAlias
 
 import click
 
+from lakehouse.cli.cells import cell
+from lakehouse.cli.documents import encode
 from lakehouse.cli.grid import Grid
 
 
@@ -32,8 +34,6 @@ class Fields:
 
     def lines(self, *, colour: bool) -> list[str]:
         """The lines to print."""
-        from lakehouse.cli.cells import cell
-
         widest = max((len(label) for label, _ in self.pairs), default=0)
         return [
             f"{click.style(label.ljust(widest), dim=True) if colour else label.ljust(widest)}  "
@@ -73,8 +73,6 @@ class Output:
 
     def emit_json(self, document: object) -> None:
         """Writes one JSON document; indented on a terminal, on one line elsewhere."""
-        from lakehouse.cli.documents import encode
-
         self.write_bytes(encode(document, indent=on_terminal(sys.stdout)) + b"\n")
 
     def show(self, block: Block) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,7 +25,7 @@ def progress(session: Session, text: str) -> Iterator[Step]:
     Yields:
         A function that takes phase, done and total; it may be called from any thread, and never.
     """
-    if session.quiet or session.as_json or not on_terminal(sys.stderr):
+    if session.quiet or session.as_json or not on_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
         yield lambda _phase, _done, _total: None
         return
     from rich.console import Console

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import sys
 from datetime import datetime
+from typing import TYPE_CHECKING, NoReturn
 
 import click
 
 from lakehouse.cli.frames import asked, query_errors, write_frame
 from lakehouse.cli.lazy import verb
-from lakehouse.cli.parameters import at, at_options, frame_options, table_argument, words
+from lakehouse.cli.parameters import At, at, at_options, frame_options, table_argument, words
 from lakehouse.cli.session import Session
+from lakehouse.errors import UsageError
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 @verb(
@@ -51,18 +56,53 @@ def read(
 
     The rows of the newest version, or of one that --version, --timestamp or --tag names.
     """
+    from polars.exceptions import PolarsError
+
     how = asked(session, format_=format_, output=output, limit=limit, everything=everything)
     moment = at(version, timestamp, tag)
     wanted, order = words(columns), words(order_by)
+    place = session.lake.table(table)
     with query_errors():
-        frame = session.lake.table(table).scan(
-            columns=_with(wanted, order), where=where, version=version, timestamp=timestamp, tag=tag
-        )
+        frame = place.scan(columns=_with(wanted, order), where=where, **moment.words)
         if order:
             frame = frame.sort(order, descending=descending, nulls_last=True)
         if wanted:
             frame = frame.select(wanted)
-    write_frame(session, frame, asked=how, about={"table": table, **moment.words})
+    try:
+        write_frame(session, frame, asked=how, about={"table": table, **moment.words})
+    except (PolarsError, FileNotFoundError) as error:
+        if where is not None:
+            _check(place.scan(**moment.words), where)
+        _explain(session, table, moment, error)
+
+
+def _check(rows: pl.LazyFrame, where: str) -> None:
+    """Tries a condition on no rows at all: what fails there is the condition's fault, and no value is in the message."""
+    import polars as pl
+    from polars.exceptions import PolarsError
+
+    from lakehouse.timetravel.reading import condition
+
+    try:
+        pl.DataFrame(schema=rows.collect_schema()).filter(condition(where))
+    except PolarsError as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UsageError(
+            f"the condition of --where does not fit the columns: {reason}",
+            advice="compare numbers with numbers, text with 'text', times with date '2026-01-31'",
+        ) from error
+
+
+def _explain(session: Session, table: str, moment: At, error: Exception) -> NoReturn:
+    """Says what keeps a version from being read, as files that are gone."""
+    from lakehouse.timetravel.reading import explaining
+    from lakehouse.timetravel.resolve import resolve
+
+    place = session.lake.table(table)
+    version = resolve(place.storage, session.lake.storage, table=table, **moment.words)
+    with explaining(place.storage, snapshots=[place.snapshot(version=version)], table=table):
+        raise error
+    raise error
 
 
 def _with(wanted: list[str] | None, order: list[str] | None) -> list[str] | None:

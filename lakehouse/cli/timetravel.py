@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.cells import moment, said
+from lakehouse.cli.cells import said
 from lakehouse.cli.frames import asked, write_frame
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
@@ -69,7 +69,7 @@ def history(session: Session, *, table: str, limit: int) -> None:
     rows = [
         [
             each.version,
-            said(moment(each.timestamp.replace(microsecond=0))),
+            each.timestamp.replace(microsecond=0),
             said(each.operation),
             said(_counted(each)),
             said(", ".join(each.tags)),
@@ -85,8 +85,15 @@ def history(session: Session, *, table: str, limit: int) -> None:
 
 
 def _counted(each: HistoryEntry) -> str:
-    """The counts that are not 0, rows before files."""
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in each.counts.items() if number)
+    """What became of rows; of files where no rows changed, as in a compaction."""
+    counts = {name: number for name, number in each.counts.items() if number}
+    rows = [f"{number:,} {name}" for name, number in counts.items() if not name.startswith("files_")]
+    files = [
+        f"{plural(number, 'file')} {name.removeprefix('files_')}"
+        for name, number in counts.items()
+        if name.startswith("files_")
+    ]
+    return ", ".join(rows or files)
 
 
 @verb(
@@ -137,8 +144,8 @@ def diff(
         "updated": updated,
         "deleted": deleted,
     }
-    write_frame(session, frame, asked=how, about=about, styles=CHANGES)
-    session.out.note(f"{inserted:,} inserted, {updated:,} updated, {deleted:,} deleted")
+    summary = f"{inserted:,} inserted, {updated:,} updated, {deleted:,} deleted"
+    write_frame(session, frame, asked=how, about=about, styles=CHANGES, summary=summary)
 
 
 def _point(text: str) -> int | str:
@@ -179,7 +186,7 @@ def tag(
     if listed or (name is None and not delete and version is None):
         tags = place.tags()
         document = [{"name": each.name, "version": each.version, "created": each.created} for each in tags]
-        rows = [[each.name, each.version, moment(each.created.replace(microsecond=0))] for each in tags]
+        rows = [[each.name, each.version, each.created.replace(microsecond=0)] for each in tags]
         blocks = [Grid(["tag", "version", "since"], rows)] if rows else [f"{table} has no tags"]
         session.out.emit({"table": table, "tags": document}, *blocks)
         return

@@ -172,9 +172,11 @@ class _Wanted:
 
     def series(self) -> list[pl.Series]:
         kind = type_to_polars(self.type)
+        # Whole numbers too large for the type count for nothing.
+        strict = not kind.is_integer()
         return [
-            pl.Series(min_name(self.name), self.low, dtype=kind),
-            pl.Series(max_name(self.name), self.high, dtype=kind),
+            pl.Series(min_name(self.name), self.low, dtype=kind, strict=strict),
+            pl.Series(max_name(self.name), self.high, dtype=kind, strict=strict),
             pl.Series(nulls_name(self.name), self.nulls, dtype=pl.Int64),
         ]
 

@@ -1,8 +1,8 @@
 """Making a table: its first commit, with the least protocol that it needs.
 
 Delta protocol, sections "Change Metadata", "Table Features for New and Existing Tables" and "Schema
-Serialization Format". delta-rs would do it too, but asks for features that the table doesn't use, which keeps other
-engines out.
+Serialization Format". delta-rs would do it too, but asks for features that the table doesn't use, which
+keeps other engines out.
 """
 
 from __future__ import annotations

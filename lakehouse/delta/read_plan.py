@@ -19,6 +19,7 @@ from lakehouse.delta import column_mapping, footers
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.column_mapping import Mode
 from lakehouse.delta.datatypes import TYPE_CHANGES
+from lakehouse.delta.exact import column
 from lakehouse.delta.schema import ArrayType, DataType, MapType, StructField, StructType, type_to_polars, walk
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import CorruptTableError
@@ -85,7 +86,7 @@ def plan_by_name(fields: Sequence[StructField], mapping: Mode) -> list[ColumnSou
             sources.append(_absent(item))
             continue
         stored = type_to_polars(item.type if mapping == "none" else column_mapping.physical_type(item.type))
-        value = shape(pl.col(name_of(item)), stored, item.type, name_of)
+        value = shape(column(name_of(item)), stored, item.type, name_of)
         sources.append(ColumnSource(name_of(item), stored, value.alias(item.name)))
     return sources
 
@@ -123,7 +124,7 @@ def plan_by_footer(
         if source is None or source not in types:
             sources.append(_absent(item))
             continue
-        value = shape(pl.col(source), types[source], item.type, names.of)
+        value = shape(column(source), types[source], item.type, names.of)
         sources.append(ColumnSource(source, types[source], value.alias(item.name)))
     return sources
 

@@ -12,6 +12,7 @@ from pyroaring import BitMap64
 
 from lakehouse.delta import column_mapping, deletion_vectors, footers, partitions
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.exact import column
 from lakehouse.delta.locations import locate, map_files
 from lakehouse.delta.read_plan import (
     CAST_OPTIONS,
@@ -195,18 +196,18 @@ class ScanQuery:
         counted = bool(dead) or bool(self._marked) or all(item.source is None for item in group.sources)
         rows = self._rows(group, counted=counted, named=shared and bool(self._marked))
         if dead:
-            rows = rows.filter(~pl.col(self.index).is_in(_dead_rows(dead, starts).implode()))
+            rows = rows.filter(~column(self.index).is_in(_dead_rows(dead, starts).implode()))
         shown = [*(item.value for item in group.sources), *group.constants]
-        helpers = [pl.col(self.index)] if counted else []
+        helpers = [column(self.index)] if counted else []
         if self._marked and shared:
-            helpers.append(pl.col(self.path))
+            helpers.append(column(self.path))
         rows = rows.select(*shown, *helpers)
         if self._marked and not shared:
-            marks = {self.file: pl.lit(group.numbers[0], dtype=pl.UInt32), self.position: pl.col(self.index)}
+            marks = {self.file: pl.lit(group.numbers[0], dtype=pl.UInt32), self.position: column(self.index)}
             helpers = [value.alias(name) for name, value in marks.items() if name is not None]
         elif not self._marked:
             helpers = []
-        return rows.select(*(pl.col(name) for name in self.names), *helpers)
+        return rows.select(*(column(name) for name in self.names), *helpers)
 
     def _told_apart(
         self, rows: pl.LazyFrame, adds: Sequence[AddFile], starts: Mapping[int, int]
@@ -220,9 +221,9 @@ class ScanQuery:
                 start: pl.Series([starts[item] for item in range(len(adds))], dtype=pl.UInt32),
             }
         )
-        marks = {self.file: pl.col(number), self.position: pl.col(self.index) - pl.col(start)}
+        marks = {self.file: column(number), self.position: column(self.index) - column(start)}
         return rows.join(files, on=self.path, how="left").select(
-            *(pl.col(name) for name in self.names),
+            *(column(name) for name in self.names),
             *(value.alias(name) for name, value in marks.items() if name is not None),
         )
 

@@ -21,6 +21,7 @@ import polars as pl
 
 from lakehouse.delta.actions import Metadata
 from lakehouse.delta.bounds import bounds_frame, file_bounds, max_name, min_name, nulls_name
+from lakehouse.delta.exact import column
 from lakehouse.delta.schema import DataType, DecimalType, PrimitiveType, StructType
 from lakehouse.delta.stat_columns import Leaf, indexed_leaves
 from lakehouse.errors import UsageError
@@ -115,20 +116,6 @@ def loosen(stats: str | None, *, num_records: int | None = None) -> str:
         }
     content["tightBounds"] = False
     return orjson.dumps(content).decode()
-
-
-def column(name: str) -> pl.Expr:
-    """A column by exactly its name, even where Polars would take it for a pattern.
-
-    Args:
-        name: A column's name.
-
-    Returns:
-        An expression.
-    """
-    if name == "*" or (name.startswith("^") and name.endswith("$")):
-        return pl.selectors.by_name(name).as_expr()
-    return pl.col(name)
 
 
 def _loads_as_written(stats: str | None) -> dict[str, Any]:

@@ -18,6 +18,7 @@ import polars as pl
 
 from lakehouse.delta import column_mapping, partitions, paths, stats
 from lakehouse.delta.actions import AddFile, Metadata
+from lakehouse.delta.exact import column
 from lakehouse.delta.read_plan import shape
 from lakehouse.delta.schema import (
     ArrayType,
@@ -202,14 +203,14 @@ def conform(frame: pl.DataFrame, schema: StructType) -> pl.DataFrame:
     for item in schema.fields:
         if item.type == PrimitiveType("void"):
             continue
-        column = _conform_column(frame, item)
-        if not item.nullable and column.null_count():
+        values = _conform_column(frame, item)
+        if not item.nullable and values.null_count():
             raise DataError(
-                f"column {item.name!r} must not be null, and is in {column.null_count()} of "
+                f"column {item.name!r} must not be null, and is in {values.null_count()} of "
                 f"{frame.height} rows",
                 advice="give it a value, or allow nulls in the table's schema",
             )
-        columns.append(column)
+        columns.append(values)
     return pl.DataFrame(columns, height=frame.height)
 
 
@@ -217,14 +218,14 @@ def _conform_column(frame: pl.DataFrame, item: StructField) -> pl.Series:
     wanted = _file_type(item.type, item.name)
     if item.name not in frame.columns:
         return pl.Series(item.name, [None], dtype=wanted).new_from_index(0, frame.height)
-    column = frame[item.name]
-    if column.dtype == wanted:
-        return column
+    values = frame[item.name]
+    if values.dtype == wanted:
+        return values
     # The cause of a failure is not kept: its message shows values.
     with contextlib.suppress(pl.exceptions.PolarsError):
-        fitting = column.cast(wanted)
+        fitting = values.cast(wanted)
         # Polars cuts off fractions without a word.
-        if fitting.cast(column.dtype).equals(column):
+        if fitting.cast(values.dtype).equals(values):
             return fitting
     raise DataError(
         f"column {item.name!r} has values that don't fit its type {type_string(item.type)}",
@@ -273,7 +274,7 @@ def _physical(rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
     """The same rows under physical names, nested ones too."""
     columns = []
     for item in schema.fields:
-        value = stats.column(item.name)
+        value = column(item.name)
         if any(isinstance(kind, StructType) for kind in walk(item.type)):
             target = _with_display_names(item.type)
             value = shape(value, rows.schema[item.name], target, _display_name)

@@ -14,6 +14,7 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.order import Collapsed, collapse
+from lakehouse.cdc.records import Tabular
 from lakehouse.delta import protocols
 from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
@@ -188,6 +189,8 @@ def _prepare(
         schema=_visible(snapshot.schema) if snapshot is not None else None,
         declared=declared_schema(declared) if declared else None,
         policy=target.config.changes.schema_policy,
+        textual=isinstance(batch.origin, Tabular) and batch.origin.untyped,
+        table=target.name,
     )
     configuration = snapshot.configuration if snapshot is not None else {}
     checked = reject_violations(conformed.batch, schema=conformed.schema, configuration=configuration)
@@ -385,6 +388,7 @@ def _result(
         seconds=timer.seconds,
         problems=conformed.batch.rejected,
         discarded=conformed.discarded,
+        new_columns=conformed.added,
     )
 
 

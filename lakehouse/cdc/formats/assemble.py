@@ -19,7 +19,7 @@ Row: TypeAlias = Mapping[str, object]
 Choose: TypeAlias = Callable[[str, int], Codec]
 """Gives the codec of a column in the rows of one shape number (see `Rows.schemas`)."""
 
-Unavailable: TypeAlias = Callable[[Sequence[object], Codec], Sequence[int]]
+Unavailable: TypeAlias = Callable[[Sequence[object]], Sequence[int]]
 """Finds the values of a column that stand for "not known here", by index."""
 
 
@@ -100,7 +100,7 @@ def _column(name: str, rows: Rows, *, choose: Choose, unavailable: Unavailable |
     parts: list[tuple[pl.Series, Sequence[int]]] = []
     for codec, places in _by_codec(name, rows, choose):
         part = values if len(places) == len(values) else [values[place] for place in places]
-        found = _placeholders(part, codec, places, rows=rows, unavailable=unavailable)
+        found = _placeholders(part, places, rows=rows, unavailable=unavailable)
         hidden.extend(places[index] for index in found)
         if found:
             part = _blanked(part, found)
@@ -113,17 +113,12 @@ def _column(name: str, rows: Rows, *, choose: Choose, unavailable: Unavailable |
 
 
 def _placeholders(
-    values: Sequence[object],
-    codec: Codec,
-    places: Sequence[int],
-    *,
-    rows: Rows,
-    unavailable: Unavailable | None,
+    values: Sequence[object], places: Sequence[int], *, rows: Rows, unavailable: Unavailable | None
 ) -> list[int]:
     uncertain = rows.uncertain
     if unavailable is None or uncertain is None:
         return []
-    return [index for index in unavailable(values, codec) if uncertain[places[index]]]
+    return [index for index in unavailable(values) if uncertain[places[index]]]
 
 
 def _blanked(values: Sequence[object], places: Sequence[int]) -> list[object]:

@@ -33,22 +33,15 @@ from lakehouse.cdc.changes import (
     Misfit,
     Rejected,
 )
+from lakehouse.cdc.documents import BROKEN, as_document, parse_json
 from lakehouse.cdc.formats.assemble import Row, Rows, assemble
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.encodings import declared_codec
 from lakehouse.cdc.formats.finish import UNKNOWN_OP, Draft, check_names, finish
 from lakehouse.cdc.formats.values.codec import Codec
 from lakehouse.cdc.formats.values.decode import decode
-from lakehouse.cdc.records import (
-    BROKEN,
-    BROKEN_JSON,
-    Records,
-    Tabular,
-    as_document,
-    as_records,
-    parse_json,
-    rejection,
-)
+from lakehouse.cdc.records import BROKEN_JSON, Records, Tabular, as_records, rejection
+from lakehouse.cdc.untyped import typed_text
 from lakehouse.delta.datatypes import STRING
 from lakehouse.delta.type_names import type_string
 
@@ -70,7 +63,6 @@ OPERATIONS: Final[Mapping[str, int]] = {
 """What the words of ``_op`` mean."""
 
 _UNKNOWN: Final = -1
-_NO_ROW: Final = Misfit(NOT_A_ROW, "the record is no object of columns")
 _NO_ROW: Final = Misfit(NOT_A_ROW, "the record is no object of columns")
 
 
@@ -94,8 +86,10 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
 def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
     frame = table.frame
     check_names(frame.columns)
-    positions = range(frame.height) if table.positions is None else table.positions
-    ordinals = pl.Series(ORDINAL, positions, dtype=pl.Int64)
+    if table.untyped:
+        told = [name for name in frame.columns if name not in settings.types and name != OPERATION]
+        frame = frame.with_columns(typed_text(frame[name]) for name in told)
+    ordinals = pl.Series(ORDINAL, table.record_of_row, dtype=pl.Int64)
     frame = frame.with_columns(_operations(frame), ordinals)
     if OPERATION in frame.columns:
         frame = frame.drop(OPERATION)

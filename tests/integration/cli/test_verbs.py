@@ -160,10 +160,13 @@ def test_exports(shop: Run, ending: str) -> None:
     answer = shop("read", "customers", "--output", f"rows.{ending}")
     assert answer.code == 0, answer.err
     assert f"wrote rows.{ending}" in answer.out
-    read = {"csv": pl.read_csv, "parquet": pl.read_parquet, "jsonl": pl.read_ndjson, "json": pl.read_json}[
-        ending
-    ]
-    assert sorted(read(f"rows.{ending}")["name"].to_list()) == ["Ada Lovelace", "Joan"]
+    readers: dict[str, Callable[[str], pl.DataFrame]] = {
+        "csv": pl.read_csv,
+        "parquet": pl.read_parquet,
+        "jsonl": pl.read_ndjson,
+        "json": pl.read_json,
+    }
+    assert sorted(readers[ending](f"rows.{ending}")["name"].to_list()) == ["Ada Lovelace", "Joan"]
 
 
 def test_sql(shop: Run) -> None:
@@ -338,3 +341,25 @@ def test_a_table_that_has_not_been_made(run: Run) -> None:
         assert answer.code == 6, (words, answer)
         assert "has not been made yet" in answer.err
     assert "no table of the config has been made yet" in run("verify").err
+
+
+def test_rows_whose_files_are_gone_say_so(shop: Run) -> None:
+    for file in Path("lake/customers").glob("*.parquet"):
+        file.unlink()
+    for words in (
+        ["read", "customers"],
+        ["read", "customers", "--output", "rows.parquet"],
+        ["diff", "customers", 0],
+    ):
+        answer = shop(*words)
+        assert answer.code == 6, (words, answer)
+        assert "files are gone" in answer.err
+    assert not Path("rows.parquet").exists()
+
+
+@pytest.mark.parametrize("where", ["id = 'x'", "name > 3", "length(id) > 1", "updated_at > '2026-01-01'"])
+def test_a_condition_of_the_wrong_type(shop: Run, where: str) -> None:
+    answer = shop("read", "customers", "--where", where)
+    assert answer.code == 2, answer.err
+    assert "--where does not fit the columns" in answer.err
+    assert ids(shop("read", "customers", "--where", "updated_at >= date '2026-01-02'", "--json")) == [1, 3]

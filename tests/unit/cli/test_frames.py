@@ -47,7 +47,8 @@ def test_one_document(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     assert document["table"] == "t"
     assert document["row_count"] == 2
     assert document["more"] is True
-    assert document["columns"][0] == {"name": "id", "type": "Int64"}
+    assert document["columns"][0] == {"name": "id", "type": "long"}
+    assert [column["type"] for column in document["columns"]][1:4] == ["decimal(38,2)", "double", "timestamp"]
     assert document["rows"][0] == {
         "id": 1,
         "price": "1.50",

@@ -5,9 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
 from lakehouse.config import Config, as_dict, load_config, reference_path, render
+from lakehouse.config.variables import escape
 
 from .conftest import Load
 
@@ -103,3 +106,12 @@ def test_the_dict_is_plain_json(load: Load) -> None:
         as_dict(load("version: 1\njobs: {j: {do: vacuum, schedule: every 1h}}\n"))["jobs"]["j"]["schedule"]
         == "every 1h"
     )
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(max_size=40), st.text(min_size=1, max_size=12))
+def test_any_text_survives(description: str, tag: str) -> None:
+    table = {"description": escape(description), "tags": [escape(tag)]}
+    config = load_config({"version": 1, "tables": {"t": table}}, environ={})
+    assert config.tables["t"].description == description
+    assert as_dict(_again(config)) == as_dict(config)

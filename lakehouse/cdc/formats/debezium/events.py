@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from lakehouse.cdc.changes import Misfit
+from lakehouse.cdc.documents import Broken
 from lakehouse.cdc.formats.debezium.parsing import DocumentReader
 from lakehouse.cdc.formats.finish import UNKNOWN_OP
-from lakehouse.cdc.records import BROKEN_JSON, Broken
+from lakehouse.cdc.records import BROKEN_JSON
 
 Fields: TypeAlias = Mapping[str, object]
 _Message: TypeAlias = tuple[object, object, object, object]

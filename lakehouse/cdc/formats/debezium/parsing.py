@@ -12,7 +12,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from lakehouse.cdc.records import Broken, Json, as_document, parse_json
+from lakehouse.cdc.documents import Broken, Json, as_document, parse_json
 
 _START: Final = re.compile(rb'\{\s*"schema"\s*:\s*(?=\{)')
 _REST: Final = re.compile(rb'\s*,\s*"payload"\s*:')

@@ -18,9 +18,7 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from lakehouse.cdc.formats.debezium.events import Event
-from lakehouse.cdc.formats.values.codec import Codec
 from lakehouse.cdc.formats.values.decoded import kinds
-from lakehouse.delta.datatypes import STRING
 
 
 def may_be_unavailable(event: Event) -> bool:
@@ -39,34 +37,27 @@ def may_be_unavailable(event: Event) -> bool:
     return event.total_order != 1 if event.moved is None else event.moved
 
 
-def placeholder_finder(placeholder: str) -> Callable[[Sequence[object], Codec], list[int]]:
+def placeholder_finder(placeholder: str) -> Callable[[Sequence[object]], list[int]]:
     """Makes the function that finds placeholders in a column.
 
     Args:
         placeholder: Debezium's ``unavailable.value.placeholder``.
 
     Returns:
-        A function of a column's values and its codec that gives the places of placeholders. In a column
-        that is known to be text only the placeholder itself counts, not its spelling as bytes.
+        A function of a column's values that gives the places of placeholders, in any of their shapes.
     """
     data = placeholder.encode()
     encoded = base64.b64encode(data).decode()
-    entry = f'{{"{placeholder}":"{placeholder}"}}'
-    real = frozenset({placeholder, entry})
-    texts = real | {encoded, base64.urlsafe_b64encode(data).decode(), data.hex()}
+    spelled = {encoded, base64.urlsafe_b64encode(data).decode(), data.hex()}
+    texts: list[object] = [placeholder, f'{{"{placeholder}":"{placeholder}"}}', *sorted(spelled)]
     lists: list[object] = [[placeholder], list(data), [_name_uuid(data)], [encoded]]
     mappings: list[object] = [{placeholder: placeholder}, {"scale": 0, "value": encoded}]
 
-    def find(values: Sequence[object], codec: Codec) -> list[int]:
+    def find(values: Sequence[object]) -> list[int]:
         found = kinds(values)
-        plain = codec.type == STRING and codec.text == "plain"
         wanted: list[object] = []
-        if str in found:
-            wanted += real if plain else texts
-        if list in found:
-            wanted += lists
-        if dict in found:
-            wanted += mappings
+        for kind, spellings in ((str, texts), (list, lists), (dict, mappings)):
+            wanted += spellings if kind in found else []
         if not any(item in values for item in wanted):
             return []
         return [place for place, value in enumerate(values) if value in wanted]

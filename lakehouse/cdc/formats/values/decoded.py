@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.cdc.records import as_text, dump
+from lakehouse.cdc.documents import as_text, dump
 
 BAD_VALUE: Final = "bad_value"
 """Reason: a value is not of the column's type, or not written as the settings say."""
