@@ -172,7 +172,8 @@ def _older_cells(
     if long.is_empty():
         return empty_long(sequence)
     places = at(len(sequence))
-    origin, own = frame.select(sequence)[long[_SOURCE]], frame.select(sequence)[long[_OWN]]
+    dated = frame.select(list(sequence))
+    origin, own = dated[long[_SOURCE]], dated[long[_OWN]]
     positions = [origin[name].alias(place) for place, name in zip(places, sequence, strict=True)]
     ties = pl.DataFrame([(origin[name] == own[name]).alias(name) for name in sequence])
     long = long.with_columns(*positions, ties.select(pl.all_horizontal(pl.all()).alias(_TIED))[_TIED])

@@ -77,7 +77,7 @@ def read(
 
 
 def _check(rows: pl.LazyFrame, where: str) -> None:
-    """Tries a condition on no rows at all: what fails there is the condition's fault, and no value is in the message."""
+    """Tries a condition on no rows: what fails then is its own fault, and no value can be in the message."""
     import polars as pl
     from polars.exceptions import PolarsError
 

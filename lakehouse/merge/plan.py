@@ -14,6 +14,7 @@ from pyroaring import BitMap64
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import ABSENT, DELETE, OP, UPSERT, is_control
+from lakehouse.cdc.combine import truncate_cells
 from lakehouse.cdc.order import Collapsed, Truncate
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.deletion_vectors import bitmap_of
@@ -89,9 +90,11 @@ def plan_merge(
     with timer.phase("locate"):
         truncate, truncate_outcome = _truncate(view)
         truncated = _truncated(view, truncate)
+        mark = truncate.sequence if truncate is not None and collapsed.sequence else None
+        aged = _aged(view, truncated, mark)
         located = _locate(view, truncated)
     with timer.phase("decide"):
-        known = _Known(located.frame, _tombstones(view, located.frame))
+        known = _Known(located.frame, _tombstones(view, located.frame), mark)
         quick = verdicts.decide(
             collapsed.frame, sequence=collapsed.sequence, located=known.located, tombstones=known.buried
         )
@@ -101,19 +104,23 @@ def plan_merge(
         if not replaced.gather(places[CHANGE]).all():
             places = places.filter(replaced.gather(places[CHANGE]))
     verdict = settled.verdict
+    # What the batch replaces or deletes anyway has been settled without those cells.
+    aged = aged.join(places, on=[FILE, POSITION], how="anti")
+    updates = places.filter(verdict.gather(places[CHANGE]) == verdicts.UPDATE).select(FILE, POSITION)
+    updates = pl.concat([updates, aged.select(FILE, POSITION)])
     deletes = collapsed.frame.filter(
         verdict.is_in([verdicts.DELETED, verdicts.ABSENT]) & (collapsed.frame[OP] == DELETE)
     )
     remembered = list(dict.fromkeys([*collapsed.key, *collapsed.sequence])) if collapsed.sequence else []
     return MergePlan(
         files=view.files,
-        dead=_dead(places, truncated),
+        dead=_dead(pl.concat([places.select(FILE, POSITION), aged.select(FILE, POSITION)]), truncated),
         dropped=tuple(view.files[number] for number in sorted(truncated.whole)),
-        rows=settled.rows,
-        row_verdicts=settled.row_verdicts,
-        updates=places.filter(verdict.gather(places[CHANGE]) == verdicts.UPDATE).select(FILE, POSITION),
+        rows=pl.concat([settled.rows, aged.drop(FILE, POSITION)], how="diagonal"),
+        row_verdicts=settled.row_verdicts.extend_constant(verdicts.UPDATE, aged.height),
+        updates=updates,
         tombstones=deletes.select(remembered) if remembered else pl.DataFrame(),
-        truncate=truncate.sequence if truncate is not None and collapsed.sequence else None,
+        truncate=mark,
         verdict=verdict,
         conflicting=settled.conflicting,
         truncate_outcome=truncate_outcome,
@@ -141,11 +148,13 @@ class _View:
 class _Known:
     """What the table knows of the keys of a batch: where their rows are, and tombstones of the others.
 
-    Both have ``__change``, the number of the change that has the key.
+    Both have ``__change``, the number of the change that has the key. ``mark`` is the sequence of a truncate
+    that comes between the rows and the changes: the rows are those that it leaves.
     """
 
     located: pl.DataFrame
     buried: pl.DataFrame | None
+    mark: pl.DataFrame | None
 
 
 def _truncate(view: _View) -> tuple[Truncate | None, str | None]:
@@ -165,6 +174,15 @@ def _truncated(view: _View, truncate: Truncate | None) -> truncates.Truncated:
         return truncates.Truncated()
     return truncates.truncate_files(
         view.storage, view.snapshot, view.files, mark=truncate.sequence, sequence=view.collapsed.sequence
+    )
+
+
+def _aged(view: _View, truncated: truncates.Truncated, mark: pl.DataFrame | None) -> pl.DataFrame:
+    """The rows that a truncate leaves, but with fewer cells: ``__file``, ``__position``, the new row."""
+    if mark is None or not view.has_cells:
+        return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
+    return truncates.truncate_survivors(
+        view.storage, view.snapshot, view.files, truncated, mark=mark, key=view.collapsed.key
     )
 
 
@@ -274,6 +292,9 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
         view.storage, view.snapshot, view.files, newest.select(FILE, POSITION), columns=columns
     )
     rows = newest.join(rows, on=[FILE, POSITION]).drop(FILE, POSITION)
+    if known.mark is not None and view.has_cells:
+        left = truncate_cells(rows.drop(CHANGE), known.mark, key=key).frame
+        rows = left.select(columns).with_columns(rows[CHANGE])
     rows = rows.with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
     if known.buried is not None:
         dead = known.buried.join(numbers, on=CHANGE, how="semi").select(

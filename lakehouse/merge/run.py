@@ -22,7 +22,7 @@ from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import CommitUnknownError, ConflictError, LakehouseError, NotBuiltError, RefusedError
+from lakehouse.errors import ConflictError, LakehouseError, NotBuiltError, RefusedError
 from lakehouse.merge.constraints import reject_violations
 from lakehouse.merge.counts import count
 from lakehouse.merge.feed import write_feed
@@ -153,20 +153,19 @@ def _try_once(
     try:
         with timer.phase("write"):
             actions = _write(target, snapshot, plan, conformed, offset=offset, changes=written)
-        with timer.phase("commit"):
-            outcome = commit(
-                target.storage,
-                version=snapshot.version + 1,
-                actions=actions,
-                commit_info=_commit_info(snapshot, counts, written, plan, mode=_mode(target, snapshot)),
-                base=snapshot,
-                now_ms=lambda: _millis(target),
-            )
-    except (CommitUnknownError, KeyboardInterrupt):
-        raise
-    except Exception:
+    except BaseException:
         _clean_up(target.storage, written)
         raise
+    # What a failed commit leaves is not cleaned up: a request that seemed lost can still arrive.
+    with timer.phase("commit"):
+        outcome = commit(
+            target.storage,
+            version=snapshot.version + 1,
+            actions=actions,
+            commit_info=_commit_info(snapshot, counts, written, plan, mode=_mode(target, snapshot)),
+            base=snapshot,
+            now_ms=lambda: _millis(target),
+        )
     if not isinstance(outcome, Committed):
         _clean_up(target.storage, written)
         return None
@@ -306,8 +305,8 @@ def _commit_info(
     snapshot: Snapshot, counts: Mapping[str, int], changes: FileChanges, plan: MergePlan, *, mode: Mode
 ) -> CommitInfo:
     """What the log says of the merge: counts and the way it was done, never values."""
-    inserted = int((plan.verdict == INSERT).sum())
-    updated = int((plan.verdict == UPDATE).sum())
+    inserted = int((plan.row_verdicts == INSERT).sum())
+    updated = int((plan.row_verdicts == UPDATE).sum())
     metrics = {
         "numSourceRows": sum(counts.values()),
         "numTargetRowsInserted": inserted,

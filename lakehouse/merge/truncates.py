@@ -1,4 +1,4 @@
-"""What a truncate removes: every stored row that is not newer than it."""
+"""What a truncate removes: every stored row that is not newer than it, and older cells of the others."""
 
 from __future__ import annotations
 
@@ -9,6 +9,9 @@ from typing import Literal
 import polars as pl
 from pyroaring import BitMap64
 
+from lakehouse.cdc.cells import CELLS
+from lakehouse.cdc.changes import OP
+from lakehouse.cdc.combine import truncate_cells
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.deletion_vectors import bitmap_of, positions_of
 from lakehouse.delta.scan import scan_file
@@ -96,6 +99,43 @@ def truncate_files(
         elif positions:
             dead[number] = positions
     return Truncated(whole=frozenset(whole), dead=dead)
+
+
+def truncate_survivors(
+    storage: Storage,
+    snapshot: Snapshot,
+    files: Sequence[AddFile],
+    truncated: Truncated,
+    *,
+    mark: pl.DataFrame,
+    key: Sequence[str],
+) -> pl.DataFrame:
+    """Finds the rows that stay, but lose cells: newer than the truncate, with cells that are not.
+
+    Args:
+        storage: The table's folder.
+        snapshot: The version to look at; it has the column ``_cells``.
+        files: All files of the version, by number.
+        truncated: What the truncate removes.
+        mark: The truncate's sequence, one row.
+        key: The key columns.
+
+    Returns:
+        ``__file``, ``__position`` and the columns of the table: those rows as they are afterwards.
+    """
+    columns = list(snapshot.schema.names)
+    parts = [
+        scan_file(storage, snapshot, add, columns=columns, row_index=POSITION)
+        .filter(pl.col(CELLS).is_not_null())
+        .with_columns(pl.lit(number, dtype=pl.UInt32).alias(FILE))
+        for number, add in enumerate(files)
+        if number not in truncated.whole
+    ]
+    if not parts:
+        return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
+    stay = truncated.survivors(pl.concat(pl.collect_all(parts), how="vertical"))
+    after = truncate_cells(stay.drop(FILE, POSITION), mark, key=key)
+    return after.frame.drop(OP).with_columns(stay[FILE], stay[POSITION]).filter(after.changed)
 
 
 def _not_newer(

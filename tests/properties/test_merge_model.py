@@ -10,7 +10,7 @@ from typing import Literal
 
 import polars as pl
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.cdc.content_hash import content_rank
@@ -133,8 +133,9 @@ def check(plan: Plan, *, width: int) -> None:
             assert mode == "on_read" or not report.vectors
 
 
-quick = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck))
-long = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck))
+PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
+quick = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck), phases=PHASES)
+long = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 @quick

@@ -295,9 +295,9 @@ class TestBounds:
         base = dt.datetime(2024, 1, 1, tzinfo=UTC)
         assert found[0] == base
         assert found[1] >= base + dt.timedelta(microseconds=999)
-        local = bounds("timestamp_ntz", "2024-01-01T00:00:00.000", "2024-01-01T00:00:00.000")
-        assert local is not None
-        assert local[1] >= local(2024, 1, 1, 0, 0, 0, 999)
+        zoneless = bounds("timestamp_ntz", "2024-01-01T00:00:00.000", "2024-01-01T00:00:00.000")
+        assert zoneless is not None
+        assert zoneless[1] >= local(2024, 1, 1, 0, 0, 0, 999)
 
     def test_decimals_written_as_floats_are_still_bounded(self) -> None:
         exact = Decimal("12345678901234567890.12")
