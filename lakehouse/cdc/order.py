@@ -236,22 +236,26 @@ def _settle(line: pl.DataFrame, frame: pl.DataFrame, batch: ChangeBatch) -> pl.D
     tied = pl.concat([tied, frame.select(ORDINAL, *values, *flags)[tied[_ROW]]], how="horizontal")
     differs = (pl.col(OP) != pl.col(OP).shift()) | ((pl.col(OP) == UPSERT) & _begins([*values, *flags]))
     contradicts = tied.filter(~_begins([_TIE]) & differs)[_TIE].unique()
-    mixed = tied.filter(pl.col(_TIE).is_in(contradicts.implode()))
-    is_delete = pl.col(OP) == DELETE
-    ranked = mixed.select(_ROW, OP, *flags, content_rank(mixed, values).alias(_RANK)).select(
-        _ROW,
-        pl.when(is_delete).then(DELETED).otherwise(pl.col(_RANK)).alias(_RANK),
-        *(pl.when(is_delete).then(pl.lit(value=False)).otherwise(pl.col(flag)).alias(flag) for flag in flags),
-    )
-    marks = [_RANK, *flags]
-    line = line.join(ranked, on=_ROW, how="left", maintain_order="left").sort(
-        _TIE, *marks, _ROW, descending=[False, False, *(True for _ in flags), True]
-    )
-    same = pl.all_horizontal(pl.col(mark).eq_missing(pl.col(mark).shift(-1)) for mark in marks)
+    marks = [_RANK, *flags] if contradicts.len() else []
+    if marks:
+        mixed = tied.filter(pl.col(_TIE).is_in(contradicts.implode()))
+        line = line.join(_marked(mixed, values, flags), on=_ROW, how="left", maintain_order="left")
+    line = line.sort(_TIE, *marks, _ROW, descending=[False, *(mark != _RANK for mark in marks), True])
+    same = pl.all_horizontal(pl.lit(value=True), *(pl.col(m).eq_missing(pl.col(m).shift(-1)) for m in marks))
     duplicate, conflicting = pl.lit(DUPLICATE, dtype=_OUTCOMES), pl.lit(CONFLICTING, dtype=_OUTCOMES)
     lost = pl.when(same).then(duplicate).otherwise(conflicting)
     followed = pl.col(_TIE) == pl.col(_TIE).shift(-1)
     return line.select(_ROW, OP, _KEY, _TIE, pl.when(followed).then(lost).otherwise(None).alias(_LOST))
+
+
+def _marked(mixed: pl.DataFrame, values: Sequence[str], flags: Sequence[str]) -> pl.DataFrame:
+    """What orders changes of equal key and sequence: ``__rank``, then what they do not state."""
+    is_delete = pl.col(OP) == DELETE
+    return mixed.select(_ROW, OP, *flags, content_rank(mixed, values).alias(_RANK)).select(
+        _ROW,
+        pl.when(is_delete).then(DELETED).otherwise(pl.col(_RANK)).alias(_RANK),
+        *(pl.when(is_delete).then(pl.lit(value=False)).otherwise(pl.col(flag)).alias(flag) for flag in flags),
+    )
 
 
 def _verdict() -> pl.Expr:

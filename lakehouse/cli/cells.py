@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 from lakehouse.cli.documents import encode
 
@@ -34,34 +35,12 @@ class Cell(NamedTuple):
 
 def cell(value: object) -> Cell:
     """Renders a value of a row: null, text, numbers, times, bytes, lists and structs."""
-    match value:
-        case None:
-            shown = Cell("null", "null")
-        case str():
-            shown = Cell(_text(value))
-        case bool():
-            shown = Cell("true" if value else "false")
-        case int() | float():
-            shown = Cell(repr(value), "number")
-        case Decimal():
-            shown = Cell(f"{value:f}", "number")
-        case datetime():
-            shown = Cell(moment(value), "time")
-        case date() | time():
-            shown = Cell(value.isoformat(), "time")
-        case timedelta():
-            shown = Cell(str(value), "time")
-        case bytes():
-            shown = Cell(_bytes(value))
-        case dict() | list() | tuple():
-            shown = Cell(encode(value).decode().translate(_HARMFUL))
-        case _:
-            shown = Cell(str(value).translate(_HARMFUL))
-    return shown
+    kind, render = _RENDERERS.get(type(value), ("text", _other))
+    return Cell(render(value), kind)
 
 
 def _text(value: str) -> str:
-    shown = value.translate(_HARMFUL)
+    shown = value if value.isprintable() else value.translate(_HARMFUL)
     # An empty text and the word null must not be taken for a missing value.
     return f'"{shown}"' if shown in {"", "null"} else shown
 
@@ -69,6 +48,14 @@ def _text(value: str) -> str:
 def _bytes(value: bytes) -> str:
     shown = value[:_BYTES_SHOWN].hex()
     return f"0x{shown}… ({size(len(value))})" if len(value) > _BYTES_SHOWN else f"0x{shown}"
+
+
+def _other(value: object) -> str:
+    return str(value).translate(_HARMFUL)
+
+
+def _nested(value: object) -> str:
+    return encode(value).decode().translate(_HARMFUL)
 
 
 def said(text: str | None) -> Cell:
@@ -110,3 +97,22 @@ def span(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest} s"
+
+
+_RENDERERS: Final[Mapping[type, tuple[str, Callable[[Any], str]]]] = {
+    type(None): ("null", lambda _: "null"),
+    str: ("text", _text),
+    bool: ("text", lambda value: "true" if value else "false"),
+    int: ("number", repr),
+    float: ("number", repr),
+    Decimal: ("number", "{:f}".format),
+    datetime: ("time", moment),
+    date: ("time", date.isoformat),
+    time: ("time", time.isoformat),
+    timedelta: ("time", str),
+    bytes: ("text", _bytes),
+    dict: ("text", _nested),
+    list: ("text", _nested),
+    tuple: ("text", _nested),
+}
+"""How a value of a type is shown: the kind of its cell, and its text. By type, since tables can be long."""

@@ -190,12 +190,16 @@ def _table_lines(frame: pl.DataFrame) -> Iterator[bytes]:
 
 
 def _json_lines(frame: pl.DataFrame, *, array: bool) -> Iterator[bytes]:
+    import polars as pl
+
+    # Only these can hold what JSON has no form for.
+    strict = any(dtype.is_nested() or dtype.is_float() or dtype == pl.Int128 for dtype in frame.dtypes)
     between = b""
     if array:
         yield b"["
     for part in frame.iter_slices(_SLICE):
         for row in part.iter_rows(named=True):
-            yield between + encode(row)
+            yield between + encode(row, strict=strict)
             between = b",\n" if array else b"\n"
     if array:
         yield b"]\n"

@@ -7,6 +7,7 @@ on a terminal long texts end in an ellipsis and columns that don't fit at all ar
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import click
 
@@ -59,51 +60,87 @@ class Grid:
         """
         if not self.columns:
             return
-        cells = [[value if isinstance(value, Cell) else cell(value) for value in row] for row in self.rows]
         titles = [cell(name).text for name in self.columns]
-        kinds = [_kinds(cells, index) for index in range(len(titles))]
-        numeric = [found == {"number"} for found in kinds]
-        whole = [bool(found) and found <= {"number", "time"} for found in kinds]
-        natural = [
-            max(display_width(title), max((display_width(row[index].text) for row in cells), default=0))
-            for index, title in enumerate(titles)
-        ]
-        widths = fit(natural, fixed=whole, titles=[display_width(title) for title in titles], width=width)
-        left_out = len(titles) - len(widths)
-        head = self._line([Cell(title) for title in titles], widths, numeric)
+        columns = [_column(title, [row[index] for row in self.rows]) for index, title in enumerate(titles)]
+        widths = fit(
+            [column.width for column in columns],
+            fixed=[column.whole for column in columns],
+            titles=[display_width(title) for title in titles],
+            width=width,
+        )
+        left_out = len(columns) - len(widths)
+        columns = columns[: len(widths)]
+        gap = " " * _GAP
+        head = gap.join(
+            _pad(cut(title, wide), wide, right=column.numeric)
+            for title, column, wide in zip(titles, columns, widths, strict=False)
+        ).rstrip()
         yield click.style(head, bold=True) if colour else head
-        yield (" " * _GAP).join("─" * wide for wide in widths)
-        for row in cells:
-            yield self._line(row, widths, numeric, styled=colour)
+        yield gap.join("─" * wide for wide in widths)
+        styles = [self.styles.get(name, {}) for name in self.columns]
+        shown = [
+            column.padded(wide, styles=style if colour else None)
+            for column, wide, style in zip(columns, widths, styles, strict=False)
+        ]
+        # The last column needs no blanks behind it.
+        yield from (gap.join(line).rstrip() for line in zip(*shown, strict=True))
         if left_out:
             yield f"… and {left_out} more column{'s' if left_out > 1 else ''}; {self.hint}"
 
-    def _line(
-        self, row: Sequence[Cell], widths: Sequence[int], numeric: Sequence[bool], *, styled: bool = False
-    ) -> str:
-        parts = []
-        last = len(widths) - 1
-        for index, wide in enumerate(widths):
-            text = cut(row[index].text, wide)
-            padding = " " * (wide - display_width(text))
-            if styled:
-                text = self._style(self.columns[index], row[index], text)
-            if numeric[index]:
-                parts.append(padding + text)
-            else:
-                parts.append(text if index == last else text + padding)
-        return (" " * _GAP).join(parts)
 
-    def _style(self, column: str, value: Cell, text: str) -> str:
-        if value.kind == "null":
-            return click.style(text, dim=True)
-        style = self.styles.get(column, {}).get(value.text)
-        return click.style(text, **style) if style else text  # type: ignore[arg-type]
+class _Column(NamedTuple):
+    """The cells of a column, measured.
+
+    Args:
+        cells: The cells below the title.
+        width: What it takes if nothing is cut, title included.
+        simple: Whether every character takes one place, so that lengths are widths.
+        numeric: Whether it stands right.
+        whole: Whether its cells may not be cut.
+    """
+
+    cells: Sequence[Cell]
+    width: int
+    simple: bool
+    numeric: bool
+    whole: bool
+
+    def padded(self, wide: int, *, styles: Mapping[str, Mapping[str, object]] | None) -> list[str]:
+        """The cells as texts of one width; with ANSI codes where styles are given."""
+        if styles is None and self.simple and wide >= self.width:
+            if self.numeric:
+                return [each.text.rjust(wide) for each in self.cells]
+            return [each.text.ljust(wide) for each in self.cells]
+        return [
+            _pad(cut(each.text, wide), wide, right=self.numeric, style=_style(each, styles))
+            for each in self.cells
+        ]
 
 
-def _kinds(cells: Sequence[Sequence[Cell]], index: int) -> set[str]:
-    """The kinds of the cells of a column that hold something."""
-    return {row[index].kind for row in cells if row[index].text} - {"null"}
+def _column(title: str, values: Sequence[object]) -> _Column:
+    cells = [value if isinstance(value, Cell) else cell(value) for value in values]
+    simple = title.isascii() and all(each.text.isascii() for each in cells)
+    measure = len if simple else display_width
+    kinds = {each.kind for each in cells if each.text} - {"null"}
+    return _Column(
+        cells=cells,
+        width=max(measure(title), max((measure(each.text) for each in cells), default=0)),
+        simple=simple,
+        numeric=kinds == {"number"},
+        whole=bool(kinds) and kinds <= {"number", "time"},
+    )
+
+
+def _style(value: Cell, styles: Mapping[str, Mapping[str, object]] | None) -> Mapping[str, object]:
+    if styles is None:
+        return {}
+    return {"dim": True} if value.kind == "null" else styles.get(value.text, {})
+
+
+def _pad(text: str, wide: int, *, right: bool, style: Mapping[str, object] | None = None) -> str:
+    blanks = " " * (wide - display_width(text))
+    shown = click.style(text, **style) if style else text  # type: ignore[arg-type]
+    return blanks + shown if right else shown + blanks
 
 
 def fit(

@@ -13,6 +13,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import islice
 from typing import IO, Any, TypeAlias
 
 import click
@@ -20,6 +21,9 @@ import click
 from lakehouse.cli.cells import cell
 from lakehouse.cli.documents import encode
 from lakehouse.cli.grid import Grid
+
+
+_LINES = 1000
 
 
 class Fields:
@@ -85,8 +89,10 @@ class Output:
                 click.echo(line, color=colour)
         else:
             width = terminal_width() if on_terminal(sys.stdout) else None
-            for line in block.lines(width=width, colour=colour):
-                click.echo(line, color=colour)
+            lines = block.lines(width=width, colour=colour)
+            # Each call of echo flushes, so lines go out by the thousand.
+            while part := "\n".join(islice(lines, _LINES)):
+                click.echo(part, color=colour)
 
     def write_bytes(self, data: bytes) -> None:
         """Writes bytes of the result as they are."""

@@ -114,19 +114,27 @@ def find(
     if keys.is_empty() or not sequence or not (manifest.files or manifest.watermark):
         return None
     key = keys.columns
-    names = {column: buried(column) for column in sequence}
-    columns = [*key, *(column for column in sequence if column not in key)]
+    names = [buried(column) for column in sequence]
+    # A key column can be a sequence column too, so it is copied, not renamed.
+    columns = [*key, *(pl.col(column).alias(name) for column, name in zip(sequence, names, strict=True))]
+    # What was remembered under another key or sequence can't be compared, as little as the rows of that time.
+    frames = [
+        frame
+        for file in manifest.files
+        if {*key, *sequence} <= set((frame := _read(storage, file.path)).columns)
+    ]
     parts = [
-        _read(storage, file.path).join(keys, on=key, how="semi").select(columns) for file in manifest.files
+        frame.cast({name: keys.schema[name] for name in key}).join(keys, on=key, how="semi").select(columns)
+        for frame in frames
     ]
     mark = watermark(storage, manifest)
-    if mark is not None:
+    if mark is not None and set(sequence) <= set(mark.columns):
         # A truncate is a delete of every key.
         parts.append(keys.join(mark, how="cross").select(columns))
-    found = pl.concat(parts, how="vertical_relaxed").rename(names)
+    found = pl.concat(parts, how="vertical_relaxed") if parts else pl.DataFrame()
     if found.is_empty():
         return None
-    return found.sort(list(names.values())).unique(subset=key, keep="last", maintain_order=True)
+    return found.sort(names).unique(subset=key, keep="last", maintain_order=True)
 
 
 def watermark(storage: Storage, manifest: Manifest) -> pl.DataFrame | None:
@@ -163,7 +171,10 @@ def remember(
     if not deletes.is_empty():
         fresh = deletes.with_columns(pl.lit(now_ms, dtype=pl.Int64).alias(DELETED_AT))
         while files and files[-1].rows <= 2 * len(fresh):
-            older = _read(storage, files.pop().path).filter(pl.col(DELETED_AT) >= oldest_ms)
+            older = _read(storage, files[-1].path).filter(pl.col(DELETED_AT) >= oldest_ms)
+            if older.columns != fresh.columns:
+                break
+            files.pop()
             fresh = pl.concat([older, fresh], how="vertical_relaxed")
         files.append(TombstoneFile(_write(storage, fresh), len(fresh), now_ms))
     mark = manifest.watermark if truncate is None else _write(storage, truncate)

@@ -52,10 +52,11 @@ def standing(
 
     Args:
         mark: Its sequence, one row; without columns where arrival is the order.
-        known: The sequence of the newest one, one row, or None.
+        known: The sequence of the newest one, one row, or None. One that was remembered under other sequence
+            columns can't be compared and counts as older.
         sequence: The sequence columns.
     """
-    if known is None or not sequence:
+    if known is None or not sequence or not set(sequence) <= set(known.columns):
         return "newer"
     ours, theirs = mark.select(sequence).row(0), known.select(sequence).row(0)
     return "equal" if ours == theirs else "newer" if ours > theirs else "older"

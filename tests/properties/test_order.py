@@ -144,7 +144,7 @@ def _adds_up(collapsed: Collapsed, events: Sequence[Event]) -> None:
     assert collapsed.lost.height == counts
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events(partial=False), data=st.data())
 def test_whole_rows_in_one_batch_are_the_model_in_any_order(events: list[Event], data: st.DataObject) -> None:
     keyed = data.draw(st.sampled_from([_same, _by_text, _by_two]))
@@ -161,7 +161,7 @@ def test_whole_rows_in_one_batch_are_the_model_in_any_order(events: list[Event],
     )
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events(partial=True))
 def test_partial_rows_in_one_batch_are_the_model(events: list[Event]) -> None:
     collapsed = collapse(make_batch(events))
@@ -169,7 +169,7 @@ def test_partial_rows_in_one_batch_are_the_model(events: list[Event]) -> None:
     assert _rows(collapsed.frame.filter(pl.col(OP) == UPSERT), list(SEQUENCE)) == _complete(table(events))
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 @given(stored=_events(partial=False, width=0, size=4), events=_events(partial=True, width=0))
 def test_without_a_sequence_arrival_is_the_order(stored: list[Event], events: list[Event]) -> None:
     before = _complete(apply(stored))
@@ -196,7 +196,7 @@ def _ended(events: Sequence[Event]) -> set[int]:
     return {key for event in events for key in [event.key] if key and (event.op == DELETE or everything)}
 
 
-@settings(deadline=None, max_examples=200, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=120, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events(partial=True), data=st.data())
 def test_any_order_split_and_redelivery_gives_the_table_of_the_model(
     events: list[Event], data: st.DataObject
