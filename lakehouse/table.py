@@ -156,7 +156,9 @@ class Table:
         known = self._newest()
         timer = Timer()
         with timer.phase("normalize"):
-            settings = settings_of(self.config, source_table=source_table)
+            settings = settings_of(
+                self.config, source_table=source_table, stored=known.schema if known else None
+            )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
         result, after = merge(
             self._target(),

@@ -34,23 +34,15 @@ import polars as pl
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import ABSENT, DELETE, OP, ORDINAL, TRUNCATE, UPSERT, ChangeBatch
-from lakehouse.cdc.content_hash import content_rank
 from lakehouse.cdc.folding import BURIED, Sources, fold, source
-from lakehouse.cdc.positions import DELETED, compare
+from lakehouse.cdc.lineup import CONFLICTING, DUPLICATE, KEY, LOST, OUTCOMES, ROW, STALE, line_up
+from lakehouse.cdc.positions import compare
 
-STALE: Final = "stale"
-DUPLICATE: Final = "duplicate"
-CONFLICTING: Final = "conflicting"
+__all__ = ["CONFLICTING", "DUPLICATE", "OUTCOME", "STALE", "Collapsed", "Truncate", "collapse"]
 
 OUTCOME: Final = "outcome"
 """Column of `Collapsed.lost`: why a change is not in the result."""
 
-_OUTCOMES: Final = pl.Enum([STALE, DUPLICATE, CONFLICTING])
-_ROW: Final = "__row"
-_KEY: Final = "__key"
-_TIE: Final = "__tie"
-_RANK: Final = "__rank"
-_LOST: Final = "__lost"
 _PLACE: Final = "__place"
 
 
@@ -132,10 +124,10 @@ def collapse(batch: ChangeBatch) -> Collapsed:
     flags = [name for name in frame.columns if name.startswith(ABSENT)]
     line, lost = None, pl.Series(dtype=pl.UInt32)
     if not _is_unique(frame, batch.key):
-        line = _settle(_line_up(frame, batch, everything=bool(flags)), frame, batch).with_columns(_verdict())
-        gone = line.filter(pl.col(_LOST).is_not_null())
-        lost = gone[_ROW]
-        losses.append(pl.DataFrame({ORDINAL: frame[ORDINAL].gather(lost), OUTCOME: gone[_LOST]}))
+        line = line_up(frame, batch, everything=bool(flags))
+        gone = line.filter(pl.col(LOST).is_not_null())
+        lost = gone[ROW]
+        losses.append(pl.DataFrame({ORDINAL: frame[ORDINAL].gather(lost), OUTCOME: gone[LOST]}))
     kept = fold(
         frame,
         lost,
@@ -144,7 +136,7 @@ def collapse(batch: ChangeBatch) -> Collapsed:
         sequence=batch.sequence,
         truncate=truncate.sequence if truncate is not None else None,
     )
-    nothing = pl.DataFrame(schema={ORDINAL: pl.Int64(), OUTCOME: _OUTCOMES})
+    nothing = pl.DataFrame(schema={ORDINAL: pl.Int64(), OUTCOME: OUTCOMES})
     return Collapsed(
         frame=kept,
         key=batch.key,
@@ -159,20 +151,20 @@ def _apply_truncates(batch: ChangeBatch) -> tuple[pl.DataFrame, Truncate | None,
     frame = batch.frame
     if not (frame[OP] == TRUNCATE).any():
         return frame, None, []
-    numbered = frame.with_row_index(_ROW)
+    numbered = frame.with_row_index(ROW)
     truncates = numbered.filter(pl.col(OP) == TRUNCATE).sort(
-        *batch.sequence, _ROW, descending=[False] * len(batch.sequence) + [bool(batch.sequence)]
+        *batch.sequence, ROW, descending=[False] * len(batch.sequence) + [bool(batch.sequence)]
     )
     newest = truncates.tail(1)
-    order = batch.sequence or (_ROW,)
+    order = batch.sequence or (ROW,)
     mark = [pl.lit(newest[name][0], dtype=newest.schema[name]) for name in order]
     against = compare([pl.col(name) for name in order], mark)
-    is_newest, is_copy = pl.col(_ROW) == newest[_ROW][0], (pl.col(OP) == TRUNCATE) & (against == 0)
+    is_newest, is_copy = pl.col(ROW) == newest[ROW][0], (pl.col(OP) == TRUNCATE) & (against == 0)
     gone = numbered.filter((against <= 0) & ~is_newest).select(
         ORDINAL,
-        pl.when(is_copy).then(pl.lit(DUPLICATE)).otherwise(pl.lit(STALE)).cast(_OUTCOMES).alias(OUTCOME),
+        pl.when(is_copy).then(pl.lit(DUPLICATE)).otherwise(pl.lit(STALE)).cast(OUTCOMES).alias(OUTCOME),
     )
-    alive = numbered.filter(against > 0).drop(_ROW)
+    alive = numbered.filter(against > 0).drop(ROW)
     return alive, Truncate(newest[ORDINAL][0], newest.select(batch.sequence)), [gone]
 
 
@@ -186,83 +178,8 @@ def _without_idle_flags(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def _is_unique(frame: pl.DataFrame, key: Sequence[str]) -> bool:
-    keys = frame[key[0]] if len(key) == 1 else frame.select(pl.struct(key).alias(_KEY))[_KEY]
+    keys = frame[key[0]] if len(key) == 1 else frame.select(pl.struct(key).alias(KEY))[KEY]
     return keys.n_unique() == frame.height
-
-
-def _line_up(frame: pl.DataFrame, batch: ChangeBatch, *, everything: bool) -> pl.DataFrame:
-    """Sorts the changes by key and sequence (those of keys that occur once only if ``everything``).
-
-    Returns:
-        ``__row`` (number in ``frame``), ``__op``, and ``__key`` and ``__tie``, which number the keys and the
-        pairs of key and sequence. Equal pairs stand in order of arrival.
-    """
-    # Sorting by a number is much faster than by texts or several columns: the first row of the same key.
-    simple = len(batch.key) == 1 and frame.schema[batch.key[0]].is_integer()
-    number = pl.col(batch.key[0]) if simple else pl.col(_ROW).first().over(batch.key)
-    order = [f"__order{place}" for place in range(len(batch.sequence))]
-    parts = [pl.col(name).alias(place) for name, place in zip(batch.sequence, order, strict=True)]
-    line = frame.with_row_index(_ROW).select(_ROW, OP, number.alias(_KEY), *parts)
-    if not everything:
-        line = line.filter(pl.col(_KEY).is_duplicated())
-    line = line.sort(_KEY, *order, maintain_order=True)
-    new_key = _begins([_KEY])
-    # Where arrival is the order no two changes are equal.
-    new_tie = _begins([_KEY, *order]) if order else pl.repeat(value=True, n=pl.len())
-    return line.select(
-        _ROW, OP, new_key.cast(pl.UInt32).cum_sum().alias(_KEY), new_tie.cast(pl.UInt32).cum_sum().alias(_TIE)
-    )
-
-
-def _begins(columns: Sequence[str]) -> pl.Expr:
-    """Whether a row differs from the one before in any of the columns; true for the first row."""
-    differs = [pl.col(name).ne_missing(pl.col(name).shift()) for name in columns]
-    return pl.any_horizontal(pl.int_range(pl.len()) == 0, *differs)
-
-
-def _settle(line: pl.DataFrame, frame: pl.DataFrame, batch: ChangeBatch) -> pl.DataFrame:
-    """Orders changes of equal key and sequence: contradictions by the rule, copies backwards by arrival.
-
-    Returns:
-        The line in its final order with ``__lost``: ``duplicate`` or ``conflicting`` for all but the last of
-        equal key and sequence, null for the last.
-    """
-    none = pl.lit(None, dtype=_OUTCOMES).alias(_LOST)
-    if line.is_empty() or line[_TIE][-1] == line.height:
-        return line.with_columns(none)
-    flags = [name for name in frame.columns if name.startswith(ABSENT)]
-    values = [name for name in batch.columns if name not in {*batch.key, *batch.sequence}]
-    tied = line.filter(pl.col(_TIE).is_duplicated())
-    tied = pl.concat([tied, frame.select(ORDINAL, *values, *flags)[tied[_ROW]]], how="horizontal")
-    differs = (pl.col(OP) != pl.col(OP).shift()) | ((pl.col(OP) == UPSERT) & _begins([*values, *flags]))
-    contradicts = tied.filter(~_begins([_TIE]) & differs)[_TIE].unique()
-    marks = [_RANK, *flags] if contradicts.len() else []
-    if marks:
-        mixed = tied.filter(pl.col(_TIE).is_in(contradicts.implode()))
-        line = line.join(_marked(mixed, values, flags), on=_ROW, how="left", maintain_order="left")
-    line = line.sort(_TIE, *marks, _ROW, descending=[False, *(mark != _RANK for mark in marks), True])
-    same = pl.all_horizontal(pl.lit(value=True), *(pl.col(m).eq_missing(pl.col(m).shift(-1)) for m in marks))
-    duplicate, conflicting = pl.lit(DUPLICATE, dtype=_OUTCOMES), pl.lit(CONFLICTING, dtype=_OUTCOMES)
-    lost = pl.when(same).then(duplicate).otherwise(conflicting)
-    followed = pl.col(_TIE) == pl.col(_TIE).shift(-1)
-    return line.select(_ROW, OP, _KEY, _TIE, pl.when(followed).then(lost).otherwise(None).alias(_LOST))
-
-
-def _marked(mixed: pl.DataFrame, values: Sequence[str], flags: Sequence[str]) -> pl.DataFrame:
-    """What orders changes of equal key and sequence: ``__rank``, then what they do not state."""
-    is_delete = pl.col(OP) == DELETE
-    return mixed.select(_ROW, OP, *flags, content_rank(mixed, values).alias(_RANK)).select(
-        _ROW,
-        pl.when(is_delete).then(DELETED).otherwise(pl.col(_RANK)).alias(_RANK),
-        *(pl.when(is_delete).then(pl.lit(value=False)).otherwise(pl.col(flag)).alias(flag) for flag in flags),
-    )
-
-
-def _verdict() -> pl.Expr:
-    """``__lost`` with ``stale`` for what is not lost yet and not the last of its key."""
-    superseded = (pl.col(_KEY) == pl.col(_KEY).shift(-1)).fill_null(value=False)
-    stale = pl.when(superseded).then(pl.lit(STALE, dtype=_OUTCOMES))
-    return pl.coalesce(pl.col(_LOST), stale).alias(_LOST)
 
 
 def _sources(line: pl.DataFrame | None, frame: pl.DataFrame, flags: Sequence[str]) -> Sources:
@@ -273,21 +190,21 @@ def _sources(line: pl.DataFrame | None, frame: pl.DataFrame, flags: Sequence[str
         own = pl.int_range(pl.len(), dtype=pl.UInt32)
         cells = [pl.when(has).then(own).alias(source(n)) for n, has in enumerate(stated)]
         nothing = pl.lit(None, dtype=pl.UInt32).alias(BURIED)
-        return Sources(columns, frame.select(own.alias(_ROW), nothing, *cells) if flags else None)
+        return Sources(columns, frame.select(own.alias(ROW), nothing, *cells) if flags else None)
     if not flags:
-        line = line.filter(pl.col(_KEY).is_in(line.filter(pl.col(OP) == DELETE)[_KEY].unique().implode()))
-    line = pl.concat([line, frame.select(ORDINAL, *flags)[line[_ROW]]], how="horizontal")
+        line = line.filter(pl.col(KEY).is_in(line.filter(pl.col(OP) == DELETE)[KEY].unique().implode()))
+    line = pl.concat([line, frame.select(ORDINAL, *flags)[line[ROW]]], how="horizontal")
     # A delete states every cell: where the newest statement about a cell is a delete nothing came after it.
     place = pl.int_range(pl.len(), dtype=pl.UInt32)
     line = line.with_columns(place.alias(_PLACE), *(has.alias(source(n)) for n, has in enumerate(stated)))
-    newest = line.group_by(_KEY).agg(
-        pl.col(_ROW).last(),
+    newest = line.group_by(KEY).agg(
+        pl.col(ROW).last(),
         pl.col(OP).last(),
         pl.col(_PLACE).filter(pl.col(OP) == DELETE).max().alias(BURIED),
         *(pl.col(_PLACE).filter(pl.col(source(n))).max().alias(source(n)) for n in range(len(flags))),
     )
     grave, is_delete = pl.col(BURIED), pl.col(OP) == DELETE
-    picks = newest.sort(_ROW).with_columns(
+    picks = newest.sort(ROW).with_columns(
         pl.when(~is_delete).then(grave).alias(BURIED),
         *(
             pl.when(is_delete | grave.is_null() | (pl.col(source(n)) > grave))
@@ -296,5 +213,5 @@ def _sources(line: pl.DataFrame | None, frame: pl.DataFrame, flags: Sequence[str
             for n in range(len(flags))
         ),
     )
-    rows = picks.select(_ROW, *(line[_ROW].gather(picks[name]).alias(name) for name in picks.columns[3:]))
+    rows = picks.select(ROW, *(line[ROW].gather(picks[name]).alias(name) for name in picks.columns[3:]))
     return Sources(columns, rows if flags or rows[BURIED].count() else None)

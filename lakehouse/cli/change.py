@@ -29,7 +29,7 @@ _SHOWN = 20
         "lakehouse merge customers day-42.parquet --source shop --offset 42   # counts once",
         "produce-changes | lakehouse merge customers -",
     ],
-    python='lake.table(...).merge(changes, source="shop", offset=42)',
+    python='lake.table(...).merge_files(files, source="shop", offset=42), .merge(changes)',
 )
 @table_argument()
 @click.argument(
@@ -83,6 +83,8 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     elif result.committed:
         some = f"{result.total - result.rejected:,} of " if result.rejected else ""
         head = f"{result.table}: {some}{records} merged into version {result.version} in {span(seconds)}"
+    elif result.rejected == result.total > 0:
+        head = f"{result.table}: none of {records} could be merged, nothing was written"
     else:
         head = f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
     counts = [(name, f"{number:,}") for name, number in result.counts.items() if number]

@@ -158,6 +158,7 @@ def _config_fields(table: str, section: TableConfig) -> list[tuple[str, object]]
 def _columns(section: TableConfig, schema: StructType | None) -> list[dict[str, Any]]:
     """Name, type and what is special, of the table's columns or, before it is made, of the config's."""
     from lakehouse.delta.type_names import type_string
+    from lakehouse.table import CONTROL_COLUMNS
 
     if schema is not None:
         found = [(each.name, type_string(each.type), each.nullable) for each in schema]
@@ -171,6 +172,7 @@ def _columns(section: TableConfig, schema: StructType | None) -> list[dict[str, 
             "key": name in section.key,
             "partition": name in section.partition_by,
             "pii": list(section.pii[name].entities) if name in section.pii else [],
+            "control": name in CONTROL_COLUMNS,
         }
         for name, text, nullable in found
     ]
@@ -182,6 +184,7 @@ def _columns_grid(columns: list[dict[str, Any]]) -> Grid:
         notes = [word for word in ("key", "partition") if each[word]]
         notes += [] if each["nullable"] else ["not null"]
         notes += each["pii"]
+        notes += ["kept for merges, not read"] if each["control"] else []
         rows.append([said(each["name"]), said(each["type"]), said(", ".join(notes))])
     return Grid(["column", "type", "is"], rows).without_empty("is")
 
@@ -229,13 +232,16 @@ def status(session: Session) -> None:
     if found.tables:
         blocks += ["", grid.without_empty("deleted", "tags", "owner")]
     session.out.emit(document, *blocks)
-    if any(each.version is None for each in found.tables):
+    missing = [each.table for each in found.tables if each.version is None]
+    if any(session.lake.table(name).config.column_schema for name in missing):
         session.out.next_steps(("lakehouse apply", "make the tables that are not there yet"))
+    elif missing:
+        session.out.next_steps((f"lakehouse merge {missing[0]} FILE", "the first merge makes it"))
 
 
 def _status_row(each: TableStatus) -> list[Cell]:
     if each.version is None or each.changed is None:
-        return [said(each.table), said("none"), *(said("") for _ in range(6)), said(each.owner)]
+        return [said(each.table), Cell("none", "null"), *(said("") for _ in range(6)), said(each.owner)]
     return [
         said(each.table),
         amount(each.version),

@@ -22,7 +22,6 @@ from lakehouse.cli.cells import cell
 from lakehouse.cli.documents import encode
 from lakehouse.cli.grid import Grid
 
-
 _LINES = 1000
 
 
@@ -91,8 +90,8 @@ class Output:
             width = terminal_width() if on_terminal(sys.stdout) else None
             lines = block.lines(width=width, colour=colour)
             # Each call of echo flushes, so lines go out by the thousand.
-            while part := "\n".join(islice(lines, _LINES)):
-                click.echo(part, color=colour)
+            while part := list(islice(lines, _LINES)):
+                click.echo("\n".join(part), color=colour)
 
     def write_bytes(self, data: bytes) -> None:
         """Writes bytes of the result as they are."""

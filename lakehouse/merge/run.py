@@ -22,7 +22,14 @@ from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import ConflictError, LakehouseError, NotBuiltError, RefusedError
+from lakehouse.errors import (
+    ConflictError,
+    DataError,
+    LakehouseError,
+    NotBuiltError,
+    RefusedError,
+    UsageError,
+)
 from lakehouse.merge.constraints import reject_violations
 from lakehouse.merge.counts import count
 from lakehouse.merge.feed import write_feed
@@ -32,6 +39,7 @@ from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.timer import Timer
+from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import Manifest, remember
 from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
 from lakehouse.storage import Storage
@@ -49,10 +57,21 @@ class Offset:
     Args:
         source: The source's name.
         position: How far, rising.
+
+    Raises:
+        UsageError: The log can't hold such a position, or the name is taken.
     """
 
     source: str
     position: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.position < 2**63:
+            raise UsageError(
+                f"the offset {self.position} can't be: offsets are whole numbers from 0 to 2^63 - 1"
+            )
+        if not self.source or self.source == TOMBSTONES:
+            raise UsageError(f"a source can't be called {self.source!r}", advice="choose another name")
 
     def seen_by(self, snapshot: Snapshot) -> bool:
         """Whether a version already holds what the source had at this position."""
@@ -204,6 +223,12 @@ def _visible(schema: StructType) -> StructType:
 def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
     """Makes the table from the batch and the config; somebody else may be faster, which is fine."""
     conformed, _ = _prepare(target, batch, None)
+    unknown = [name for name in target.config.key if name not in conformed.schema]
+    if unknown:
+        raise DataError(
+            f"table {target.name} can't be made: nothing tells the type of its key column {', '.join(unknown)}",
+            advice="declare it under `schema` in the table's section, or merge rows first",
+        )
     with suppress(ConflictError):
         make_table(target, conformed.schema)
     return load_snapshot(target.storage)

@@ -14,7 +14,7 @@ from typing import Protocol
 from lakehouse.cdc.changes import ChangeBatch
 from lakehouse.config.models.changes import UNAVAILABLE, BinaryMode, DecimalMode, Encoding, TimeMode
 from lakehouse.config.models.tables import TableConfig
-from lakehouse.delta.datatypes import DataType
+from lakehouse.delta.datatypes import DataType, StructType
 from lakehouse.delta.type_names import parse_type
 
 
@@ -55,12 +55,15 @@ class Format(Protocol):
         """Reads records into the normal form; see the module's text."""
 
 
-def settings_of(config: TableConfig, *, source_table: str | None = None) -> Settings:
+def settings_of(
+    config: TableConfig, *, source_table: str | None = None, stored: StructType | None = None
+) -> Settings:
     """The settings of a table's changes, as its config says.
 
     Args:
         config: The table's section of the config file.
         source_table: The table whose changes are taken from a stream of several.
+        stored: The table's schema, where there is one: it tells the types of columns that the config does not.
 
     Returns:
         The settings.
@@ -70,10 +73,11 @@ def settings_of(config: TableConfig, *, source_table: str | None = None) -> Sett
     """
     changes = config.changes
     declared = config.column_schema or {}
+    known = {item.name: item.type for item in stored.fields} if stored is not None else {}
     return Settings(
         key=tuple(config.key),
         sequence=None if changes.sequence is None else tuple(changes.sequence),
-        types={name: parse_type(text) for name, text in declared.items()},
+        types={**known, **{name: parse_type(text) for name, text in declared.items()}},
         ignore_null_updates=changes.ignore_null_updates,
         decimals=changes.decimals,
         times=changes.times,

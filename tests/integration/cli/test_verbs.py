@@ -114,6 +114,7 @@ def test_tables_status_and_show(shop: Run) -> None:
         "key": True,
         "partition": False,
         "pii": [],
+        "control": False,
     } in shown["columns"]
     assert "deletionVectors" in shop("show", "customers").out
 

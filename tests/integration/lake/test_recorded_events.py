@@ -25,7 +25,7 @@ def make(case: Expected, folder: Path, mode: Mode) -> Table:
 
 
 def by_key(rows: Iterable[Mapping[str, Any]], case: Expected) -> list[dict[str, Any]]:
-    """Rows in the order of their key, comparable: NaN equals itself, and columns that say nothing are left out."""
+    """Rows in the order of their key, comparable: NaN equals itself, nulls are left out."""
 
     def plain(value: object) -> object:
         return "NaN" if isinstance(value, float) and math.isnan(value) else value

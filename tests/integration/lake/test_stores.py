@@ -25,7 +25,10 @@ def storage(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Storage]
         return
     server: S3Server = request.getfixturevalue({"moto": "moto_s3", "seaweedfs": "seaweedfs"}[request.param])
     with server.bucket() as bucket:
-        yield {"root": f"s3://{bucket}/lake", "options": {**server.options(), "secret_access_key": "${SECRET}"}}
+        yield {
+            "root": f"s3://{bucket}/lake",
+            "options": {**server.options(), "secret_access_key": "${SECRET}"},
+        }
 
 
 @pytest.fixture

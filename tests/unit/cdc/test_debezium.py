@@ -473,8 +473,8 @@ def test_schemas_that_change_in_the_middle_are_unified() -> None:
     widened = read([changed("int32", 1, 1), changed("int64", 2**40, 2), changed("int32", 3, 3)])
     mixed = read([changed("int32", 1, 1), changed("string", "x", 2)])
 
-    assert (widened.frame["n"].dtype, widened.frame["n"].to_list()) == (pl.Int64, [1, 2**40, 3])
-    assert (mixed.frame["n"].dtype, mixed.frame["n"].to_list()) == (pl.String, ["1", "x"])
+    assert (widened.frame["n"].dtype, widened.frame["n"].to_list()) == (pl.Int64(), [1, 2**40, 3])
+    assert (mixed.frame["n"].dtype, mixed.frame["n"].to_list()) == (pl.String(), ["1", "x"])
 
 
 def test_a_column_that_only_some_schemas_have_keeps_its_type() -> None:

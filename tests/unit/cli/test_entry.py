@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,19 @@ def test_the_reference_has_every_page_and_is_the_same_on_every_terminal(
     assert "### lakehouse config show\n" in page
     monkeypatch.setenv("COLUMNS", "40")
     assert command_reference_markdown() == page
+
+
+def test_the_demo_tells_its_story_on_standard_output(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tell(directory: Path, echo: Callable[[str], None]) -> None:
+        echo(f"in {directory}")
+
+    demo = types.ModuleType("lakehouse.demo")
+    demo.__dict__["run"] = tell
+    monkeypatch.setitem(sys.modules, "lakehouse.demo", demo)
+    assert run("demo").out == "in demo-lake\n"
+    assert run("demo", "--dir", "elsewhere").out == "in elsewhere\n"
+    answer = run("demo", "--json")
+    assert answer.document == {"directory": "demo-lake"}
+    assert answer.err == "in demo-lake\n"

@@ -28,7 +28,8 @@ class Decoded:
     """A decoded column.
 
     Args:
-        series: One value per input; null where the input was null or did not fit.
+        series: One value per input; null where the input was null or did not fit (of a nested value
+            perhaps only the part that did not fit).
         misfits: Reason by index, for the inputs that did not fit.
     """
 
@@ -54,7 +55,7 @@ def by_value(values: Sequence[object], convert: Callable[[object], object], dtyp
     Args:
         values: The values; None stays null.
         convert: Gives a Python value that fits the type, None for null; raises ValueError,
-            TypeError or ArithmeticError where the value does not fit.
+            TypeError, ArithmeticError or LookupError where the value does not fit.
         dtype: The type of the series.
 
     Returns:
@@ -69,7 +70,7 @@ def by_value(values: Sequence[object], convert: Callable[[object], object], dtyp
                 converted = convert(value)
             except (OutOfRangeError, OverflowError):
                 misfits[index] = OUT_OF_RANGE
-            except (ValueError, TypeError, ArithmeticError):
+            except (ValueError, TypeError, ArithmeticError, LookupError):
                 misfits[index] = BAD_VALUE
         found.append(converted)
     return Decoded(pl.Series(found, dtype=dtype, strict=True), misfits)

@@ -104,7 +104,8 @@ def _from_numbers(values: Sequence[object], unit: Unit) -> tuple[pl.Series, dict
     except (TypeError, OverflowError):
         parsed = by_value(values, lambda value: _micros(value, unit), pl.Int64())
         return parsed.series, dict(parsed.misfits)
-    first, last = _FIRST_US * denominator // numerator, _LAST_US * denominator // numerator
+    first = max(_FIRST_US * denominator // numerator, -_MAX_I64)
+    last = min(_LAST_US * denominator // numerator, _MAX_I64)
     far = min(_FAR_US * denominator // numerator, _MAX_I64)
     inside = counts.is_between(first, last)
     micros = counts.set(~inside, None) * numerator // denominator
