@@ -32,7 +32,7 @@ from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.storage import Storage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
-from lakehouse.timetravel.reading import collect, condition, explaining
+from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.resolve import resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
@@ -411,5 +411,5 @@ class Table:
         ensure_readable(snapshot)
         lazy = scan_table(self.storage, snapshot)
         if where is not None:
-            lazy = lazy.filter(condition(where))
+            lazy = filtered(lazy, where, table=self.name)
         return lazy.select(shown)

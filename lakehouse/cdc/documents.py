@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import math
 import re
@@ -71,16 +72,18 @@ def dump(value: object) -> bytes:
         value: Any value.
 
     Returns:
-        JSON; whole numbers exact, bytes and what else JSON does not know as text.
+        JSON; whole numbers exact, bytes in base64, and what else JSON does not know as Python shows it.
+        What is nested too deep to be written is null.
     """
     try:
         return orjson.dumps(value, default=as_text, option=orjson.OPT_NON_STR_KEYS)
     except (orjson.JSONEncodeError, RecursionError):
         pass
     try:
-        return json.dumps(value, default=as_text, ensure_ascii=False).encode("utf-8", errors="replace")
+        text = json.dumps(value, default=as_text, ensure_ascii=False, separators=(",", ":"))
     except (TypeError, ValueError, RecursionError):
-        return str(value).encode("utf-8", errors="replace")
+        return b"null"
+    return text.encode("utf-8", errors="replace")
 
 
 def as_text(value: object) -> str:
@@ -90,9 +93,27 @@ def as_text(value: object) -> str:
         value: Any value.
 
     Returns:
-        Bytes as UTF-8 (what is none is escaped), everything else as Python shows it.
+        Bytes in base64, as binary columns are written in JSON; everything else as Python shows it.
     """
-    return value.decode("utf-8", errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+def is_text(value: object) -> bool:
+    """Whether all text inside a value can be stored.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        False where there is half a character (a lone surrogate), which UTF-8 does not have.
+    """
+    try:
+        json.dumps(value, default=as_text, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    except (TypeError, ValueError, RecursionError):
+        return True
+    return True
 
 
 def _with_long_numbers(texts: Sequence[bytes | str]) -> frozenset[int]:
@@ -108,7 +129,7 @@ def _parse_exactly(text: bytes | str) -> Json | Broken:
         value: Json = json.loads(text, parse_float=_finite)
     except (ValueError, RecursionError):
         return BROKEN
-    return value
+    return value if is_text(value) else BROKEN
 
 
 def _finite(text: str) -> float:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import polars as pl
+import pyarrow as pa
 
 from lakehouse.cdc.changes import Misfit, Rejected
 from lakehouse.cdc.documents import dump
@@ -142,9 +143,7 @@ def as_records(records: object) -> Records | Tabular:
     """
     if isinstance(records, (Records, Tabular)):
         return records
-    if isinstance(records, pl.LazyFrame):
-        records = records.collect()
-    if isinstance(records, pl.DataFrame) or hasattr(records, "__arrow_c_stream__"):
+    if isinstance(records, pl.DataFrame | pl.LazyFrame) or hasattr(records, "__arrow_c_stream__"):
         return Tabular(_frame(records))
     if isinstance(records, (str, bytes, bytearray, Mapping)) or not isinstance(records, Iterable):
         raise DataError(
@@ -183,8 +182,8 @@ def as_items(records: Records | Tabular) -> Records:
 
 def _frame(data: Any) -> pl.DataFrame:
     try:
-        frame = pl.DataFrame(data)
-    except (pl.exceptions.PolarsError, TypeError, ValueError) as error:
+        frame = data.collect() if isinstance(data, pl.LazyFrame) else pl.DataFrame(data)
+    except (pl.exceptions.PolarsError, pa.ArrowException, TypeError, ValueError) as error:
         raise DataError(
             f"the columns that were handed in can't be read: {type(error).__name__}",
             advice="give columns with different names and of types that Arrow and Polars know",

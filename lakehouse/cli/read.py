@@ -12,10 +12,9 @@ from lakehouse.cli.frames import asked, query_errors, write_frame
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.parameters import At, at, at_options, frame_options, table_argument, words
 from lakehouse.cli.session import Session
-from lakehouse.errors import UsageError
 
 if TYPE_CHECKING:
-    import polars as pl
+    pass
 
 
 @verb(
@@ -71,26 +70,7 @@ def read(
     try:
         write_frame(session, frame, asked=how, about={"table": table, **moment.words})
     except (PolarsError, FileNotFoundError) as error:
-        if where is not None:
-            _check(place.scan(**moment.words), where)
         _explain(session, table, moment, error)
-
-
-def _check(rows: pl.LazyFrame, where: str) -> None:
-    """Tries a condition on no rows: what fails then is its own fault, and no value can be in the message."""
-    import polars as pl
-    from polars.exceptions import PolarsError
-
-    from lakehouse.timetravel.reading import condition
-
-    try:
-        pl.DataFrame(schema=rows.collect_schema()).filter(condition(where))
-    except PolarsError as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise UsageError(
-            f"the condition of --where does not fit the columns: {reason}",
-            advice="compare numbers with numbers, text with 'text', times with date '2026-01-31'",
-        ) from error
 
 
 def _explain(session: Session, table: str, moment: At, error: Exception) -> NoReturn:

@@ -2,8 +2,8 @@
 
 Delta protocol, section "Per-file Statistics". What other writers rounded or cut off is widened again here,
 so that a bound is never tighter than the rows: texts may be cut at any length, timestamps down to
-milliseconds, decimals to the digits of a float. NaN lies outside of any bounds: comparisons that hold for
-NaN can't rely on them.
+milliseconds, decimals to the digits of a float or to 64 bits. NaN lies outside of any bounds: comparisons
+that hold for NaN can't rely on them.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
+from functools import partial
 from typing import Any, Final, TypeAlias
 
 import orjson
@@ -29,9 +30,11 @@ _Convert: TypeAlias = Callable[[Any], Any]
 
 _LAST_CHARACTER: Final = "\U0010ffff"
 _MILLISECOND: Final = timedelta(milliseconds=1)
-_EXACT: Final = Context(prec=76)
-# A float holds this many decimal digits exactly.
+_EXACT: Final = Context(prec=110)
+# A float holds this many decimal digits exactly; beyond, a bound may be this many floats away.
 _FLOAT_DIGITS: Final = 15
+_FLOAT_STEPS: Final = 4
+_CUT_OFF: Final = frozenset({Decimal(2**63 - 1), Decimal(-(2**63))})
 
 
 def min_name(column: str) -> str:
@@ -220,8 +223,10 @@ def _convert(convert: _Convert, value: Any) -> Any:
 
 def _converters(data_type: DataType) -> tuple[_Convert, _Convert]:
     if isinstance(data_type, DecimalType):
-        step = Decimal(1).scaleb(-data_type.scale)
-        return (lambda value: _decimal_down(value, step)), (lambda value: _decimal_up(value, step))
+        return (
+            partial(_decimal_bound, kind=data_type, upper=False),
+            partial(_decimal_bound, kind=data_type, upper=True),
+        )
     name = data_type.name if isinstance(data_type, PrimitiveType) else ""
     return _CONVERTERS.get(name, (_nothing, _nothing))
 
@@ -266,18 +271,17 @@ def _decimal(value: Any) -> Decimal:
     return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
 
 
-def _decimal_down(value: Any, step: Decimal) -> Decimal:
-    number = _decimal(value)
-    if len(number.as_tuple().digits) > _FLOAT_DIGITS:
-        number = min(number, Decimal(math.nextafter(float(value), -math.inf)))
-    return number.quantize(step, rounding=ROUND_FLOOR, context=_EXACT)
-
-
-def _decimal_up(value: Any, step: Decimal) -> Decimal:
-    number = _decimal(value)
-    if len(number.as_tuple().digits) > _FLOAT_DIGITS:
-        number = max(number, Decimal(math.nextafter(float(value), math.inf)))
-    return number.quantize(step, rounding=ROUND_CEILING, context=_EXACT)
+def _decimal_bound(value: Any, kind: DecimalType, *, upper: bool) -> Decimal:
+    number, step = _decimal(value), Decimal(1).scaleb(-kind.scale)
+    if kind.precision > _FLOAT_DIGITS:
+        # Some writers cut such bounds to what 64 bits hold, others compute them in floats.
+        if number in _CUT_OFF:
+            raise ValueError(value)
+        slack = Decimal(_FLOAT_STEPS * math.ulp(float(value)))
+        number = _EXACT.add(number, slack if upper else -slack)
+    number = number.quantize(step, rounding=ROUND_CEILING if upper else ROUND_FLOOR, context=_EXACT)
+    largest = Decimal(10**kind.precision - 1).scaleb(-kind.scale, context=_EXACT)
+    return max(-largest, min(largest, number))
 
 
 def _text_above(value: Any) -> str:

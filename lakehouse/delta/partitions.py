@@ -1,7 +1,7 @@
 """Partition values as the log writes them, and the folders that are named after them.
 
-Delta protocol, section "Partition Value Serialization"; the folders follow the convention of Hive and
-Spark, which the protocol mentions but does not ask for: what counts is the log.
+Delta protocol, section "Partition Value Serialization"; the folders follow the convention of Hive, which
+the protocol mentions but does not ask for: what counts is the log.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from decimal import Context, Decimal, InvalidOperation
 from typing import Any, Final
+from urllib.parse import quote
 
 import polars as pl
 
@@ -27,8 +28,6 @@ from lakehouse.errors import CorruptTableError, DataError, UnsupportedFeatureErr
 
 HIVE_NULL: Final = "__HIVE_DEFAULT_PARTITION__"
 
-# What Hive and Spark escape in the names of partition folders.
-_ESCAPED: Final = re.compile(r"[\x00-\x1f\x7f\"#%'*/:=?\\{\[\]^]")
 _ESCAPED_BYTES: Final = re.compile(r"(?:\\u[0-9A-Fa-f]{4})+")
 _WHOLE_NUMBERS: Final = frozenset({"long", "integer", "short", "byte"})
 _FLOATS: Final = frozenset({"float", "double"})
@@ -147,13 +146,16 @@ def folder(values: Mapping[str, str | None]) -> str:
 def escape(text: str) -> str:
     """Escape a name or value for a partition folder.
 
+    Hive and Spark escape less; every reader of such folders undoes all of it, and with nothing left that a
+    URL would escape, readers that take a URL for a path find the file all the same.
+
     Args:
         text: Any text.
 
     Returns:
-        The text with signs that folders can't hold as ``%XX``.
+        The text with all but letters, digits, ``-``, ``.``, ``_`` and ``~`` as ``%XX`` of its UTF-8 bytes.
     """
-    return _ESCAPED.sub(lambda sign: f"%{ord(sign[0]):02X}", text)
+    return quote(text, safe="")
 
 
 def _decimal(value: object) -> Decimal:

@@ -13,7 +13,7 @@ import json
 import math
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
 from typing import Any, Final
 
 import orjson
@@ -45,6 +45,8 @@ _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001  (the zone is written by ha
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 _TIMES: Final = frozenset({"timestamp", "timestamp_ntz"})
 _FLOATS: Final = frozenset({"float", "double"})
+_FLOOR: Final = Context(prec=15, rounding=ROUND_FLOOR)
+_CEILING: Final = Context(prec=15, rounding=ROUND_CEILING)
 
 
 def collect(
@@ -153,7 +155,7 @@ def _aggregates(leaf: Leaf, number: int) -> list[pl.Expr]:
 
 def _bounds(data_type: DataType, low: Any, high: Any) -> tuple[Any, Any] | None:
     if isinstance(data_type, DecimalType):
-        return _decimal_text(low, data_type.scale), _decimal_text(high, data_type.scale)
+        return _decimal_bounds(low, high, data_type)
     name = data_type.name if isinstance(data_type, PrimitiveType) else ""
     if name == "string":
         return _text_bounds(low, high)
@@ -198,8 +200,13 @@ def _cut_up(text: str) -> str | None:
     return text[:end] + (_LAST_ASCII if text[end] < _LAST_ASCII else _LAST_CHARACTER)
 
 
-def _decimal_text(value: Decimal, scale: int) -> orjson.Fragment:
-    return orjson.Fragment(f"{value:.{scale}f}")
+def _decimal_bounds(low: Decimal, high: Decimal, kind: DecimalType) -> tuple[Any, Any] | None:
+    # No more digits than a float holds: engines that read bounds as floats would skip files wrongly, and
+    # where both bounds are the same float, even take it for the value of every row.
+    low, high = _FLOOR.plus(low), _CEILING.plus(high)
+    if max(-low, high) >= Decimal(1).scaleb(kind.precision - kind.scale):
+        return None
+    return orjson.Fragment(f"{low:.{kind.scale}f}"), orjson.Fragment(f"{high:.{kind.scale}f}")
 
 
 def _date_text(days: int) -> str:

@@ -9,7 +9,6 @@ import shutil
 import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from glob import glob
 from pathlib import Path
 from typing import Final
 
@@ -76,7 +75,7 @@ class Teller:
         line = f"$ {_NAME} {' '.join(map(quoted, words))}"
         self._echo("")
         self._echo(click.style(line, fg="green") if self._colour else line)
-        expanded = [each for word in words for each in (sorted(glob(word)) if "*.jsonl" in word else [word])]  # noqa: PTH207
+        expanded = [each for word in words for each in _expanded(word)]
         answer, answered = self._run(["-q", "-c", str(self._config), *expanded])
         if answer:
             self._echo(answer)
@@ -109,6 +108,12 @@ class _Screen(io.TextIOWrapper):
     def text(self) -> str:
         self.flush()
         return self._bytes.getvalue().decode()
+
+
+def _expanded(word: str) -> list[str]:
+    """What a shell makes of ``folder/*.jsonl``."""
+    path = Path(word)
+    return sorted(map(str, path.parent.glob(path.name))) if path.name.startswith("*") else [word]
 
 
 def quoted(word: str) -> str:

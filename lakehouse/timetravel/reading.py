@@ -12,24 +12,39 @@ from lakehouse.errors import LakehouseError, StorageError, UsageError, VersionNo
 from lakehouse.storage import Storage
 
 
-def condition(where: str | pl.Expr) -> pl.Expr:
-    """A condition on rows.
+def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str) -> pl.LazyFrame:
+    """Keeps the rows that meet a condition.
 
     Args:
-        where: SQL text, or an expression, which is taken as it is.
+        rows: The rows.
+        where: SQL text, in which times and dates may be written as text, or a Polars expression.
+        table: The table's name, for errors.
+
+    Returns:
+        The rows, lazily.
 
     Raises:
-        UsageError: The text can't be read.
+        UsageError: The condition can't be read, names a column that is not there, or compares what can't be
+            compared. It is tried on no rows first, so that no value can be in the message.
     """
-    if isinstance(where, pl.Expr):
-        return where
+    nothing = pl.LazyFrame(schema=rows.collect_schema())
     try:
-        return pl.sql_expr(where)
-    except pl.exceptions.PolarsError:
+        _keep(nothing, where).collect()
+    except pl.exceptions.PolarsError as error:
         raise UsageError(
-            "the condition of `where` is not SQL that can be read",
-            advice="as in \"country = 'DE' AND quantity > 3\"",
+            f"the condition on table {table} can't be used: {str(error).strip().partition(chr(10))[0]}",
+            advice="as in \"country = 'DE' AND updated_at > '2026-01-31'\"; its columns are: "
+            + ", ".join(nothing.collect_schema().names()),
         ) from None
+    return _keep(rows, where)
+
+
+def _keep(rows: pl.LazyFrame, where: str | pl.Expr) -> pl.LazyFrame:
+    if isinstance(where, pl.Expr):
+        return rows.filter(where)
+    pl.sql_expr(where)  # one expression and nothing behind it
+    # A whole query, unlike an expression, knows the columns' types and reads texts as times where they are.
+    return rows.sql(f"SELECT * FROM self WHERE ({where})")  # noqa: S608 - the rows are the caller's own
 
 
 @contextmanager
@@ -43,23 +58,12 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
 
     Raises:
         VersionNotFoundError: A file of a version is gone.
-        UsageError: The condition names a column that is not there, or compares what can't be compared.
         StorageError: The store failed.
     """
     try:
         yield
     except LakehouseError:
         raise
-    except pl.exceptions.ColumnNotFoundError as error:
-        raise UsageError(
-            f"table {table} has no column {str(error).splitlines()[0]}",
-            advice=f"its columns are: {', '.join(snapshots[-1].schema.names)}",
-        ) from None
-    except (pl.exceptions.SchemaError, pl.exceptions.InvalidOperationError):
-        raise UsageError(
-            f"the condition does not fit the types of table {table}",
-            advice="compare numbers with numbers, dates with dates",
-        ) from None
     except (OSError, pl.exceptions.PolarsError) as error:
         for snapshot in snapshots:
             _explain_missing(storage, snapshot, table)

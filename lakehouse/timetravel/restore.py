@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from lakehouse.cdc.cells import CELLS
+from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
 from lakehouse.delta.features import ensure_writable
+from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import ConflictError, VersionNotFoundError
@@ -26,7 +29,7 @@ class RestorePlan:
         files_removed: Data files that go.
         rows_before: Rows now; None where the log does not say.
         rows_after: Rows afterwards; None where the log does not say.
-        schema_changes: Whether the table's columns or properties change too.
+        schema_changes: Whether the table's columns change too (control columns don't count).
         version: The version that was made; None while it is only a plan, or where there was nothing to do.
     """
 
@@ -63,7 +66,7 @@ def plan_restore(*, table: str, current: Snapshot, target: Snapshot) -> RestoreP
         files_removed=len(going),
         rows_before=live_rows(current),
         rows_after=live_rows(target),
-        schema_changes=_metadata_differs(current, target),
+        schema_changes=_columns(current) != _columns(target),
     )
 
 
@@ -137,9 +140,13 @@ def _difference(current: Snapshot, target: Snapshot) -> tuple[list[AddFile], lis
     return coming, going
 
 
+def _columns(snapshot: Snapshot) -> list[StructField]:
+    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS}]
+
+
 def _metadata_differs(current: Snapshot, target: Snapshot) -> bool:
-    a, b = current.metadata, target.metadata
-    return (a.schema_string, a.partition_columns) != (b.schema_string, b.partition_columns)
+    now, then = current.metadata, target.metadata
+    return (now.schema_string, now.partition_columns) != (then.schema_string, then.partition_columns)
 
 
 def restore(

@@ -56,9 +56,9 @@ def by_polars(root: Path) -> pl.DataFrame:
 
 
 def records(frame: pl.DataFrame, *, without: tuple[str, ...] = ("_cells",)) -> list[Row]:
-    """The rows as dicts, in an order of their own."""
+    """The rows as dicts, by ``id``, where they have one, and then by all they hold."""
     rows = frame.drop(without, strict=False).to_dicts()
-    return sorted(rows, key=lambda row: repr(sorted(row.items())))
+    return sorted(rows, key=lambda row: (repr(row.get("id")), repr(sorted(row.items()))))
 
 
 def everywhere(table: Table, root: Path) -> list[Row]:

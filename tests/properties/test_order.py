@@ -19,7 +19,9 @@ from tests.properties.model import DELETE, TRUNCATE, UPSERT, Event, apply, table
 
 VALUES: dict[str, pl.DataType] = {"a": pl.Int64(), "b": pl.String(), "c": pl.List(pl.Int64())}
 SEQUENCE: dict[str, pl.DataType] = {"s0": pl.Int64(), "s1": pl.Int64()}
-KEYS = st.integers(1, 3)
+# Few keys and positions, so that changes meet, contradict and repeat each other all the time.
+KEYS = st.integers(1, 2)
+PLACES = (st.integers(0, 1), st.integers(0, 2))
 
 
 def _rank(cells: dict[str, object]) -> int:
@@ -29,8 +31,8 @@ def _rank(cells: dict[str, object]) -> int:
 
 @st.composite
 def _event(draw: st.DrawFn, *, partial: bool, width: int) -> Event:
-    op = draw(st.sampled_from([UPSERT] * 7 + [DELETE] * 2 + [TRUNCATE]))
-    sequence = tuple(draw(st.integers(0, 4)) for _ in range(width))
+    op = draw(st.sampled_from([UPSERT] * 8 + [DELETE, TRUNCATE]))
+    sequence = tuple(draw(place) for place in PLACES[:width])
     if op == TRUNCATE:
         return Event(op, None, sequence)
     if op == DELETE:

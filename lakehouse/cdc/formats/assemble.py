@@ -9,9 +9,11 @@ from typing import TypeAlias
 import polars as pl
 
 from lakehouse.cdc.changes import OP, ORDINAL, UPSERT, Misfit, absence
+from lakehouse.cdc.documents import is_text
 from lakehouse.cdc.formats.finish import check_names
 from lakehouse.cdc.formats.values.codec import Codec
 from lakehouse.cdc.formats.values.decode import decode
+from lakehouse.cdc.formats.values.decoded import BAD_VALUE, Decoded
 from lakehouse.cdc.formats.values.unify import unify
 from lakehouse.delta.type_names import type_string
 
@@ -104,7 +106,7 @@ def _column(name: str, rows: Rows, *, choose: Choose, unavailable: Unavailable |
         hidden.extend(places[index] for index in found)
         if found:
             part = _blanked(part, found)
-        decoded = decode(part, codec)
+        decoded = _decoded(part, codec)
         wanted = "known type" if codec.type is None else type_string(codec.type)
         for index, reason in decoded.misfits.items():
             misfits[places[index]] = Misfit(reason, f"the value of column {name} is no {wanted}")
@@ -119,6 +121,16 @@ def _placeholders(
     if unavailable is None or uncertain is None:
         return []
     return [index for index in unavailable(values) if uncertain[places[index]]]
+
+
+def _decoded(values: Sequence[object], codec: Codec) -> Decoded:
+    """Decodes a column; values with text that can't be stored do not fit."""
+    try:
+        return decode(values, codec)
+    except UnicodeEncodeError:
+        broken = [place for place, value in enumerate(values) if not is_text(value)]
+        decoded = decode(_blanked(values, broken), codec)
+        return Decoded(decoded.series, {**decoded.misfits, **dict.fromkeys(broken, BAD_VALUE)})
 
 
 def _blanked(values: Sequence[object], places: Sequence[int]) -> list[object]:

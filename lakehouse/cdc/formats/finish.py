@@ -80,6 +80,7 @@ def finish(draft: Draft) -> ChangeBatch:
     check_names(columns)
     frame = _with_keys(frame, draft)
     kept = (*draft.key, *draft.sequence)
+    frame = frame.drop([absence(name) for name in kept], strict=False)
     frame = _without_leftovers(frame, kept, draft.key)
     if draft.ignore_null_updates:
         frame = _nulls_unstated(frame, kept)

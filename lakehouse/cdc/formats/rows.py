@@ -7,7 +7,7 @@ Beside the columns of the table a row may have
 - ``_sequence``: orders the changes of a key, unless the config names columns for that (then it is left out).
 
 A column that a dict lacks is absent in that row; a column that an Arrow table lacks is absent in all of
-them. Of a delete only key and sequence count, of a truncate only the sequence. Arrow columns keep their
+them. Blank lines and records that are None are ignored. Of a delete only key and sequence count, of a truncate only the sequence. Arrow columns keep their
 types; values of dicts become the declared types of the config, or what
 `lakehouse.cdc.formats.values.infer` makes of them. Text in a column that is declared as another type is read
 as that: base64 for binary, ISO 8601 for dates and timestamps; numbers there count days and microseconds.
@@ -17,6 +17,7 @@ as that: base64 for binary, ISO 8601 for dates and timestamps; numbers there cou
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Final
 
 import polars as pl
@@ -32,6 +33,7 @@ from lakehouse.cdc.changes import (
     ChangeBatch,
     Misfit,
     Rejected,
+    absence,
 )
 from lakehouse.cdc.documents import BROKEN, as_document, parse_json
 from lakehouse.cdc.formats.assemble import Row, Rows, assemble
@@ -94,7 +96,16 @@ def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
     if OPERATION in frame.columns:
         frame = frame.drop(OPERATION)
     frame, misfits = _typed(frame, settings)
-    return _finished(frame, settings, origin=table, rejected=table.rejected, misfits=misfits)
+    draft = Draft(
+        frame=frame,
+        key=settings.key,
+        sequence=(),
+        origin=table,
+        total=len(table),
+        rejected=table.rejected,
+        misfits=misfits,
+    )
+    return _finished(draft, settings)
 
 
 def _typed(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[int, Misfit]]:
@@ -128,26 +139,45 @@ def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
     ops: list[int] = []
     rows: list[Row] = []
     rejected: list[Rejected] = []
+    ignored = 0
     for position, item in enumerate(_parsed(records)):
-        if not isinstance(item, Mapping) or not all(type(name) is str for name in item):
+        if item is None:
+            ignored += 1
+        elif not isinstance(item, Mapping) or not all(type(name) is str for name in item):
             rejected.append(rejection(records, position, BROKEN_JSON if item is BROKEN else _NO_ROW))
-            continue
-        ops.append(_operation(item.get(OPERATION)))
-        rows.append(
-            {name: value for name, value in item.items() if name != OPERATION} if OPERATION in item else item
-        )
-        positions.append(position)
+        else:
+            ops.append(_operation(item.get(OPERATION)))
+            rows.append(_without_operation(item))
+            positions.append(position)
     frame, misfits = assemble(Rows(ordinals=positions, ops=ops, rows=rows), choose=_codecs(settings))
-    return _finished(frame, settings, origin=records, rejected=tuple(rejected), misfits=misfits)
+    draft = Draft(
+        frame=frame,
+        key=settings.key,
+        sequence=(),
+        origin=records,
+        total=len(records),
+        ignored=ignored,
+        rejected=rejected,
+        misfits=misfits,
+    )
+    return _finished(draft, settings)
 
 
 def _parsed(records: Records) -> list[object]:
-    """The records with JSON read."""
+    """The records with JSON read; None where there is none, as in a blank line."""
     items: list[object] = list(records.items)
     raw = {place: text for place, item in enumerate(items) if (text := as_document(item)) is not None}
-    for place, value in zip(raw, parse_json(list(raw.values())), strict=True):
-        items[place] = value
+    for (place, text), value in zip(raw.items(), parse_json(list(raw.values())), strict=True):
+        items[place] = value if text.strip() else None
+        if value is None:
+            items[place] = BROKEN  # the word null is JSON, but no row
     return items
+
+
+def _without_operation(row: Row) -> Row:
+    if OPERATION not in row:
+        return row
+    return {name: value for name, value in row.items() if name != OPERATION}
 
 
 def _operation(word: object) -> int:
@@ -163,30 +193,22 @@ def _codecs(settings: Settings) -> Callable[[str, int], Codec]:
     return choose
 
 
-def _finished(
-    frame: pl.DataFrame,
-    settings: Settings,
-    *,
-    origin: Records | Tabular,
-    rejected: tuple[Rejected, ...],
-    misfits: Mapping[int, Misfit],
-) -> ChangeBatch:
+def _finished(draft: Draft, settings: Settings) -> ChangeBatch:
+    """The draft with its sequence, unknown operations as misfits, and checked."""
+    frame = draft.frame
     unknown = frame.filter(pl.col(OP) == _UNKNOWN)[ORDINAL]
     words = Misfit(UNKNOWN_OP, f"{OPERATION} is none of {', '.join(OPERATIONS)}")
     sequence = settings.sequence
     if sequence is None:
         sequence = (SEQUENCE,) if SEQUENCE in frame.columns else ()
     if SEQUENCE in frame.columns and SEQUENCE not in sequence:
-        frame = frame.drop(SEQUENCE, f"__absent__{SEQUENCE}", strict=False)
+        frame = frame.drop(SEQUENCE, absence(SEQUENCE), strict=False)
     return finish(
-        Draft(
+        replace(
+            draft,
             frame=frame,
-            key=settings.key,
             sequence=sequence,
-            origin=origin,
-            total=len(origin),
-            rejected=rejected,
-            misfits={**dict.fromkeys(unknown.to_list(), words), **misfits},
+            misfits={**dict.fromkeys(unknown.to_list(), words), **draft.misfits},
             ignore_null_updates=settings.ignore_null_updates,
         )
     )

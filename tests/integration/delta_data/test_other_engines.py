@@ -106,7 +106,7 @@ class TestWeWrite:
             ("f >= 1499.5", pl.col("f") >= 1499.5),
             ("s >= 'text 999'", pl.col("s") >= "text 999"),
             ("day = '1978-03-18'", pl.col("day") == dt.date(1978, 3, 18)),
-            ("dec > 374.9", pl.col("dec") > Decimal("374.9")),
+            ("dec > 374.8 and id > 5990", (pl.col("dec") > Decimal("374.8")) & (pl.col("id") > 5990)),
             ("id is null or s is null", pl.col("s").is_null()),
             ("s is not null and id > 5000", pl.col("s").is_not_null() & (pl.col("id") > 5000)),
         ],
@@ -188,11 +188,13 @@ SAIL = """
 import sys
 import pyarrow.parquet as pq
 from pysail.spark import SparkConnectServer
-from pyspark.sql import SparkSession
 
 server = SparkConnectServer("127.0.0.1", 0)
 server.start(background=True)
 _, port = server.listening_address
+
+from pyspark.sql import SparkSession
+
 spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").getOrCreate()
 spark.conf.set("spark.sql.session.timeZone", "UTC")
 table, query, target = sys.argv[1:]
@@ -209,8 +211,9 @@ class TestSail:
     """Sail speaks Spark, and shares no code for Delta with delta-rs."""
 
     def ask(self, table: HandMade, query: str, tmp_path: Path) -> pl.DataFrame:
-        target = tmp_path / "answer.parquet"
-        command = [sys.executable, "-c", SAIL, table.storage.url, query, str(target)]
+        script, target = tmp_path / "ask.py", tmp_path / "answer.parquet"
+        script.write_text(SAIL)
+        command = [sys.executable, str(script), table.storage.url, query, str(target)]
         subprocess.run(command, check=True, timeout=120, capture_output=True)
         return pl.DataFrame(pq.read_table(target))
 

@@ -74,8 +74,8 @@ def test_every_version_of_a_long_story(tmp_path: Path, sail: Sail, shape: str) -
     story.rows = dict(story.versions[2])
     assert story.table.restore(version=2).version == 6
     story.note()
-    story.merge(5, upserts=range(50, 52), truncate=5)
-    story.merge(6, upserts=range(51, 55))
+    story.merge(6, upserts=range(50, 52), truncate=5)
+    story.merge(7, upserts=range(51, 55))
     assert story.table.verify().findings == ()
     story.check(sail)
 

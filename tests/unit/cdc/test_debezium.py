@@ -349,6 +349,12 @@ def test_columns_named_like_a_messages_parts_are_columns() -> None:
     assert rows(batch) == [{"key": 1, "value": "x"}]
 
 
+def test_a_flattened_row_can_have_columns_named_like_an_envelope() -> None:
+    batch = read([{"id": 1, "op": "x", "source": "web", "__op": "c"}])
+
+    assert rows(batch) == [{"id": 1, "op": "x", "source": "web"}]
+
+
 def test_a_configured_sequence_is_taken_from_the_row() -> None:
     batch = read(
         [

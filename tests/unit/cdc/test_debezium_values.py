@@ -82,6 +82,12 @@ VARIABLE = field("struct", f"{DATA}VariableScaleDecimal", fields=[])
         (VARIABLE, {"scale": 9, "value": "J+QbMka+ybFuOYEV"}, pl.String(), "12345678901234567890.123456789"),
         (VARIABLE, {"scale": -2, "value": "BQ=="}, pl.String(), "500"),
         (VARIABLE, None, pl.String(), None),
+        (
+            VARIABLE,
+            {"scale": 1, "value": base64.b64encode((10**5000).to_bytes(2100, "big")).decode()},
+            pl.String(),
+            "1" + "0" * 4999 + ".0",
+        ),
         (field("int64", f"{TIME}Timestamp"), MICROS // 1000, pl.Datetime("us"), MILLIS),
         (field("int64", f"{TIME}MicroTimestamp"), MICROS, pl.Datetime("us"), LEAP),
         (field("int64", f"{TIME}NanoTimestamp"), MICROS * 1000 + 999, pl.Datetime("us"), LEAP),
@@ -169,6 +175,7 @@ def test_what_a_schema_says(
         (DECIMAL, base64.b64encode((10**10).to_bytes(8, "big")).decode(), "out_of_range"),
         (VARIABLE, {"value": "AA=="}, "bad_value"),
         (VARIABLE, True, "bad_value"),
+        (VARIABLE, {"scale": -999999, "value": "AQ=="}, "out_of_range"),
         (field("int64", f"{TIME}MicroTimestamp"), -63517824000000000, "out_of_range"),
         (field("string", f"{TIME}IsoTimestamp"), "-0043-03-15T00:00:00Z", "out_of_range"),
         (field("string", f"{TIME}IsoTimestamp"), "+12345-03-15T00:00:00Z", "out_of_range"),
@@ -369,7 +376,7 @@ def test_parts_are_put_where_their_rows_are() -> None:
 
     assert unify([(ints, [3, 0]), (texts, [1, 4])], 5).to_list() == ["2", None, None, "1", "x"]
     assert unify([], 2).dtype == pl.Null
-    assert unify([(pl.Series([True]), [0]), (pl.Series([b"a"]), [1])], 2).to_list() == ["true", "a"]
+    assert unify([(pl.Series([True]), [0]), (pl.Series([b"a"]), [1])], 2).to_list() == ["true", "YQ=="]
 
 
 @pytest.mark.parametrize("name", ["variant", "void"])

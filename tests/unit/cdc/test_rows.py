@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
@@ -148,17 +151,77 @@ def test_the_first_of_several_reasons_for_one_row_is_its_key() -> None:
 
 
 def test_raw_json_is_read_and_broken_json_is_rejected() -> None:
-    batch = read([b'{"id":1}', '{"id":2}', b'{"id":', b"", bytearray(b'{"id":5}'), "[6]", b"null"])
+    batch = read([b'{"id":1}', '{"id":2}', b'{"id":', b"\n", bytearray(b'{"id":5}'), "[6]", b"null"])
 
     assert batch.frame["id"].to_list() == [1, 2, 5]
-    assert reasons(batch) == [(2, "bad_json"), (3, "bad_json"), (5, "not_a_row"), (6, "not_a_row")]
+    assert reasons(batch) == [(2, "bad_json"), (5, "not_a_row"), (6, "not_a_row")]
+    assert batch.ignored == 1
     assert batch.rejected[0].raw == b'{"id":'
 
 
 def test_records_that_are_no_rows_are_rejected() -> None:
     batch = read([{"id": 1}, 5, {1: 2}, None])
 
-    assert reasons(batch) == [(1, "not_a_row"), (2, "not_a_row"), (3, "not_a_row")]
+    assert reasons(batch) == [(1, "not_a_row"), (2, "not_a_row")]
+    assert batch.ignored == 1
+
+
+def test_the_lines_of_an_open_file_are_records(tmp_path: Path) -> None:
+    path = tmp_path / "changes.jsonl"
+    path.write_text('{"id":1}\n{"id":2}\n\n')
+
+    with path.open("rb") as lines:
+        batch = read(lines)
+
+    assert batch.frame["id"].to_list() == [1, 2]
+
+
+def test_half_a_character_costs_its_record(tmp_path: Path) -> None:
+    batch = read(
+        [{"id": 1, "x": "a"}, {"id": 2, "x": "\ud800"}, b'{"id":3,"x":"\\ud800"}', {"id": 4, "x": ["\ud800"]}]
+    )
+
+    assert batch.frame["id"].to_list() == [1]
+    assert reasons(batch) == [(1, "bad_value"), (2, "bad_json"), (3, "bad_value")]
+
+
+def test_what_is_nested_very_deep_becomes_text() -> None:
+    deep: object = 1
+    for _ in range(200):
+        deep = [deep]
+
+    batch = read([{"id": 1, "x": deep}, ("[" * 2000 + "]" * 2000).encode()])
+
+    assert str(batch.frame["x"].dtype).count("List") == 32
+    assert reasons(batch) == [(1, "bad_json")]
+
+
+def test_missing_values_and_arrays_of_other_libraries() -> None:
+    batch = read([{"id": 1, "x": pd.NA, "y": np.array([1, 2])}, {"id": 2, "x": 1.5, "y": None}])
+
+    assert batch.frame["x"].to_list() == [None, 1.5]
+    assert batch.frame["y"].to_list() == [[1, 2], None]
+
+
+def test_the_raw_form_of_a_row_can_be_read_again() -> None:
+    row = {"id": None, "data": b"\x00\xff", "price": Decimal("1.50"), "at": dt.date(2026, 1, 2), "n": 10**30}
+
+    (rejected,) = read([row]).rejected
+
+    assert json.loads(rejected.raw or b"") == {
+        "id": None,
+        "data": "AP8=",
+        "price": "1.50",
+        "at": "2026-01-02",
+        "n": 10**30,
+    }
+
+
+def test_a_key_or_sequence_that_only_some_rows_have() -> None:
+    batch = read([{"id": 1, "_sequence": 1}, {"_sequence": 2, "x": 1}, {"id": 3}])
+
+    assert reasons(batch) == [(1, "null_key"), (2, "null_sequence")]
+    assert batch.absent == ("x",)
 
 
 def test_an_empty_batch_is_a_batch() -> None:

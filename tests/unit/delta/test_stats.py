@@ -120,11 +120,30 @@ class TestCollect:
         text = stats.collect(pl.DataFrame({"a": [0.0]}), schema)
         assert '"minValues":{"a":-0.0},"maxValues":{"a":0.0}' in text
 
-    def test_decimals_keep_every_digit(self) -> None:
+    def test_decimals_with_more_digits_than_a_float_holds_are_rounded_outwards(self) -> None:
         value = Decimal("1234567890123456789012345678.0123456789")
-        found = collected(struct("a:decimal(38,10)"), {"a": [value, Decimal(-1)]})
-        assert found["maxValues"]["a"] == value
-        assert found["minValues"]["a"] == Decimal("-1.0000000000")
+        found = collected(struct("a:decimal(38,10)"), {"a": [value, -value, Decimal(-1)]})
+        assert found["maxValues"]["a"] == Decimal(1234567890123460000000000000)
+        assert found["minValues"]["a"] == Decimal(-1234567890123460000000000000)
+
+    def test_a_single_long_decimal_does_not_look_like_a_constant(self) -> None:
+        found = collected(struct("a:decimal(38,18)"), {"a": [Decimal("1.000000000000000001")]})
+        assert float(found["minValues"]["a"]) < float(found["maxValues"]["a"])
+
+    def test_decimals_of_up_to_15_digits_are_exact(self) -> None:
+        found = collected(
+            struct("a:decimal(15,2),b:decimal(4,4)"),
+            {
+                "a": [Decimal("9999999999999.99"), Decimal("-0.01")],
+                "b": [Decimal("0.0000"), Decimal("0.9999")],
+            },
+        )
+        assert found["minValues"] == {"a": Decimal("-0.01"), "b": Decimal("0.0000")}
+        assert found["maxValues"] == {"a": Decimal("9999999999999.99"), "b": Decimal("0.9999")}
+
+    def test_decimals_whose_rounded_bound_does_not_fit_the_type_leave_bounds_out(self) -> None:
+        found = collected(struct("a:decimal(20,0)"), {"a": [Decimal(99999999999999999999)]})
+        assert found["minValues"] == found["maxValues"] == {}
 
     def test_timestamps_are_rounded_outwards_to_milliseconds(self) -> None:
         late, early = local(2024, 1, 1, 1, 2, 3, 456_001), local(1960, 1, 1, 1, 2, 3, 456_999)
@@ -305,6 +324,21 @@ class TestBounds:
         found = stats.file_bounds(add(text), "x", snapshot=snapshot(struct("x:decimal(30,2)")))
         assert found is not None
         assert found[0] <= exact <= found[1]
+
+    @pytest.mark.parametrize(
+        ("kind", "value", "stored"),
+        [
+            ("decimal(38,18)", "1.000000000000000001", 1.0),
+            ("decimal(38,18)", "99999999999999999999.999999999999999999", 9.999999999999998e19),
+            ("decimal(20,0)", "10000000000000000001", 9223372036854775807),
+            ("decimal(20,0)", "-10000000000000000001", -9223372036854775808),
+        ],
+    )
+    def test_decimals_that_others_rounded_or_cut_off_are_still_bounded(
+        self, kind: str, value: str, stored: float
+    ) -> None:
+        found = bounds(kind, stored, stored)
+        assert found is None or found[0] <= Decimal(value) <= found[1]
 
     def test_short_decimals_are_exact(self) -> None:
         assert bounds("decimal(10,2)", 1.1, "2.25") == (Decimal("1.10"), Decimal("2.25"))

@@ -72,15 +72,14 @@ def test_every_kind_of_record(tmp_path: Path, mode: str) -> None:
         (16, "bad_value"),
         (17, "bad_json"),
     ]
-    assert [(r["id"], r["seq"], r["v"]) for r in everywhere(table, tmp_path)][:5] == [
+    assert [(r["id"], r["seq"], r["v"]) for r in everywhere(table, tmp_path)] == [
         (1, 11, "new"),
         (10, 1, table.read(where="id = 10")["v"][0]),
         (3, 10, "old"),
         (4, 10, "old"),
         (6, 10, "old"),
+        (9, 2, "b"),
     ]
-    assert table.read(where="id = 9")["v"].to_list() == ["b"]
-    assert len(table.read()) == 6
 
 
 def test_which_of_two_contradicting_records_stands_does_not_depend_on_arrival(

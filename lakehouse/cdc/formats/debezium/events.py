@@ -42,6 +42,7 @@ _MESSAGE: Final = frozenset(
     }
 )
 _DOCUMENT: Final = frozenset({"schema", "payload"})
+_ENVELOPE: Final = frozenset({"before", "after", "source"})
 _FLATTENED: Final = frozenset(
     {"__op", "__deleted", "__lsn", "__table", "__source_ts_ms", "__source_lsn", "__ts_ms"}
 )
@@ -147,7 +148,7 @@ class EventReader:
             return BROKEN_JSON if isinstance(payload, Broken) else _NOT_AN_EVENT
         named, _ = self._payload(key)
         key_fields = named if type(named) is dict else _EMPTY
-        if "op" in payload and ("source" in payload or "after" in payload or "before" in payload):
+        if "op" in payload and "__op" not in payload and not _ENVELOPE.isdisjoint(payload):
             return _enveloped(position, message, key_fields, payload, schema)
         if not payload:
             return _NOT_AN_EVENT

@@ -38,7 +38,7 @@ class DocumentReader:
             items: Documents (bytes or text) and objects.
 
         Returns:
-            The items, documents replaced by their values: None for an empty one, `Broken` where one is no
+            The items, documents replaced by their values: None for a blank one, `Broken` where one is no
             JSON. In an object ``{schema, payload}`` the schema can be a number; see `schema`.
         """
         found = set(map(type, items))
@@ -52,7 +52,7 @@ class DocumentReader:
         values: list[Json | Broken] = parse_json(documents)
         read = list(items)
         for place, data, value in zip(places, documents, values, strict=True):
-            read[place] = value if data else None
+            read[place] = None if isinstance(value, Broken) and not data.strip() else value
         return read
 
     def schema(self, schema: object) -> object:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import binascii
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Context, Decimal, InvalidOperation
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
@@ -14,7 +15,11 @@ from lakehouse.cdc.formats.values.decoded import BAD_VALUE, OUT_OF_RANGE, Decode
 from lakehouse.cdc.formats.values.numbers import NO_NUMBER
 from lakehouse.delta.datatypes import DecimalType
 
-_MAX_DIGITS = 38
+_MAX_DIGITS: Final = 38
+_MOST_DIGITS: Final = 200_000
+"""More than any database's numbers have: PostgreSQL allows 131 072 digits left of the dot."""
+
+_EXACT: Final = Context(prec=_MOST_DIGITS, Emax=999_999, Emin=-999_999)
 
 
 def decimals(values: Sequence[object], codec: Codec, target: DecimalType) -> Decoded:
@@ -66,8 +71,11 @@ def decimal_text(values: Sequence[object], codec: Codec) -> Decoded:
 
     def convert(value: object) -> str | None:
         if isinstance(value, str) and codec.text == "unscaled":
-            return plain(_exact(unscaled_number(value), codec.scale or 0))
-        number = _number(value)
+            number: Decimal | None = _exact(unscaled_number(value), codec.scale or 0)
+        else:
+            number = _number(value)
+        if number is not None and abs(number.adjusted()) > _MOST_DIGITS:
+            raise OutOfRangeError
         return None if number is None else plain(number)
 
     return by_value(values, convert, pl.String())
@@ -119,9 +127,7 @@ def plain(number: Decimal) -> str:
 
 
 def _exact(unscaled: int, scale: int) -> Decimal:
-    """Decimal of any number of digits; no rounding by a context."""
-    sign = 1 if unscaled < 0 else 0
-    return Decimal((sign, tuple(map(int, str(abs(unscaled)))), -scale))
+    return Decimal(unscaled).scaleb(-scale, _EXACT)
 
 
 def _number(value: object) -> Decimal | None:

@@ -21,6 +21,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Final
 
 import polars as pl
@@ -32,6 +33,8 @@ from lakehouse.cdc.formats.values.numbers import NOT_FINITE
 from lakehouse.delta.datatypes import DecimalType
 
 _EXACT_FLOAT: Final = 2**53
+_MISSING: Final = frozenset({"NAType", "NaTType"})
+_DEEPEST: Final = 32
 _LARGEST: Final = 2**1000
 _JSON_KINDS: Final = frozenset({bool, int, float, str, list, dict})
 _NUMBERS: Final = frozenset({int, float})
@@ -39,11 +42,12 @@ _PYTHON: Final = (dt.datetime, dt.date, dt.time, dt.timedelta, Decimal, bytes, s
 _WIDEST: Final = DecimalType(38, 0)
 
 
-def infer(values: Sequence[object]) -> pl.Series:
+def infer(values: Sequence[object], *, depth: int = 0) -> pl.Series:
     """Makes a column of values of unknown type.
 
     Args:
         values: JSON or Python values.
+        depth: How deep inside other values they are; what is more than 32 levels deep becomes text.
 
     Returns:
         The column; every value fits, at the price of becoming text where a column is mixed.
@@ -55,7 +59,7 @@ def infer(values: Sequence[object]) -> pl.Series:
     if not found:
         return pl.Series(values, dtype=pl.Null)
     if len(found) == 1:
-        return _uniform(values, next(iter(found)))
+        return _uniform(values, next(iter(found)), depth)
     if found == _NUMBERS:
         return _numbers(values)
     if found <= {int, float, str} and _only_special_text(values):
@@ -65,13 +69,11 @@ def infer(values: Sequence[object]) -> pl.Series:
     return _text(values)
 
 
-def _uniform(values: Sequence[object], kind: type) -> pl.Series:
+def _uniform(values: Sequence[object], kind: type, depth: int) -> pl.Series:
     if kind is int:
         return _whole(values)
-    if kind is list:
-        return list_series(values, infer)
-    if kind is dict:
-        return _struct(values)
+    if kind in (list, dict):
+        return _nested(values, kind, depth)
     if kind is Decimal:
         return _decimals(values)
     if kind is dt.datetime:
@@ -142,14 +144,14 @@ def _datetimes(values: Sequence[object]) -> pl.Series:
     return pl.Series(utc, dtype=pl.Datetime("us", "UTC"))
 
 
-def _struct(values: Sequence[object]) -> pl.Series:
-    names: dict[str, None] = {}
-    for value in values:
-        if isinstance(value, dict):
-            names.update(dict.fromkeys(map(str, value)))
-    if not names:
+def _nested(values: Sequence[object], kind: type, depth: int) -> pl.Series:
+    make = partial(infer, depth=depth + 1)
+    if depth >= _DEEPEST:
         return _text(values)
-    return struct_series(values, dict.fromkeys(names, infer))
+    if kind is list:
+        return list_series(values, make)
+    names = dict.fromkeys(str(name) for value in values if isinstance(value, dict) for name in value)
+    return struct_series(values, dict.fromkeys(names, make)) if names else _text(values)
 
 
 def _text(values: Sequence[object]) -> pl.Series:
@@ -168,8 +170,10 @@ def _plain(value: object) -> object:
         return list(value)
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
-    item = getattr(value, "item", None)
-    return _plain(item()) if callable(item) else str(value)
+    if type(value).__name__ in _MISSING:
+        return None
+    listed = getattr(value, "tolist", None)
+    return _plain(listed()) if callable(listed) else str(value)
 
 
 def _base(value: object) -> object:
