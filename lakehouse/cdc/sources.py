@@ -32,7 +32,7 @@ from lakehouse.cdc.changes import Rejected
 from lakehouse.cdc.csv_source import read_csv
 from lakehouse.cdc.documents import Broken, parse_json
 from lakehouse.cdc.records import Records, Tabular, as_items
-from lakehouse.errors import DataError, NotFoundError
+from lakehouse.errors import DataError, NotFoundError, UsageError
 
 STDIN: Final = "-"
 """The name that stands for standard input."""
@@ -59,7 +59,8 @@ def read_files(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) ->
 
     Raises:
         NotFoundError: A file is not there.
-        DataError: A file is of no known kind, can't be read, or its columns contradict another file's.
+        UsageError: A file's name does not say what kind it is.
+        DataError: A file can't be read, or its columns contradict another file's.
     """
     parts = [_read(path, stdin=stdin) for path in paths]
     if len(parts) == 1:
@@ -95,7 +96,7 @@ def _suffix(file: Path) -> str:
     named = file.with_suffix("") if file.suffix.lower() == _GZIP else file
     suffix = named.suffix.lower()
     if suffix not in EXTENSIONS or (suffix in COLUMNS and named != file):
-        raise DataError(
+        raise UsageError(
             f"what is in {file} can't be told from its name",
             advice=f"files end in {' '.join(EXTENSIONS)}; the text files also in .gz",
         )

@@ -1,40 +1,26 @@
 """What statistics and partition values promise about a file's rows, as values that can be compared.
 
-Delta protocol, section "Per-file Statistics". What other writers rounded or cut off is widened again here,
-so that a bound is never tighter than the rows: texts may be cut at any length, timestamps down to
-milliseconds, decimals to the digits of a float or to 64 bits. NaN lies outside of any bounds: comparisons
-that hold for NaN can't rely on them.
+Delta protocol, section "Per-file Statistics". What other writers rounded or cut off is widened again (see
+`lakehouse.delta.bound_values`), so that a bound is never tighter than the rows. NaN lies outside of any
+bounds: comparisons that hold for NaN can't rely on them.
 """
 
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal
-from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import Any
 
 import orjson
 import polars as pl
 
 from lakehouse.delta import column_mapping, partitions
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.schema import DataType, DecimalType, PrimitiveType, StructType, type_to_polars
+from lakehouse.delta.bound_values import Convert, convert, converters
+from lakehouse.delta.schema import DataType, StructType, type_to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
-
-_Convert: TypeAlias = Callable[[Any], Any]
-
-_LAST_CHARACTER: Final = "\U0010ffff"
-_MILLISECOND: Final = timedelta(milliseconds=1)
-_EXACT: Final = Context(prec=110)
-# A float holds this many decimal digits exactly; beyond, a bound may be this many floats away.
-_FLOAT_DIGITS: Final = 15
-_FLOAT_STEPS: Final = 4
-_CUT_OFF: Final = frozenset({Decimal(2**63 - 1), Decimal(-(2**63))})
 
 
 def min_name(column: str) -> str:
@@ -134,8 +120,8 @@ class _Wanted:
     physical: tuple[str, ...]
     type: DataType
     partition: bool
-    lower: _Convert
-    upper: _Convert
+    lower: Convert
+    upper: Convert
     low: list[Any]
     high: list[Any]
     nulls: list[int | None]
@@ -155,7 +141,7 @@ class _Wanted:
             item = inside.field(part)
             physical.append(item.physical_name if mapped else item.name)
             inside = item.type
-        lower, upper = _converters(inside)
+        lower, upper = converters(inside)
         partition = name in snapshot.metadata.partition_columns
         return cls(name, tuple(physical), inside, partition, lower, upper, [], [], [])
 
@@ -170,8 +156,8 @@ class _Wanted:
         loose = add.deletion_vector is not None or stats.get("tightBounds") is False
         known = isinstance(nulls, int) and (not loose or nulls in (0, rows))
         self.nulls.append(nulls if known else None)
-        self.low.append(_convert(self.lower, _at(stats.get("minValues"), self.physical)))
-        self.high.append(_convert(self.upper, _at(stats.get("maxValues"), self.physical)))
+        self.low.append(convert(self.lower, _at(stats.get("minValues"), self.physical)))
+        self.high.append(convert(self.upper, _at(stats.get("maxValues"), self.physical)))
 
     def series(self) -> list[pl.Series]:
         kind = type_to_polars(self.type)
@@ -209,100 +195,3 @@ def _at(tree: object, path: Sequence[str]) -> Any:
             return None
         tree = tree.get(name)
     return tree
-
-
-def _convert(convert: _Convert, value: Any) -> Any:
-    """The value, or None for one that does not fit: statistics are optional, so that loses nothing."""
-    if value is None:
-        return None
-    try:
-        return convert(value)
-    except (ValueError, TypeError, ArithmeticError):
-        return None
-
-
-def _converters(data_type: DataType) -> tuple[_Convert, _Convert]:
-    if isinstance(data_type, DecimalType):
-        return (
-            partial(_decimal_bound, kind=data_type, upper=False),
-            partial(_decimal_bound, kind=data_type, upper=True),
-        )
-    name = data_type.name if isinstance(data_type, PrimitiveType) else ""
-    return _CONVERTERS.get(name, (_nothing, _nothing))
-
-
-def _nothing(_: Any) -> None:
-    return None
-
-
-def _text(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(type(value))
-    return value
-
-
-def _boolean(value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(type(value))
-    return value
-
-
-def _finite(value: Any) -> float:
-    number = float(value)
-    if not math.isfinite(number):
-        raise ValueError(value)
-    return number
-
-
-def _date(value: Any) -> date:
-    return date.fromisoformat(value[:10])
-
-
-def _moment(value: Any) -> datetime:
-    moment = datetime.fromisoformat(value)
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def _local_moment(value: Any) -> datetime:
-    return datetime.fromisoformat(value).replace(tzinfo=None)
-
-
-def _decimal(value: Any) -> Decimal:
-    return Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-
-
-def _decimal_bound(value: Any, kind: DecimalType, *, upper: bool) -> Decimal:
-    number, step = _decimal(value), Decimal(1).scaleb(-kind.scale)
-    if kind.precision > _FLOAT_DIGITS:
-        # Some writers cut such bounds to what 64 bits hold, others compute them in floats.
-        if number in _CUT_OFF:
-            raise ValueError(value)
-        slack = Decimal(_FLOAT_STEPS * math.ulp(float(value)))
-        number = _EXACT.add(number, slack if upper else -slack)
-    number = number.quantize(step, rounding=ROUND_CEILING if upper else ROUND_FLOOR, context=_EXACT)
-    largest = Decimal(10**kind.precision - 1).scaleb(-kind.scale, context=_EXACT)
-    return max(-largest, min(largest, number))
-
-
-def _text_above(value: Any) -> str:
-    return _text(value) + _LAST_CHARACTER
-
-
-def _moment_above(value: Any) -> datetime:
-    return _moment(value) + _MILLISECOND
-
-
-def _local_moment_above(value: Any) -> datetime:
-    return _local_moment(value) + _MILLISECOND
-
-
-# For each type how its lower and its upper bound are read.
-_CONVERTERS: Final[Mapping[str, tuple[_Convert, _Convert]]] = {
-    **dict.fromkeys(("long", "integer", "short", "byte"), (math.floor, math.ceil)),
-    **dict.fromkeys(("float", "double"), (_finite, _finite)),
-    "string": (_text, _text_above),
-    "boolean": (_boolean, _boolean),
-    "date": (_date, _date),
-    "timestamp": (_moment, _moment_above),
-    "timestamp_ntz": (_local_moment, _local_moment_above),
-}

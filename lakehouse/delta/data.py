@@ -5,9 +5,10 @@ Reading is in `lakehouse.delta.scan`, writing in `lakehouse.delta.write`; all of
 
 from __future__ import annotations
 
+from lakehouse.delta.fitting import conform
 from lakehouse.delta.footers import read_footer, row_counts
 from lakehouse.delta.scan import drop_dead, read_rows_at, read_vectors, scan_file, scan_files, scan_table
-from lakehouse.delta.write import ROW_GROUP_ROWS, TARGET_BYTES, conform, partitioned, write_file, write_files
+from lakehouse.delta.write import ROW_GROUP_ROWS, TARGET_BYTES, partitioned, write_file, write_files
 
 __all__ = [
     "ROW_GROUP_ROWS",

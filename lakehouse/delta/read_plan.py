@@ -18,7 +18,7 @@ import pyarrow as pa
 from lakehouse.delta import column_mapping, footers
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.column_mapping import Mode
-from lakehouse.delta.datatypes import TYPE_CHANGES
+from lakehouse.delta.datatypes import TYPE_CHANGES, VARIANT
 from lakehouse.delta.exact import column
 from lakehouse.delta.schema import ArrayType, DataType, MapType, StructField, StructType, type_to_polars, walk
 from lakehouse.delta.snapshot import Snapshot
@@ -60,9 +60,12 @@ def needs_footer(fields: Sequence[StructField], mapping: Mode) -> bool:
         mapping: How the table maps its columns.
 
     Returns:
-        True where columns go by id, or a type was changed.
+        True where columns go by id, a type was changed, or there are variants, which some writers mark as such
+        in the file and others don't.
     """
-    return mapping == "id" or any(_type_changed(item) for item in fields)
+    if mapping == "id" or any(_type_changed(item) for item in fields):
+        return True
+    return any(kind == VARIANT for item in fields for kind in walk(item.type))
 
 
 def plan_by_name(fields: Sequence[StructField], mapping: Mode) -> list[ColumnSource]:
@@ -179,6 +182,8 @@ def shape(value: pl.Expr, have: pl.DataType, want: DataType, names: NamesIn) -> 
         The value in the Polars type of ``want``; itself where nothing is to be done.
     """
     wanted = type_to_polars(want)
+    if isinstance(have, pl.BaseExtension):
+        value, have = value.ext.storage(), _instance(have.ext_storage())
     if have == wanted:
         return value
     match want:

@@ -19,19 +19,17 @@ import polars as pl
 from lakehouse.delta import column_mapping, partitions, paths, stats
 from lakehouse.delta.actions import AddFile, Metadata
 from lakehouse.delta.exact import column
+from lakehouse.delta.fitting import conform, conform_column, file_type
 from lakehouse.delta.read_plan import shape
 from lakehouse.delta.schema import (
     ArrayType,
     DataType,
     MapType,
-    PrimitiveType,
     StructField,
     StructType,
-    type_string,
-    type_to_polars,
     walk,
 )
-from lakehouse.errors import DataError, LakehouseError, UnsupportedFeatureError, UsageError
+from lakehouse.errors import LakehouseError, UsageError
 from lakehouse.storage import Storage
 
 ROW_GROUP_ROWS: Final = 128 * 1024
@@ -184,74 +182,6 @@ def partitioned(frame: pl.DataFrame, columns: Sequence[str]) -> Iterator[tuple[d
         yield dict(zip(columns, values, strict=True)), part
 
 
-def conform(frame: pl.DataFrame, schema: StructType) -> pl.DataFrame:
-    """Bring rows into exactly a schema's types.
-
-    Args:
-        frame: The rows, under display names.
-        schema: The columns wanted; those of the type ``void`` are left out, as files don't hold them.
-
-    Returns:
-        The columns in the schema's order; maps as Polars' maps. Columns of the frame that are not wanted
-        are left out.
-
-    Raises:
-        DataError: A value does not fit its column, or is null where it must not be.
-        UnsupportedFeatureError: A column's type can't be written.
-    """
-    columns = []
-    for item in schema.fields:
-        if item.type == PrimitiveType("void"):
-            continue
-        values = _conform_column(frame, item)
-        if not item.nullable and values.null_count():
-            raise DataError(
-                f"column {item.name!r} must not be null, and is in {values.null_count()} of "
-                f"{frame.height} rows",
-                advice="give it a value, or allow nulls in the table's schema",
-            )
-        columns.append(values)
-    return pl.DataFrame(columns, height=frame.height)
-
-
-def _conform_column(frame: pl.DataFrame, item: StructField) -> pl.Series:
-    wanted = _file_type(item.type, item.name)
-    if item.name not in frame.columns:
-        return pl.Series(item.name, [None], dtype=wanted).new_from_index(0, frame.height)
-    values = frame[item.name]
-    if values.dtype == wanted:
-        return values
-    # The cause of a failure is not kept: its message shows values.
-    with contextlib.suppress(pl.exceptions.PolarsError):
-        fitting = values.cast(wanted)
-        # Polars cuts off fractions without a word.
-        if fitting.cast(values.dtype).equals(values):
-            return fitting
-    raise DataError(
-        f"column {item.name!r} has values that don't fit its type {type_string(item.type)}",
-        advice="correct them, or widen the column's type",
-    )
-
-
-def _file_type(data_type: DataType, column: str) -> pl.DataType:
-    """The Polars type that becomes the right Parquet: as the table's, but maps are maps."""
-    match data_type:
-        case StructType(fields):
-            return pl.Struct({item.name: _file_type(item.type, column) for item in fields})
-        case ArrayType(element, _):
-            return pl.List(_file_type(element, column))
-        case MapType(key, value, _):
-            return pl.Map(_file_type(key, column), _file_type(value, column))
-        case PrimitiveType("void" | "variant" as name):
-            raise UnsupportedFeatureError(
-                f"column {column!r} has or contains the type {name}, which can't be written",
-                features=(name,),
-                advice="write this table with an engine that knows the type",
-            )
-        case _:
-            return type_to_polars(data_type)
-
-
 def _parquet(
     rows: pl.DataFrame, schema: StructType, *, mapping: column_mapping.Mode, codec: _Codec
 ) -> memoryview:
@@ -278,7 +208,7 @@ def _physical(rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
         if any(isinstance(kind, StructType) for kind in walk(item.type)):
             target = _with_display_names(item.type)
             value = shape(value, rows.schema[item.name], target, _display_name)
-            value = value.cast(_file_type(target, item.name))
+            value = value.cast(file_type(target, item.name))
         columns.append(value.alias(item.physical_name))
     return rows.select(columns)
 
@@ -324,4 +254,4 @@ def _partition_texts(
 
 def _with_columns(frame: pl.DataFrame, columns: Sequence[str], schema: StructType) -> pl.DataFrame:
     """The partition columns in their types, so that equal values are one partition."""
-    return frame.with_columns([_conform_column(frame, schema.field(name)) for name in columns])
+    return frame.with_columns([conform_column(frame, schema.field(name)) for name in columns])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -20,7 +21,7 @@ from lakehouse.delta.data import scan_files, write_files
 from lakehouse.delta.features import ensure_writable
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import ConflictError
+from lakehouse.errors import ConflictError, LakehouseError
 from lakehouse.storage import Storage
 
 TARGET_SIZE: Final = 128 * 1024 * 1024
@@ -215,17 +216,34 @@ def compact(
 
 def _rewrite(storage: Storage, snapshot: Snapshot, plan: CompactPlan) -> list[AddFile]:
     added: list[AddFile] = []
-    for group in plan.groups:
-        rows = scan_files(storage, snapshot, group.files).collect(engine="streaming")
-        written = write_files(
-            storage,
-            rows,
-            schema=snapshot.schema,
-            metadata=snapshot.metadata,
-            target_bytes=target_size(snapshot),
-        )
-        added += [replace(add, data_change=False) for add in written]
+    try:
+        for group in plan.groups:
+            rows = scan_files(storage, snapshot, group.files).collect(engine="streaming")
+            written = write_files(
+                storage,
+                rows,
+                schema=snapshot.schema,
+                metadata=snapshot.metadata,
+                target_bytes=target_size(snapshot),
+            )
+            added += [replace(add, data_change=False) for add in written]
+    except BaseException:
+        _clean_up(storage, added)
+        raise
     return added
+
+
+def _clean_up(storage: Storage, added: Sequence[AddFile]) -> None:
+    """Takes away what was written in vain; what stays is an orphan for vacuum."""
+    with suppress(LakehouseError):
+        storage.delete([path for add in added if (path := add.relative_path(storage.url)) is not None])
+
+
+def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
+    """Sees to checkpoints. The compaction is done, whatever fails now."""
+    with suppress(LakehouseError):
+        after = load_snapshot(storage, base=base)
+        checkpoint_if_due(storage, version, after.metadata, last=after.checkpoint_version)
 
 
 def _commit(
@@ -255,11 +273,10 @@ def _commit(
             now_ms=lambda moment=now_ms: moment,  # type: ignore[misc]
         )
         if isinstance(outcome, Committed):
-            after = load_snapshot(storage, base=base)
-            checkpoint_if_due(storage, outcome.version, after.metadata, last=after.checkpoint_version)
+            _look_after(storage, base, outcome.version)
             return outcome.version
         base = load_snapshot(storage, base=base)
         same_table = base.metadata == snapshot.metadata and base.protocol == snapshot.protocol
         if not same_table or any(base.files.get(add.path) != add for add in old):
-            storage.delete([path for add in added if (path := add.relative_path(storage.url)) is not None])
+            _clean_up(storage, added)
             return None

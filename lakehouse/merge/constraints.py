@@ -1,25 +1,45 @@
 """Holds the table's own rules on its rows: not-null columns, check constraints, invariants.
 
-Delta protocol, sections "Column Invariants" and "Check Constraints". A row that breaks a rule is taken out
-of the batch and reported; the others live on.
+Delta protocol, sections "Column Invariants" and "CHECK Constraints": the condition must be true for every
+row, so null breaks it. A row that breaks a rule is taken out of the batch and reported; the others live on.
+
+Rows that state all that a rule asks for are judged before anything is read (`reject_violations`). Of partial
+rows only the outcome can be judged, which has what is stored in it (`find_violations`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
-import orjson
 import polars as pl
 
 from lakehouse.cdc.changes import OP, ORDINAL, UPSERT, ChangeBatch, Misfit, absence
-from lakehouse.delta.schema import StructType
+from lakehouse.cdc.order import Collapsed
+from lakehouse.delta.schema import StructType, to_polars
 from lakehouse.errors import UnsupportedFeatureError
+from lakehouse.merge.plan import MergePlan
 
 _CHECK = "delta.constraints."
-_INVARIANT = "delta.invariants"
+_BREAKS = "__breaks"
 
 
-def check_constraints(schema: StructType, configuration: Mapping[str, str]) -> dict[str, pl.Expr]:
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A rule on the rows of a table.
+
+    Args:
+        columns: The columns that it looks at.
+        holds: True for rows that meet it.
+        misfit: Why a row that does not is rejected.
+    """
+
+    columns: tuple[str, ...]
+    holds: pl.Expr
+    misfit: Misfit
+
+
+def rules_of(schema: StructType, configuration: Mapping[str, str]) -> tuple[Rule, ...]:
     """The rules that rows of a table must meet: pure.
 
     Args:
@@ -27,55 +47,114 @@ def check_constraints(schema: StructType, configuration: Mapping[str, str]) -> d
         configuration: The table's properties.
 
     Returns:
-        By name, an expression that is true, or null, for rows that meet the rule.
+        The not-null columns first, then the conditions.
 
     Raises:
-        UnsupportedFeatureError: A rule is written in SQL that can't be evaluated here.
+        UnsupportedFeatureError: A condition is written in SQL that can't be evaluated here, or a column is
+            computed from others.
     """
+    generated = [field.name for field in schema.fields if field.generation_expression is not None]
+    if generated:
+        raise UnsupportedFeatureError(
+            f"the table's columns {', '.join(generated)} are generated from others, which is not done here",
+            features=("generatedColumns",),
+            advice="write to this table with the engine that made them",
+        )
+    rules = [
+        Rule((name,), pl.col(name).is_not_null(), Misfit("not_null", f"column {name} must not be null"))
+        for name in (field.name for field in schema.fields if not field.nullable)
+    ]
     texts = {key.removeprefix(_CHECK): text for key, text in configuration.items() if key.startswith(_CHECK)}
-    for field in schema.fields:
-        raw = field.metadata.get(_INVARIANT)
-        if isinstance(raw, str):
-            texts[f"invariant of {field.name}"] = orjson.loads(raw)["expression"]["expression"]
-    return {name: _expression(name, text) for name, text in texts.items()}
+    texts |= {f"on {field.name}": field.invariant for field in schema.fields if field.invariant is not None}
+    return (*rules, *(_condition(name, text, schema) for name, text in texts.items()))
 
 
-def reject_violations(
-    batch: ChangeBatch, *, schema: StructType, configuration: Mapping[str, str]
-) -> ChangeBatch:
+def reject_violations(batch: ChangeBatch, rules: Sequence[Rule]) -> ChangeBatch:
     """Takes the rows that break a rule out of a batch.
 
     Args:
         batch: Conformed to the schema.
-        schema: The table's schema.
-        configuration: The table's properties.
+        rules: The table's rules.
 
     Returns:
-        The batch without them; they are among its ``rejected``. A rule over columns that a partial row does
-        not state is judged with what the row states.
+        The batch without them; they are among its ``rejected``. Rows that do not state all that a rule looks
+        at are not judged by it.
     """
-    misfits: dict[int, Misfit] = {}
+    if not rules:
+        return batch
     upserts = batch.frame.filter(pl.col(OP) == UPSERT)
-    for field in schema.fields:
-        if field.nullable or field.name not in upserts.columns:
+    misfits: dict[int, Misfit] = {}
+    for rule in rules:
+        if not set(rule.columns) <= set(upserts.columns):
             continue
-        stated = ~pl.col(absence(field.name)) if absence(field.name) in upserts.columns else pl.lit(True)
-        for ordinal in upserts.filter(pl.col(field.name).is_null() & stated)[ORDINAL]:
-            misfits.setdefault(ordinal, Misfit("not_null", f"column {field.name} must not be null"))
-    for name, expression in check_constraints(schema, configuration).items():
-        if not set(expression.meta.root_names()) <= set(upserts.columns):
-            continue
-        for ordinal in upserts.filter(~expression)[ORDINAL]:
-            misfits.setdefault(ordinal, Misfit("constraint", f"the table's constraint {name} does not hold"))
+        flags = [absence(name) for name in rule.columns if absence(name) in upserts.columns]
+        stated = upserts.filter(~pl.any_horizontal(pl.lit(value=False), *flags))
+        for ordinal in stated.filter(_breaks(stated, rule))[ORDINAL]:
+            misfits.setdefault(ordinal, rule.misfit)
     return batch.reject(misfits)
 
 
-def _expression(name: str, text: str) -> pl.Expr:
+def find_violations(
+    plan: MergePlan, collapsed: Collapsed, rules: Sequence[Rule], *, schema: StructType
+) -> dict[int, Misfit]:
+    """Finds the records that would make a row which breaks a rule.
+
+    Args:
+        plan: What the batch would do.
+        collapsed: The final changes that the plan was made for.
+        rules: The table's rules.
+        schema: The table's schema after the merge.
+
+    Returns:
+        Why, by the ordinal of the record: the last one of the row's key, or the truncate that took cells
+        from it.
+    """
+    if not rules or plan.rows.is_empty():
+        return {}
+    types = to_polars(schema)
+    missing = [pl.lit(None, dtype=types[name]).alias(name) for name in schema.names if name not in plan.rows]
+    rows = plan.rows.with_columns(missing)
+    records = collapsed.frame.select(*collapsed.key, ORDINAL)
+    found: dict[int, Misfit] = {}
+    for rule in rules:
+        broken = rows.filter(_breaks(rows, rule)).select(collapsed.key)
+        for ordinal in _ordinals(broken, records, collapsed):
+            found.setdefault(ordinal, rule.misfit)
+    return found
+
+
+def _ordinals(broken: pl.DataFrame, records: pl.DataFrame, collapsed: Collapsed) -> Iterator[int]:
+    for ordinal in broken.join(records, on=list(collapsed.key), how="left")[ORDINAL]:
+        if ordinal is not None:
+            yield ordinal
+        elif collapsed.truncate is not None:
+            yield collapsed.truncate.ordinal
+
+
+def _breaks(rows: pl.DataFrame, rule: Rule) -> pl.Series:
     try:
-        return pl.sql_expr(text)
-    except pl.exceptions.PolarsError as error:
-        raise UnsupportedFeatureError(
-            f"the table's constraint {name} can't be evaluated here",
-            features=("checkConstraints",),
-            advice="write to this table with the engine that made the constraint",
-        ) from error
+        return rows.select((~rule.holds.fill_null(value=False)).alias(_BREAKS))[_BREAKS]
+    except pl.exceptions.PolarsError:
+        # The cause is not kept: its message can show values.
+        raise _unknown(rule.misfit.detail) from None
+
+
+def _condition(name: str, text: str, schema: StructType) -> Rule:
+    misfit = Misfit("constraint", f"the table's constraint {name} does not hold")
+    try:
+        holds = pl.sql_expr(text)
+    except pl.exceptions.PolarsError:
+        raise _unknown(f"the table's constraint {name}") from None
+    columns = tuple(dict.fromkeys(holds.meta.root_names()))
+    # Other engines don't mind the case of names; a condition on no known column would hold for nothing.
+    if not columns or any(column not in schema for column in columns):
+        raise _unknown(f"the table's constraint {name}")
+    return Rule(columns, holds, misfit)
+
+
+def _unknown(what: str) -> UnsupportedFeatureError:
+    return UnsupportedFeatureError(
+        f"{what}: the condition can't be evaluated here",
+        features=("checkConstraints",),
+        advice="write to this table with the engine that made the constraint",
+    )

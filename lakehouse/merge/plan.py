@@ -285,13 +285,16 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     key, sequence = list(view.collapsed.key), view.collapsed.sequence
     columns = list(view.snapshot.schema.names)
     numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
-    newest = verdicts.newest_per_change(
-        known.located.join(numbers, on=CHANGE, how="semi"), sequence=sequence
-    ).select(CHANGE, FILE, POSITION)
+    found = known.located.join(numbers, on=CHANGE, how="semi").select(CHANGE, FILE, POSITION)
     rows = stored_rows(
-        view.storage, view.snapshot, view.files, newest.select(FILE, POSITION), columns=columns
+        view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns
     )
-    rows = newest.join(rows, on=[FILE, POSITION]).drop(FILE, POSITION)
+    rows = found.join(rows, on=[FILE, POSITION])
+    if rows[CHANGE].n_unique() != rows.height:
+        # A key that is stored more than once; the sequence columns have not always been located.
+        rows = rows.sort([*(name for name in sequence if name in columns), FILE, POSITION])
+        rows = rows.unique(subset=[CHANGE], keep="last", maintain_order=True)
+    rows = rows.drop(FILE, POSITION)
     if known.mark is not None and view.has_cells:
         left = truncate_cells(rows.drop(CHANGE), known.mark, key=key).frame
         rows = left.select(columns).with_columns(rows[CHANGE])

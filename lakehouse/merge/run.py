@@ -14,7 +14,6 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.order import Collapsed, collapse
-from lakehouse.cdc.records import Tabular
 from lakehouse.delta import protocols
 from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
@@ -30,7 +29,7 @@ from lakehouse.errors import (
     RefusedError,
     UsageError,
 )
-from lakehouse.merge.constraints import reject_violations
+from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count
 from lakehouse.merge.feed import write_feed
 from lakehouse.merge.files import FileChanges, FileWriter
@@ -155,13 +154,14 @@ def _try_once(
     timer: Timer,
 ) -> tuple[MergeResult, Snapshot | None] | None:
     """One try on one version. None where another writer took the next version first."""
+    if snapshot is not None:
+        ensure_readable(snapshot)
+        ensure_writable(snapshot)
     with timer.phase("order"):
         conformed, collapsed = _prepare(target, batch, snapshot)
     if snapshot is None:
         return _on_nothing(target, conformed, collapsed, timer), None
-    ensure_readable(snapshot)
-    ensure_writable(snapshot)
-    plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
+    conformed, collapsed, plan = _plan(target, snapshot, conformed, collapsed, timer=timer)
     counts = count(conformed.batch, collapsed, plan)
     idle = plan.changes_nothing and offset is None
     if dry_run or idle:
@@ -189,12 +189,21 @@ def _try_once(
         _clean_up(target.storage, written)
         return None
     with timer.phase("commit"):
-        after = load_snapshot(target.storage, base=snapshot)
-        checkpoint_if_due(target.storage, outcome.version, after.metadata, last=after.checkpoint_version)
+        after = _look_after(target, snapshot, outcome)
     result = _result(
         target, conformed, counts, version=outcome.version, written=written, attempts=attempt, timer=timer
     )
     return result, after
+
+
+def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Snapshot:
+    """Reads the version just made, and sees to checkpoints. The merge is done, whatever fails now."""
+    try:
+        after = load_snapshot(target.storage, base=snapshot)
+    except LakehouseError:
+        return snapshot
+    checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
+    return after
 
 
 def _prepare(
@@ -207,12 +216,28 @@ def _prepare(
         schema=_visible(snapshot.schema) if snapshot is not None else None,
         declared=declared_schema(declared) if declared else None,
         policy=target.config.changes.schema_policy,
-        textual=isinstance(batch.origin, Tabular) and batch.origin.untyped,
         table=target.name,
     )
-    configuration = snapshot.configuration if snapshot is not None else {}
-    checked = reject_violations(conformed.batch, schema=conformed.schema, configuration=configuration)
+    checked = reject_violations(conformed.batch, rules_of(conformed.schema, _configuration(snapshot)))
     return replace(conformed, batch=checked), collapse(checked)
+
+
+def _plan(
+    target: MergeTarget, snapshot: Snapshot, conformed: Conformed, collapsed: Collapsed, *, timer: Timer
+) -> tuple[Conformed, Collapsed, MergePlan]:
+    """Plans until no row would break a rule of the table: records that make one are rejected on the way."""
+    rules = rules_of(conformed.schema, _configuration(snapshot))
+    while True:
+        plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
+        misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
+        if not misfits:
+            return conformed, collapsed, plan
+        conformed = replace(conformed, batch=conformed.batch.reject(misfits))
+        collapsed = collapse(conformed.batch)
+
+
+def _configuration(snapshot: Snapshot | None) -> Mapping[str, str]:
+    return snapshot.configuration if snapshot is not None else {}
 
 
 def _visible(schema: StructType) -> StructType:

@@ -63,7 +63,8 @@ def settings_of(
     Args:
         config: The table's section of the config file.
         source_table: The table whose changes are taken from a stream of several.
-        stored: The table's schema, where there is one: it tells the types of columns that the config does not.
+        stored: The table's schema, where there is one: it tells the types of columns that the config
+            does not.
 
     Returns:
         The settings.

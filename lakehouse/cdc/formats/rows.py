@@ -7,8 +7,10 @@ Beside the columns of the table a row may have
 - ``_sequence``: orders the changes of a key, unless the config names columns for that (then it is left out).
 
 A column that a dict lacks is absent in that row; a column that an Arrow table lacks is absent in all of
-them. Blank lines and records that are None are ignored. Of a delete only key and sequence count, of a truncate only the sequence. Arrow columns keep their
-types; values of dicts become the declared types of the config, or what
+them. Of a delete only key and sequence count, of a truncate only the sequence. Blank lines and records
+that are None are ignored.
+
+Arrow columns keep their types; values of dicts become the declared types of the config, or what
 `lakehouse.cdc.formats.values.infer` makes of them. Text in a column that is declared as another type is read
 as that: base64 for binary, ISO 8601 for dates and timestamps; numbers there count days and microseconds.
 ``encodings`` says where it is otherwise.
@@ -168,9 +170,10 @@ def _parsed(records: Records) -> list[object]:
     items: list[object] = list(records.items)
     raw = {place: text for place, item in enumerate(items) if (text := as_document(item)) is not None}
     for (place, text), value in zip(raw.items(), parse_json(list(raw.values())), strict=True):
-        items[place] = value if text.strip() else None
-        if value is None:
-            items[place] = BROKEN  # the word null is JSON, but no row
+        if not text.strip():
+            items[place] = None
+        else:
+            items[place] = () if value is None else value  # the word null is JSON, but no row
     return items
 
 

@@ -29,7 +29,19 @@ COLUMNS = (
     "t:timestamp,n:timestamp_ntz,dec:decimal(12,4),wide:decimal(38,10),"
     "l:array<struct<x:int,y:string>>,st:struct<a:long,b:struct<c:string>>"
 )
-ODD_TEXTS = ["plain", "a b", "x/y", "100%", "a=b&c#d?", "[e]{f}^", "ü-é", "it's \"q\"", "a:b*c\\d", "+1", "~.$,;@!"]
+ODD_TEXTS = [
+    "plain",
+    "a b",
+    "x/y",
+    "100%",
+    "a=b&c#d?",
+    "[e]{f}^",
+    "ü-é",
+    'it\'s "q"',
+    "a:b*c\\d",
+    "+1",
+    "~.$,;@!",
+]
 
 
 def frame(rows: int, *, start: int = 0) -> pl.DataFrame:
@@ -128,13 +140,18 @@ class TestWeWrite:
         by_zoneless = pl.col("n") > last.replace(microsecond=999_998, tzinfo=None)
         assert by_polars(table).filter(by_zoneless).collect()["id"].to_list() == [1]
 
-    @pytest.mark.parametrize("kind", ["string", "long", "date", "timestamp", "timestamp_ntz", "boolean", "decimal(6,2)"])
+    @pytest.mark.parametrize(
+        "kind", ["string", "long", "date", "timestamp", "timestamp_ntz", "boolean", "decimal(6,2)"]
+    )
     def test_partitions_of_every_type(self, table: HandMade, kind: str) -> None:
         values: dict[str, list[Any]] = {
             "string": ODD_TEXTS,
             "long": [-5, 0, 2**62],
             "date": [dt.date(1999, 12, 31)],
-            "timestamp": [dt.datetime(2024, 1, 1, 1, 2, 3, 456_789, tzinfo=UTC), dt.datetime(2024, 1, 1, tzinfo=UTC)],
+            "timestamp": [
+                dt.datetime(2024, 1, 1, 1, 2, 3, 456_789, tzinfo=UTC),
+                dt.datetime(2024, 1, 1, tzinfo=UTC),
+            ],
             "timestamp_ntz": [dt.datetime(2024, 1, 1, 1, 2, 3, 456_789, tzinfo=UTC).replace(tzinfo=None)],
             "boolean": [True, False],
             "decimal(6,2)": [Decimal("1.50"), Decimal("-20.00")],

@@ -52,15 +52,23 @@ def test_rows_come_back(remote: HandMade) -> None:
     assert remote.rows().sort("id").equals(expected)
 
 
-def test_delta_rs_and_polars_read_the_same(real_bucket: Storage) -> None:
+def test_delta_rs_reads_the_same(real_bucket: Storage) -> None:
     remote = fill(HandMade(real_bucket.child("orders")))
-    options = remote.storage.library_options()
-    table = DeltaTable(remote.storage.url, storage_options=options)
+    table = DeltaTable(remote.storage.url, storage_options=remote.storage.library_options())
     found = pl.DataFrame(QueryBuilder().register("t", table).execute("select * from t").read_all())
     ours = remote.rows().sort("id")
     assert found.sort("id").cast(dict(ours.schema)).equals(ours)  # type: ignore[arg-type]
-    by_polars = pl.scan_delta(remote.storage.url, storage_options=options).collect()
-    assert by_polars.sort("id").equals(ours)
+
+
+def test_polars_reads_the_same(real_bucket: Storage) -> None:
+    table = HandMade(real_bucket.child("orders"))
+    table.create("id:long,p:string", partition_by=["p"])
+    table.append(pl.DataFrame({"id": range(7), "p": PARTITIONS}))
+    (plain,) = table.append(pl.DataFrame({"id": [100, 101], "p": ["plain", "plain"]}))
+    table.mark({plain.path: BitMap64([0])})
+    options = table.storage.library_options()
+    found = pl.scan_delta(table.storage.url, storage_options=options).collect()
+    assert found.sort("id").equals(table.rows().sort("id"))
 
 
 def test_positions_and_single_rows(remote: HandMade) -> None:

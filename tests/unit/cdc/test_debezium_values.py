@@ -172,7 +172,7 @@ def test_what_a_schema_says(
         (field("bytes"), 5, "bad_value"),
         (DECIMAL, "1.50", "bad_value"),
         (DECIMAL, "AJY", "bad_value"),
-        (DECIMAL, base64.b64encode((10**10).to_bytes(8, "big")).decode(), "out_of_range"),
+        (DECIMAL, base64.b64encode((10**38).to_bytes(17, "big")).decode(), "out_of_range"),
         (VARIABLE, {"value": "AA=="}, "bad_value"),
         (VARIABLE, True, "bad_value"),
         (VARIABLE, {"scale": -999999, "value": "AQ=="}, "out_of_range"),
@@ -181,6 +181,7 @@ def test_what_a_schema_says(
         (field("string", f"{TIME}IsoTimestamp"), "+12345-03-15T00:00:00Z", "out_of_range"),
         (field("string", f"{TIME}ZonedTimestamp"), "2024-02-30T00:00:00Z", "bad_value"),
         (field("int32", f"{TIME}Date"), 2932897, "out_of_range"),
+        (field("int32", f"{TIME}Date"), MICROS, "out_of_range"),
         (field("string", f"{TIME}IsoDate"), "soon", "bad_value"),
         (field("int64", f"{TIME}MicroTime"), 2**62, "out_of_range"),
         (field("array", items=field("int32")), [1, "x"], "bad_value"),
@@ -271,6 +272,28 @@ def test_what_the_config_says(
 
     assert batch.frame["x"].to_list() == [result]
     assert batch.rejected == ()
+
+
+@pytest.mark.parametrize(
+    ("values", "declared", "dtype"),
+    [
+        (["1.5", "1.555"], "decimal(5,2)", pl.Decimal(6, 3)),
+        (["1.5", 12345.6], "decimal(5,2)", pl.Decimal(7, 2)),
+        (["1.5", "1.50000"], "decimal(5,2)", pl.Decimal(5, 2)),
+        ([0.5, 1e300], "float", pl.Float64()),
+        (["2026-01-02", "2026-01-02T03:04:05Z"], "date", pl.Datetime("us")),
+        ([1, 2**40], "integer", pl.Int64()),
+    ],
+)
+def test_values_that_need_a_wider_column_show_it(
+    values: list[object], declared: str, dtype: pl.DataType
+) -> None:
+    codec = codec_of(parse_type(declared))
+
+    decoded = decode(values, codec)
+
+    assert (decoded.series.dtype, decoded.misfits) == (dtype, {})
+    assert decoded.series.null_count() == 0
 
 
 def test_a_decimal_in_the_wrong_mode_is_rejected_and_not_misread() -> None:

@@ -15,7 +15,7 @@ from lakehouse.cdc.changes import ORDINAL, ChangeBatch, absence
 from lakehouse.cdc.formats import Settings, normalize
 from lakehouse.cdc.sources import read_files
 from lakehouse.delta.type_names import parse_type
-from lakehouse.errors import DataError, NotFoundError
+from lakehouse.errors import DataError, NotFoundError, UsageError
 
 FRAME = pl.DataFrame({"id": [1, 2], "name": ["a", None]})
 
@@ -265,7 +265,7 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.txt", "a", "a.parquet.gz", "a.gz"])
 def test_a_file_of_unknown_kind(tmp_path: Path, name: str) -> None:
-    with pytest.raises(DataError, match="can't be told from its name"):
+    with pytest.raises(UsageError, match="can't be told from its name"):
         read(write(tmp_path, name, b"x"))
 
 

@@ -1,6 +1,6 @@
 """What a Debezium record is: the layers around it taken off, its parts apart.
 
-A record can be the envelope itself (``before``, after``, ``op``, ``source``), wrapped in ``{schema,
+A record can be the envelope itself (``before``, ``after``, ``op``, ``source``), wrapped in ``{schema,
 payload}`` (Kafka Connect's JSON converter with schemas), inside a message of ``{key, value, headers, ...}``,
 or the flattened form that ``ExtractNewRecordState`` makes (the row's fields with ``__op``, ``__deleted``,
 ``__lsn`` and the like). Each layer can be an object or JSON that is yet to be read.

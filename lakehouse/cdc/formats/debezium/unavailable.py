@@ -5,8 +5,9 @@ place, in the shape of the column: the text itself, its bytes (base64, or hex), 
 numbers, one element in an array of texts, one entry in a map. Such a cell is absent: what is stored stays.
 
 The text can also be a real value. A snapshot reads values as they are, so in ``r`` it is always one. The
-insert of a row holds all its values too, but the second half of a key change is written as an insert and
-can hold the placeholder: ``c`` is taken at its word where it is the first change of its transaction (then
+insert of a row holds all its values too, but the second half of a key change is written as one and
+can hold the placeholder (the new row then has null there: the value is under the old key, in a row that
+is gone). So ``c`` is taken at its word where it is the first change of its transaction (then
 it can't be a second half) or has headers that name no old key, and its placeholders count everywhere else.
 """
 

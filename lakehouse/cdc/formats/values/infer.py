@@ -33,7 +33,7 @@ from lakehouse.cdc.formats.values.numbers import NOT_FINITE
 from lakehouse.delta.datatypes import DecimalType
 
 _EXACT_FLOAT: Final = 2**53
-_MISSING: Final = frozenset({"NAType", "NaTType"})
+_MISSING: Final = frozenset({"NoneType", "NAType", "NaTType"})
 _DEEPEST: Final = 32
 _LARGEST: Final = 2**1000
 _JSON_KINDS: Final = frozenset({bool, int, float, str, list, dict})
@@ -160,9 +160,9 @@ def _text(values: Sequence[object]) -> pl.Series:
 
 def _plain(value: object) -> object:
     """A value of some library's type as a plain Python value."""
-    if value is None or type(value) in _JSON_KINDS:
-        return value
-    if isinstance(value, _PYTHON):
+    if type(value).__name__ in _MISSING:
+        return None
+    if type(value) in _JSON_KINDS or isinstance(value, _PYTHON):
         return _base(value)
     if isinstance(value, Mapping):
         return dict(value)
@@ -170,9 +170,7 @@ def _plain(value: object) -> object:
         return list(value)
     if isinstance(value, (bytearray, memoryview)):
         return bytes(value)
-    if type(value).__name__ in _MISSING:
-        return None
-    listed = getattr(value, "tolist", None)
+    listed = getattr(value, "tolist", None)  # numpy's scalars and arrays
     return _plain(listed()) if callable(listed) else str(value)
 
 

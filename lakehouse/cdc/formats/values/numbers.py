@@ -102,11 +102,15 @@ def floating_numbers(values: Sequence[object], target: PrimitiveType) -> Decoded
         target: ``double`` or ``float``.
 
     Returns:
-        Float64 or Float32.
+        The target's type, rounded to it as JSON's decimal digits are; Float64 where a number is too
+        large for 32 bits.
     """
     dtype = type_to_polars(target)
     decoded = _vectorised(values, float, pl.Float64()) or by_value(values, _floating, pl.Float64())
-    return Decoded(decoded.series.cast(dtype), decoded.misfits)
+    narrow = decoded.series.cast(dtype)
+    if narrow.is_infinite().sum() > decoded.series.is_infinite().sum():
+        return decoded
+    return Decoded(narrow, decoded.misfits)
 
 
 def _floating(value: object) -> float:

@@ -24,7 +24,7 @@ from lakehouse.cdc.formats.values.decoded import (
     kinds,
     null_misfits,
 )
-from lakehouse.delta.datatypes import DATE, TIMESTAMP, DataType
+from lakehouse.delta.datatypes import DATE, TIMESTAMP, TIMESTAMP_NTZ, DataType
 
 _DAY_US: Final = 86_400_000_000
 _PER_UNIT: Final[dict[Unit, tuple[int, int]]] = {
@@ -45,6 +45,8 @@ _DATE: Final = r"^([+-]?\d{4,}-\d{2}-\d{2})(?:[Zz]|[+-]\d{2}:\d{2})$"
 _YEAR: Final = re.compile(r"([+-]?)(\d{4,})-\d\d-\d\d")
 _TIME: Final = r"^(-?\d{2,}):(\d{2})(?::(\d{2})(?:\.(\d{1,9}))?)?(?:[Zz]|[+-]\d{2}(?::?\d{2})?)?$"
 _MAX_I64: Final = 2**63 - 1
+_MAX_I32: Final = 2**31
+"""Days since the epoch are 32-bit numbers everywhere; more is no date at all, and not infinity either."""
 
 
 def temporal(values: Sequence[object], *, target: DataType, unit: Unit) -> Decoded:
@@ -57,7 +59,8 @@ def temporal(values: Sequence[object], *, target: DataType, unit: Unit) -> Decod
         unit: What whole numbers count. For a date, numbers always count days.
 
     Returns:
-        Date, or Datetime in microseconds. Nanoseconds are cut off.
+        Date, or Datetime in microseconds. Nanoseconds are cut off. Text with times of day where dates
+        were expected gives a Datetime: whether the column is widened is decided with the table's schema.
     """
     found = kinds(values)
     count: Unit = "d" if target == DATE else unit
@@ -65,6 +68,10 @@ def temporal(values: Sequence[object], *, target: DataType, unit: Unit) -> Decod
         micros, misfits = _from_numbers(values, count)
     elif found <= {str}:
         micros, misfits = _from_text(values, target)
+        if target == DATE and BAD_VALUE in misfits.values():
+            moments, rest = _from_text(values, TIMESTAMP_NTZ)
+            if BAD_VALUE not in rest.values():
+                return Decoded(_as_type(moments, TIMESTAMP_NTZ), rest)
     else:
         parsed = by_value(values, lambda value: _one(value, target, count), pl.Int64())
         micros, misfits = parsed.series, dict(parsed.misfits)
@@ -107,11 +114,12 @@ def _from_numbers(values: Sequence[object], unit: Unit) -> tuple[pl.Series, dict
     first = max(_FIRST_US * denominator // numerator, -_MAX_I64)
     last = min(_LAST_US * denominator // numerator, _MAX_I64)
     far = min(_FAR_US * denominator // numerator, _MAX_I64)
+    most = _MAX_I32 if unit == "d" else _MAX_I64
     inside = counts.is_between(first, last)
     micros = counts.set(~inside, None) * numerator // denominator
     if inside.all():
         return micros, {}
-    lost = (~inside) & (counts.abs() < far)
+    lost = (~inside) & ((counts.abs() < far) | (counts.abs() > most))
     return micros, dict.fromkeys(lost.fill_null(value=False).arg_true().to_list(), OUT_OF_RANGE)
 
 
@@ -121,7 +129,7 @@ def _micros(value: object, unit: Unit) -> int | None:
         raise TypeError
     numerator, denominator = _PER_UNIT[unit]
     micros = value * numerator // denominator
-    if abs(micros) >= _FAR_US:
+    if abs(micros) >= _FAR_US and abs(value) <= (_MAX_I32 if unit == "d" else _MAX_I64):
         return None
     if not _FIRST_US <= micros <= _LAST_US:
         raise OutOfRangeError
@@ -153,7 +161,7 @@ def _timestamp_text(text: pl.Series, target: DataType) -> pl.Series:
             return zoned
         local = spelled.str.to_datetime(_LOCAL, time_unit="us", strict=False).to_physical()
         return zoned.zip_with(zoned.is_not_null(), local)
-    wall = spelled.str.replace(rf"(T.*?){_ZONE}", "${1}")
+    wall = spelled.str.replace(rf"(T.*?){_ZONE}", "${1}").str.replace(r"^([^T]{10})$", "${1}T00:00:00")
     return wall.str.to_datetime(_LOCAL, time_unit="us", strict=False).to_physical()
 
 
