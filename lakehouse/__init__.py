@@ -1,4 +1,4 @@
-"""Lakehouse keeps Delta Lake tables alive and lawful: CDC merges with deletion vectors, time travel, one config file.
+"""Lakehouse keeps Delta Lake tables alive and lawful: CDC merges with deletion vectors, time travel.
 
     from lakehouse import Lakehouse
 

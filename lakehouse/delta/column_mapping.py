@@ -6,12 +6,16 @@ a physical name that never changes, and an id that Parquet files carry as ``fiel
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, Literal, TypeAlias
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Final, Literal, TypeAlias, overload
+from uuid import uuid4
 
 import pyarrow as pa
 
 from lakehouse.delta.actions import Metadata, Protocol
+from lakehouse.delta.datatypes import COLUMN_ID, PHYSICAL_NAME, all_fields
 from lakehouse.delta.schema import (
     ArrayType,
     DataType,
@@ -25,6 +29,7 @@ from lakehouse.errors import CorruptTableError
 Mode: TypeAlias = Literal["none", "name", "id"]
 
 _PROPERTY: Final = "delta.columnMapping.mode"
+_MAX_ID: Final = "delta.columnMapping.maxColumnId"
 _FEATURE: Final = "columnMapping"
 _NESTED_IDS: Final = "delta.columnMapping.nested.ids"
 _FIELD_ID: Final = b"PARQUET:field_id"
@@ -69,6 +74,67 @@ def physical_schema(schema: StructType) -> StructType:
         The schema as data files have it.
     """
     return StructType(tuple(_physical_field(item) for item in schema.fields))
+
+
+def with_new_columns(metadata: Metadata, schema: StructType) -> Metadata:
+    """Give a table another schema; columns that are new get an id and a physical name of their own.
+
+    Args:
+        metadata: The table's metadata. Where it maps no columns, new ones need neither.
+        schema: The new schema, in which columns that were there before keep what they carry.
+
+    Returns:
+        The metadata with the schema, and with the highest id that was ever given.
+    """
+    if mode(metadata) == "none":
+        return replace(metadata, schema_string=schema.to_json())
+    known = metadata.configuration.get(_MAX_ID, "0")
+    used = [item.column_id or 0 for item in all_fields(schema)]
+    ids = itertools.count(max([int(known) if known.isdecimal() else 0, *used]) + 1)
+    named = _named_type(schema, ids)
+    configuration = {**metadata.configuration, _MAX_ID: str(next(ids) - 1)}
+    return replace(metadata, schema_string=named.to_json(), configuration=configuration)
+
+
+def with_highest_id(metadata: Metadata, *, known: Metadata) -> Metadata:
+    """Go back to older metadata without giving an id a second time.
+
+    Args:
+        metadata: The metadata to go back to.
+        known: The newest metadata.
+
+    Returns:
+        The older metadata with the higher of the two highest ids.
+    """
+    ids = [item.configuration.get(_MAX_ID, "") for item in (metadata, known)]
+    if not all(number.isdecimal() for number in ids):
+        return metadata
+    return replace(metadata, configuration={**metadata.configuration, _MAX_ID: max(ids, key=int)})
+
+
+@overload
+def _named_type(data_type: StructType, ids: Iterator[int]) -> StructType: ...
+@overload
+def _named_type(data_type: DataType, ids: Iterator[int]) -> DataType: ...
+def _named_type(data_type: DataType, ids: Iterator[int]) -> DataType:
+    match data_type:
+        case StructType(fields):
+            return StructType(tuple(_named_field(item, ids) for item in fields))
+        case ArrayType(element):
+            return replace(data_type, element=_named_type(element, ids))
+        case MapType(key, value):
+            return replace(data_type, key=_named_type(key, ids), value=_named_type(value, ids))
+        case _:
+            return data_type
+
+
+def _named_field(item: StructField, ids: Iterator[int]) -> StructField:
+    carried = dict(item.metadata)
+    if item.column_id is None:
+        carried[COLUMN_ID] = next(ids)
+    if PHYSICAL_NAME not in carried:
+        carried[PHYSICAL_NAME] = f"col-{uuid4()}"
+    return replace(item, type=_named_type(item.type, ids), metadata=carried)
 
 
 def physical_names(schema: StructType, mapping: Mode) -> dict[str, str]:

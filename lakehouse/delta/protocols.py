@@ -233,6 +233,21 @@ def with_features(protocol: Protocol, names: Iterable[str]) -> Protocol:
     )
 
 
+def with_types_of(protocol: Protocol, schema: StructType) -> Protocol:
+    """Add the features that the types of a schema ask for (section "Timestamp without timezone").
+
+    Args:
+        protocol: What is there.
+        schema: The schema that the table gets.
+
+    Returns:
+        The protocol; the same object where nothing is missing.
+    """
+    if TIMESTAMP_NTZ not in walk(schema) or supports(protocol, "timestampNtz"):
+        return protocol
+    return with_features(protocol, ("timestampNtz",))
+
+
 def with_properties(metadata: Metadata, properties: Mapping[str, str]) -> Metadata:
     """Set table properties.
 

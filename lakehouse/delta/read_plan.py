@@ -60,8 +60,8 @@ def needs_footer(fields: Sequence[StructField], mapping: Mode) -> bool:
         mapping: How the table maps its columns.
 
     Returns:
-        True where columns go by id, a type was changed, or there are variants, which some writers mark as such
-        in the file and others don't.
+        True where columns go by id, a type was changed, or there are variants, which some writers mark as
+        such in the file and others don't.
     """
     if mapping == "id" or any(_type_changed(item) for item in fields):
         return True

@@ -1,4 +1,4 @@
-"""The tour that ``lakehouse demo`` gives: a lake made, filled, read back in time and checked, in a few seconds.
+"""The tour that ``lakehouse demo`` gives: a lake made, filled, read back in time, checked, in seconds.
 
 tour.py        the story, chapter by chapter
 stage.py       the folder of the demo: made, and made anew

@@ -127,7 +127,7 @@ def _second_day(rng: random.Random, orders: list[Row]) -> tuple[list[Row], list[
         {**row, "status": "shipped", "changed_at": _at(days=1, minutes=minute)}
         for minute, row in enumerate(touched[:200])
     ]
-    gone = [
+    gone: list[Row] = [
         {"_op": "delete", "order_id": row["order_id"], "changed_at": _at(days=1, minutes=300 + minute)}
         for minute, row in enumerate(touched[200:])
     ]

@@ -19,6 +19,8 @@ ALL_EVENTS: Final = "*.jsonl"
 WITH_SCHEMAS: Final = "pg_schemas_enabled.jsonl"
 """In this file the events carry the schemas of their tables."""
 
+BY_STATUS: Final = "SELECT status, count(*) AS orders FROM orders GROUP BY status"
+
 POSTGRES_TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("pg_copied", "s.big", ALL_EVENTS, "COPY: many rows at one position; then keys change"),
     ("pg_evolving", "s.evo", ALL_EVENTS, "columns come, go, are renamed, change their type"),
@@ -92,7 +94,7 @@ def _bad_day(teller: Teller, files: Path, shop: Shop) -> None:
     day = shop.third
     teller.chapter("Late, repeated, broken")
     teller.say(
-        f"The next file has {day.fresh} good changes. Beside them: {day.repeated} that came yesterday already,",
+        f"The next file has {day.fresh} good changes. Beside them: {day.repeated} that came yesterday,",
         f"{day.late} that are older than what the table knows (4 of them of orders that were deleted since),",
         f"and {day.broken} lines that can't be used. `changed_at` decides, not arrival; the good ones go in.",
     )
@@ -132,8 +134,9 @@ def _mark_or_rewrite(teller: Teller, directory: Path) -> None:
         for path, add in after.items()
         if add.deletion_vector is not None and path in before
     )
+    changed = orders.counts["updated"] + orders.counts["deleted"]
     teller.say(
-        f"The second file of orders changed {orders.counts['updated'] + orders.counts['deleted']} of 20,000 rows.",
+        f"The second file of orders changed {changed} of 20,000 rows.",
         "`orders` marks them in a deletion vector and adds a small file. `orders_rewritten` has",
         "`merge: on_write` and got the same changes:",
         "",
@@ -182,7 +185,7 @@ def _postgres(teller: Teller, directory: Path) -> None:
     teller.type("merge", name, str(folder / pattern), "--source-table", source)
     teller.say("The same for seven more tables of that database:", "")
     lake = Lakehouse.open(directory / CONFIG)
-    rows = [_merged(lake, folder, *table) for table in POSTGRES_TABLES[1:]]
+    rows = [_merged(lake, folder, table) for table in POSTGRES_TABLES[1:]]
     teller.grid(Grid(["table", "what happens in it", "its events", "rejected", "rows now"], rows))
     teller.say(
         "The rejected event has a timestamp in 44 BC, which Delta tables can't hold. It is counted,",
@@ -191,7 +194,8 @@ def _postgres(teller: Teller, directory: Path) -> None:
     teller.type("read", "pg_evolving", "--order-by", "id")
 
 
-def _merged(lake: Lakehouse, folder: Path, name: str, source: str, pattern: str, story: str) -> list[Any]:
+def _merged(lake: Lakehouse, folder: Path, told: tuple[str, str, str, str]) -> list[Any]:
+    name, source, pattern, story = told
     table = lake.table(name)
     result = table.merge_files(sorted(folder.glob(pattern)), source_table=source)
     return [name, story, result.total - result.unchanged, result.rejected, table.read().height]
@@ -226,7 +230,7 @@ def _your_turn(teller: Teller, directory: Path, called: str, *, seconds: float) 
         f"{called} history orders",
         f"{called} diff orders 1 2 --limit 10",
         f"{called} show pg_types",
-        f'{called} sql "SELECT status, count(*) AS orders FROM orders GROUP BY status"',
+        f"{called} sql {quoted(BY_STATUS)}",
     )
     teller.say("In Python:", "")
     teller.show(

@@ -1,4 +1,4 @@
-"""Commands as a person types them: shown with a prompt, run in this process, their output told like the rest."""
+"""Commands as a person types them: shown with a prompt, run in this process, their output told too."""
 
 from __future__ import annotations
 

@@ -160,9 +160,8 @@ class FileWriter:
         worn = {
             number: positions
             for number, positions in dead.items()
-            if (share := self._share(files[number], positions)) > dead_share or (
-                share and "%" in files[number].path
-            )
+            if (share := self._share(files[number], positions)) > dead_share
+            or (share and "%" in files[number].path)
         }
         self.rewrite(changes, worn, files=files)
         self.mark(changes, {number: p for number, p in dead.items() if number not in worn}, files=files)

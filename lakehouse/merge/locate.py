@@ -115,8 +115,7 @@ def locate(
     names = {column: stored(column) for column in sequence}
     key = [column for column in keys.columns if column != CHANGE]
     columns = list(dict.fromkeys([*key, *(c for c in sequence if c in snapshot.schema.names)]))
-    # With few files one join over all of them is fastest; with many, those without the keys are thinned out
-    # first.
+    # With few files one join over all is fastest; with many, rows without the keys are thinned out first.
     scan = scan_files(
         storage,
         snapshot,
@@ -128,7 +127,11 @@ def locate(
         keys=keys.select(key) if len(files) > _MANY_FILES else None,
     )
     found = scan.join(keys.lazy(), on=key, how="inner").collect(engine="streaming")
-    alive = drop_dead(found, read_vectors(storage, files), file=FILE, position=POSITION)
+    hit: list[int] = found[FILE].unique().to_list()
+    vectors = read_vectors(storage, [files[number] for number in hit])
+    alive = drop_dead(
+        found, {hit[number]: rows for number, rows in vectors.items()}, file=FILE, position=POSITION
+    )
     # A sequence column can be a key column too, so it is copied, not renamed.
     copies = [
         (pl.col(column) if column in columns else pl.lit(None)).alias(name) for column, name in names.items()

@@ -286,9 +286,7 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     columns = list(view.snapshot.schema.names)
     numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
     found = known.located.join(numbers, on=CHANGE, how="semi").select(CHANGE, FILE, POSITION)
-    rows = stored_rows(
-        view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns
-    )
+    rows = stored_rows(view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns)
     rows = found.join(rows, on=[FILE, POSITION])
     if rows[CHANGE].n_unique() != rows.height:
         # A key that is stored more than once; the sequence columns have not always been located.

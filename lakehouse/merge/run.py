@@ -14,7 +14,7 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.order import Collapsed, collapse
-from lakehouse.delta import protocols
+from lakehouse.delta import column_mapping, protocols
 from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.features import ensure_readable, ensure_writable
@@ -251,7 +251,7 @@ def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
     unknown = [name for name in target.config.key if name not in conformed.schema]
     if unknown:
         raise DataError(
-            f"table {target.name} can't be made: nothing tells the type of its key column {', '.join(unknown)}",
+            f"table {target.name} can't be made: nothing tells the type of key column {', '.join(unknown)}",
             advice="declare it under `schema` in the table's section, or merge rows first",
         )
     with suppress(ConflictError):
@@ -317,7 +317,8 @@ def _table_actions(
         )
     schema = StructType(tuple(fields))
     if schema != snapshot.schema:
-        metadata = replace(metadata, schema_string=schema.to_json())
+        metadata = column_mapping.with_new_columns(metadata, schema)
+        protocol = protocols.with_types_of(protocol, schema)
     if vectors:
         protocol, metadata = protocols.enable_deletion_vectors(protocol, metadata)
     changed: list[Action] = [protocol] if protocol is not snapshot.protocol else []

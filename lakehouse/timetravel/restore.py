@@ -9,6 +9,7 @@ from datetime import datetime
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
+from lakehouse.delta.column_mapping import with_highest_id
 from lakehouse.delta.features import ensure_writable
 from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
@@ -108,7 +109,7 @@ def restore_actions(
     coming, going = _difference(current, target)
     actions: list[Action] = []
     if _metadata_differs(current, target):
-        actions.append(target.metadata)
+        actions.append(with_highest_id(target.metadata, known=current.metadata))
     actions += [add.remove(at_ms=now_ms) for add in going]
     actions += [replace(add, data_change=True) for add in coming]
     for app_id in carried:

@@ -88,7 +88,7 @@ class Shell:
                 code = main(words)
         finally:
             os.chdir(before)
-        out, err = (stream.buffer.getvalue().decode() for stream in streams)  # type: ignore[attr-defined]
+        out, err = (stream.buffer.getvalue().decode() for stream in streams)
         return code, out, err
 
     def _in_bash(self, text: str) -> Answer:

@@ -53,7 +53,9 @@ def run(block: Block, shell: Shell) -> None:
         return
     if block.language not in {"bash", "python"}:
         return
-    answer = shell.bash(block.text) if block.language == "bash" else shell.python(block.text, place=block.place)
+    answer = (
+        shell.bash(block.text) if block.language == "bash" else shell.python(block.text, place=block.place)
+    )
     assert answer.code == block.exit_code, f"{block.place} ended with {answer.code}:\n{answer.shown}"
     if block.expected is not None:
         assert agrees(block.expected, answer.out, answer.shown), f"{block.place} answers:\n{answer.shown}"

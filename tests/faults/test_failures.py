@@ -1,9 +1,9 @@
-"""The store fails at every call in turn, keeps failing, loses answers, or is full: clean errors, whole tables."""
+"""The store fails at every call, keeps failing, loses answers, is full: clean errors, whole tables."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,24 +11,14 @@ import pytest
 
 from lakehouse.errors import CommitUnknownError, LakehouseError, StorageError
 from lakehouse.storage import Storage, open_storage
-from lakehouse.table import Table
 from tests.faults import work
 from tests.faults.nursery import Nursery
 from tests.faults.test_kills import CASES, Case, copy, moments, rows
-from tests.fixtures.faults import WRITES, FaultyStorage
+from tests.fixtures.faults import WRITES, FaultyStorage, Plan
 from tests.properties.tables import NAME, everywhere, files_below
 
 MEMORY = "_lakehouse/tombstones/"
 NO_SYNC = {"fsync": "false"}
-
-
-def needed(table: Table) -> set[str]:
-    """The data files and vectors of the newest version."""
-    found: set[str] = set()
-    for path, add in table.snapshot().files.items():
-        vector = add.deletion_vector.relative_path() if add.deletion_vector else None
-        found |= {path, *([vector] if vector else [])}
-    return found
 
 
 def left_over(root: Path, before: Collection[str]) -> set[str]:
@@ -59,30 +49,30 @@ def test_a_failure_at_any_call(tmp_path: Path, case: Case, monkeypatch: pytest.M
         place = f"{when} call {at}, {counting.log[at - 1]}"
         there = objects(root)
         broken = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="raise")
-        failed = False
-        try:
-            done = work.WORKS[case.task](work.table(root, storage=broken, **case.section))
-        except StorageError as error:
-            failed = True
-            assert "injected" in error.message, place
-        else:
-            assert done["version"] is not None, place
+        done, error = attempt(case, root, storage=broken)
+        failed = error is not None
+        assert done is None or done["version"] is not None, place
+        assert error is None or "injected" in error.message, place
         table = case.table(root)
         found = rows(table, root)
         assert found == (before if failed else after), place
         if table.exists():
             assert table.verify().ok, place
         if failed:
-            during = when == "during"
-            assert not left_over(root, there) or (during and has_only_halves(left_over(root, there))), place
+            # Of a write whose answer is lost, or that died half-way, the object itself can stay as an orphan.
+            assert len(left_over(root, there)) <= (when != "before"), place
             again(case, root, version=version)
         assert rows(case.table(root), root) == after, place
         shutil.rmtree(root)
 
 
-def has_only_halves(names: Collection[str]) -> bool:
-    """Staging files of a write that died half-way: nobody lists them."""
-    return all("#" in name.rsplit("/", 1)[-1] for name in names)
+def attempt(
+    case: Case, root: Path, *, storage: Storage
+) -> tuple[Mapping[str, Any] | None, StorageError | None]:
+    try:
+        return work.WORKS[case.task](work.table(root, storage=storage, **case.section)), None
+    except StorageError as error:
+        return None, error
 
 
 def again(case: Case, root: Path, *, version: int) -> None:
@@ -90,23 +80,21 @@ def again(case: Case, root: Path, *, version: int) -> None:
     assert case.table(root).snapshot().version == version
 
 
-class Dying(FaultyStorage):
-    """From one call on, every call of some kinds fails."""
+class Dying(Plan):
+    """After ``at`` calls of some kinds, all of them fail."""
 
-    def __init__(self, inner: Storage, *, after: int, operations: Collection[str]) -> None:
-        super().__init__(inner, operations=operations)
-        self.plan.strikes = self._strikes  # type: ignore[method-assign]
-        self._after = after
-
-    def _strikes(self, operation: str, path: str) -> bool:
-        if operation not in self.plan.operations:
+    def strikes(self, operation: str, path: str) -> bool:
+        if operation not in self.operations:
             return False
-        self.plan.log.append((operation, path))
-        return len(self.plan.log) > self._after
+        with self.lock:
+            self.log.append((operation, path))
+            return len(self.log) > (self.at or 0)
 
 
 @pytest.mark.parametrize("task", ["merge", "compact", "restore"])
-@pytest.mark.parametrize("operations", [WRITES, WRITES - {"delete"}, WRITES | {"get", "head", "list"}], ids=len)
+@pytest.mark.parametrize(
+    "operations", [WRITES, WRITES - {"delete"}, WRITES | {"get", "head", "list"}], ids=len
+)
 def test_a_store_that_goes_away_and_comes_back(
     tmp_path: Path, task: str, operations: frozenset[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -119,7 +107,8 @@ def test_a_store_that_goes_away_and_comes_back(
     after = rows(work.table(whole), whole)
     for number in range(40):
         root = copy(base, tmp_path / str(number))
-        dying = Dying(open_storage(root, options=NO_SYNC), after=number, operations=operations)
+        plan = Dying(at=number, operations=operations)
+        dying = FaultyStorage(open_storage(root, options=NO_SYNC), plan=plan)
         try:
             work.WORKS[task](work.table(root, storage=dying))
         except LakehouseError as error:
@@ -190,7 +179,7 @@ def test_a_commit_that_can_not_be_looked_up_is_unknown_and_keeps_its_files(
     assert table.snapshot().version == 3
     assert table.verify().ok
     assert table.merge(work.BATCH, source="shop", offset=work.OFFSET).duplicate == len(work.BATCH)
-    assert len(everywhere(table, tmp_path)) == len({*range(40), *range(100, 105)} - {1, 5, 9, 20, 21})
+    assert len(everywhere(table, tmp_path)) == len({*range(40), *range(100, 105)} - {20, 21})
 
 
 @pytest.mark.parametrize("task", ["merge", "compact"])

@@ -19,7 +19,7 @@ SECOND: Final = [{"id": key, "seq": 2, "v": "second"} for key in range(0, 40, 4)
     {"id": key, "seq": 2, "_op": "delete"} for key in (1, 5, 9)
 ]
 BATCH: Final = [
-    *({"id": key, "seq": 3, "v": "third"} for key in range(0, 12)),
+    *({"id": key, "seq": 3, "v": "third"} for key in range(12)),
     *({"id": key, "seq": 3, "_op": "delete"} for key in (20, 21, 999)),
     *({"id": key, "seq": 3, "v": "new"} for key in range(100, 105)),
     {"id": 30, "seq": 3},

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Literal
 
 import polars as pl
-import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from lakehouse.cdc.content_hash import content_rank

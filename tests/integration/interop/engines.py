@@ -24,9 +24,9 @@ def open_table(root: Path, **section: Any) -> Table:
     """Opens the table ``t`` of a lake in a folder, with a section of the config as given."""
     section.setdefault("key", ["id"])
     tables = {NAME: section}
-    return Lakehouse.open({"version": 1, "name": "x", "storage": {"root": str(root)}, "tables": tables}).table(
-        NAME
-    )
+    return Lakehouse.open(
+        {"version": 1, "name": "x", "storage": {"root": str(root)}, "tables": tables}
+    ).table(NAME)
 
 
 def by_ours(table: Table, version: int | None = None) -> pa.Table:
@@ -34,7 +34,10 @@ def by_ours(table: Table, version: int | None = None) -> pa.Table:
     kinds = to_arrow(table.snapshot(version=version).schema)
     found = table.read(version=version).to_arrow()
     columns = [
-        pa.array([None if v is None else [(e["key"], e["value"]) for e in v] for v in found[name].to_pylist()], kind)
+        pa.array(
+            [None if v is None else [(e["key"], e["value"]) for e in v] for v in found[name].to_pylist()],
+            kind,
+        )
         if pa.types.is_map(kind := kinds.field(name).type)
         else found[name]
         for name in found.column_names
@@ -69,9 +72,9 @@ def everywhere(
     answers = {"polars": by_polars(path, version), "delta-rs": by_delta_rs(path, version)}
     if sail is not None and not _before_checkpoint(path, version):
         answers["sail"] = sail.read(path, version=version)
-    for engine, answer in answers.items():
+    for engine, found in answers.items():
         # Polars and Sail hand partition columns out where they stand in the schema; delta-rs puts them last.
-        answer = answer.select(ours.column_names)
+        answer = found.select(ours.column_names)
         assert {field.name: kind_of(field.type) for field in answer.schema} == types, engine
         same(rows_of(answer, key=key), wanted, f"{engine}, version {version}", key=key)
 

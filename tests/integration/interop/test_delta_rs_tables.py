@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
@@ -82,7 +80,7 @@ def checkpointed(path: Path) -> None:
 
 def overwritten(path: Path) -> None:
     partitioned(path)
-    write_deltalake(path, wide.arrow(rows(range(60, 70))), mode="overwrite")
+    write_deltalake(path, wide.arrow(rows(range(100, 140))), mode="overwrite")
 
 
 def some_overwritten(path: Path) -> None:
@@ -169,7 +167,7 @@ def test_it_can_be_merged_into(tmp_path: Path, make: Callable[[Path], None], mod
     table = open_table(tmp_path, merge=mode, changes={"sequence": "seq"})
     before = by_delta_rs(path)
     stored = {item["id"]: item for item in before.to_pylist()}
-    known = list(stored)
+    known = sorted(stored)
     news = {item["id"]: item for item in rows([*known[::5], 90, 91], seq=9)}
     gone = known[1::7]
     gone = [number for number in gone if number not in news]

@@ -34,7 +34,10 @@ KEYS: Mapping[str, Sequence[Any]] = {
     "long": [2**63 - 1, -(2**63), 2**53 + 1],
     "byte": [127, -128],
     "string": ["x" * 100 + "a", "x" * 100 + "b", "", "\U0010ffff" * 70, "é" * 40],
-    "timestamp": [datetime(2026, 1, 1, 0, 0, 0, 123456, UTC), datetime(1969, 12, 31, 23, 59, 59, 999999, UTC)],
+    "timestamp": [
+        datetime(2026, 1, 1, 0, 0, 0, 123456, UTC),
+        datetime(1969, 12, 31, 23, 59, 59, 999999, UTC),
+    ],
     "timestamp_ntz": [datetime(2026, 1, 1, 0, 0, 0, 1), datetime(1900, 1, 1, 0, 0, 0, 999)],
     "date": [date(9999, 12, 31), date(1582, 10, 4), date(1, 1, 1)],
     "boolean": [True, False],

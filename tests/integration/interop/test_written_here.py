@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,9 @@ class Story:
     def note(self) -> None:
         self.versions[self.table.snapshot().version] = dict(self.rows)
 
-    def merge(self, seq: int, *, upserts: range, deletes: range = range(0), truncate: int | None = None) -> None:
+    def merge(
+        self, seq: int, *, upserts: range, deletes: range = range(0), truncate: int | None = None
+    ) -> None:
         if truncate is not None:
             self.rows = {}
         rows = [wide.row(i, seq=seq, rng=self.rng) for i in upserts]
@@ -78,5 +80,3 @@ def test_every_version_of_a_long_story(tmp_path: Path, sail: Sail, shape: str) -
     story.merge(7, upserts=range(51, 55))
     assert story.table.verify().findings == ()
     story.check(sail)
-
-

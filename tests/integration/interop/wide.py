@@ -97,9 +97,11 @@ def arrow(rows: Sequence[Row], names: Iterable[str] | None = None) -> pa.Table:
     return pa.Table.from_pylist([dict(item) for item in rows], schema=to_arrow(struct(names)))
 
 
-def changes(upserts: Sequence[Row], deletes: Sequence[Row] = (), *, truncate: int | None = None) -> pl.DataFrame:
-    """Changes for a merge: rows to set, rows (their key and ``seq`` count) to delete, a truncate's ``seq``."""
-    names = list((upserts or deletes or [struct().names])[0])
+def changes(
+    upserts: Sequence[Row], deletes: Sequence[Row] = (), *, truncate: int | None = None
+) -> pl.DataFrame:
+    """Changes for a merge: rows to set, rows (key and ``seq`` count) to delete, a truncate's ``seq``."""
+    names = list(next(iter([*upserts, *deletes]), struct().names))
     marked = [{**item, "_op": "upsert"} for item in upserts] + [{**item, "_op": "delete"} for item in deletes]
     if truncate is not None:
         marked.insert(0, {**dict.fromkeys(names), "seq": truncate, "_op": "truncate"})

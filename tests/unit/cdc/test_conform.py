@@ -202,7 +202,7 @@ def test_the_first_batch_decides() -> None:
         "u8": [1],
         "category": ["a"],
         "at": [datetime(2026, 1, 1, tzinfo=UTC)],
-        "local": [datetime(2026, 1, 1)],  # noqa: DTZ001
+        "local": [datetime(2026, 1, 1)],
         "day": [date(2026, 1, 1)],
         "tags": [["a"]],
         "place": [{"zip": "1", "nothing": None}],

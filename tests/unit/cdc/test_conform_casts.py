@@ -79,7 +79,7 @@ def test_a_number_of_json_fits_a_float_if_its_digits_do() -> None:
         ([b"x"], "string"),
         ([date(2026, 1, 1)], "timestamp"),
         ([date(2026, 1, 1)], "string"),
-        ([datetime(2026, 1, 1)], "timestamp"),  # noqa: DTZ001
+        ([datetime(2026, 1, 1)], "timestamp"),
         ([datetime(2026, 1, 1, tzinfo=UTC)], "timestamp_ntz"),
         ([datetime(2026, 1, 1, tzinfo=UTC)], "date"),
     ],
@@ -148,7 +148,7 @@ def test_text_as_an_instant_needs_its_offset() -> None:
 
 
 def test_text_as_a_wall_clock_time_has_no_offset() -> None:
-    noon = datetime(2026, 2, 28, 12)  # noqa: DTZ001
+    noon = datetime(2026, 2, 28, 12)
     text = ["2026-02-28T12:00:00", "2026-02-28 12:00:00.000", "2026-02-28T12:00:00Z", "2026-02-28"]
     assert cast(text, "timestamp_ntz") == [noon, noon, None, None]
 
@@ -166,7 +166,7 @@ def test_instants_of_any_zone_and_unit_become_utc_microseconds() -> None:
 
 
 def test_dates_and_midnights_are_the_same() -> None:
-    midnight, noon = datetime(2026, 2, 28), datetime(2026, 2, 28, 12)  # noqa: DTZ001
+    midnight, noon = datetime(2026, 2, 28), datetime(2026, 2, 28, 12)
     assert cast([midnight, noon], "date") == [midnight.date(), None]
     assert cast([midnight.date()], "timestamp_ntz") == [midnight]
 

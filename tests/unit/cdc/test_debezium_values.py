@@ -29,7 +29,7 @@ DATA = "io.debezium.data."
 
 
 def naive(*parts: int) -> dt.datetime:
-    return dt.datetime(*parts)  # type: ignore[arg-type]  # noqa: DTZ001
+    return dt.datetime(*parts)  # type: ignore[arg-type]
 
 
 def field(kind: str, name: str | None = None, **rest: Any) -> dict[str, Any]:

@@ -317,7 +317,7 @@ def test_batches_of_different_columns_are_refused() -> None:
 
 
 def test_python_values_keep_their_types() -> None:
-    moment = dt.datetime(2026, 1, 2, 3, 4, 5, 6)  # noqa: DTZ001
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, 6)
     row = {
         "id": 1,
         "at": moment,
@@ -343,7 +343,7 @@ def test_values_of_pandas_and_numpy_in_dicts() -> None:
     batch = read(rows)
 
     assert batch.frame["id"].dtype == pl.Int64
-    assert batch.frame["at"].to_list() == [dt.datetime(2026, 1, 1), None]  # noqa: DTZ001
+    assert batch.frame["at"].to_list() == [dt.datetime(2026, 1, 1), None]
 
 
 @pytest.mark.parametrize(
@@ -389,7 +389,7 @@ def test_fields_that_only_later_objects_have_are_kept() -> None:
         ("date", "2026-01-02", dt.date(2026, 1, 2), "2026-13-01"),
         ("date", 1, dt.date(1970, 1, 2), "yesterday"),
         ("timestamp", "2026-01-02 03:04:05+02:00", dt.datetime(2026, 1, 2, 1, 4, 5, tzinfo=dt.UTC), "noon"),
-        ("timestamp_ntz", "2026-01-02T03:04:05", dt.datetime(2026, 1, 2, 3, 4, 5), "noon"),  # noqa: DTZ001
+        ("timestamp_ntz", "2026-01-02T03:04:05", dt.datetime(2026, 1, 2, 3, 4, 5), "noon"),
         ("binary", "3q2+7w==", b"\xde\xad\xbe\xef", "not base64!"),
         ("array<integer>", [1, None], [1, None], ["x"]),
         ("struct<a:integer>", {"a": 1}, {"a": 1}, [1]),

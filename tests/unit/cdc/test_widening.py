@@ -34,8 +34,8 @@ def widened(values: list[Any], known: str, dtype: pl.DataType | None = None) -> 
         ([1000], "decimal(4,2)", "decimal(6,2)"),
         (["1000.125"], "decimal(4,2)", "decimal(7,3)"),
         ([Decimal("1" * 38)], "decimal(4,2)", None),
-        ([datetime(2026, 1, 1)], "date", None),  # noqa: DTZ001
-        ([datetime(2026, 1, 1, 12), None], "date", "timestamp_ntz"),  # noqa: DTZ001
+        ([datetime(2026, 1, 1)], "date", None),
+        ([datetime(2026, 1, 1, 12), None], "date", "timestamp_ntz"),
         (["x"], "long", None),
         ([1.5], "integer", None),
         ([2**40, None], "string", None),

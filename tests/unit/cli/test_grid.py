@@ -37,7 +37,7 @@ def test_null_differs_from_empty_text_and_from_the_word() -> None:
         (datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC), "2026-03-04 05:06:07Z"),
         (datetime(2026, 3, 4, 5, 6, 7, 120_000, tzinfo=UTC), "2026-03-04 05:06:07.12Z"),
         (datetime(2026, 3, 4, 5, 6, tzinfo=timezone(timedelta(hours=2))), "2026-03-04 05:06:00+02:00"),
-        (datetime(2026, 3, 4, 5, 6), "2026-03-04 05:06:00"),  # noqa: DTZ001 -- a timestamp without zone is a Delta type
+        (datetime(2026, 3, 4, 5, 6), "2026-03-04 05:06:00"),
         (timedelta(days=1, seconds=5), "1 day, 0:00:05"),
         (b"\xde\xad", "0xdead"),
         (bytes(40), "0x" + "00" * 16 + "… (40 B)"),

@@ -13,7 +13,7 @@ _BERLIN = ZoneInfo("Europe/Berlin")
 _PERIODS = st.builds(
     Period, st.integers(1, 40), st.sampled_from(["h", "d", "w", "mo", "y"])
 )  # far from both ends of the calendar
-_MOMENTS = st.datetimes(min_value=datetime(1800, 1, 1), max_value=datetime(2200, 1, 1))  # noqa: DTZ001
+_MOMENTS = st.datetimes(min_value=datetime(1800, 1, 1), max_value=datetime(2200, 1, 1))
 
 
 @pytest.mark.parametrize(

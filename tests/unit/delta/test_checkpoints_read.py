@@ -294,7 +294,7 @@ class TestParsedStatistics:
         "id": 1,
         "amount": Decimal("12345678901234567890.12"),
         "at": datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC),
-        "local": datetime(2026, 1, 2, 3, 4, 5),  # noqa: DTZ001
+        "local": datetime(2026, 1, 2, 3, 4, 5),
         "day": date(2026, 1, 2),
         "name": 'qu"ote 12.5',
         "place": {"x": 0.5},

@@ -394,7 +394,7 @@ class TestVersionAt:
         self.age(storage, 0, 0)
         self.age(storage, 1, 60)
         with pytest.raises(UsageError, match="time zone"):
-            version_at(storage, datetime(2026, 3, 1, 12, 30))  # noqa: DTZ001
+            version_at(storage, datetime(2026, 3, 1, 12, 30))
         assert version_at(storage, datetime.fromisoformat("2026-03-01T14:30:00+02:00")) == 0
         assert version_at(storage, datetime.fromisoformat("2026-03-01T12:30:00-01:00")) == 1
 

@@ -20,9 +20,7 @@ def feed(root: Path, version: int) -> list[tuple[Any, ...]]:
 
 
 def test_images_of_updates_deletes_and_inserts(tmp_path: Path, mode: str) -> None:
-    table = open_table(
-        tmp_path, merge=mode, change_feed=True, schema=SHAPE, changes={"sequence": "seq"}
-    )
+    table = open_table(tmp_path, merge=mode, change_feed=True, schema=SHAPE, changes={"sequence": "seq"})
     table.merge([{"id": key, "seq": 1, "a": key, "b": "x"} for key in (1, 2, 3, 4)])
     assert feed(tmp_path, 1) == [("insert", key, 1, key, "x") for key in (1, 2, 3, 4)]
     table.merge(

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-import pytest
 
 from lakehouse.merge.result import COUNTS, MergeResult
 from tests.properties.tables import everywhere, open_table
@@ -138,7 +137,8 @@ def test_by_arrival_every_record_counts(tmp_path: Path, mode: str) -> None:
 
 def test_nothing_in_a_batch_makes_no_version(tmp_path: Path, mode: str) -> None:
     table = open_table(tmp_path, merge=mode, changes=BY_SEQUENCE)
-    for nothing in ([], iter(()), pl.DataFrame(schema={"id": pl.Int64(), "seq": pl.Int64()})):
+    nothings: list[Any] = [[], iter(()), pl.DataFrame(schema={"id": pl.Int64(), "seq": pl.Int64()})]
+    for nothing in nothings:
         result = table.merge(nothing)
         assert (result.total, result.version, result.committed) == (0, None, False)
         assert not table.exists()

@@ -14,7 +14,7 @@ from deltalake.schema import PrimitiveType
 
 from lakehouse.errors import RefusedError, UnsupportedFeatureError
 from lakehouse.table import Table
-from tests.properties.tables import NAME, by_delta_rs, delta, everywhere, files_below, open_table, records
+from tests.properties.tables import NAME, delta, everywhere, files_below, open_table
 
 
 def foreign(root: Path, frame: pl.DataFrame, **options: Any) -> DeltaTable:
@@ -23,14 +23,16 @@ def foreign(root: Path, frame: pl.DataFrame, **options: Any) -> DeltaTable:
 
 
 def last_commit(root: Path) -> list[dict[str, Any]]:
-    newest = sorted((root / NAME / "_delta_log").glob("*.json"))[-1]
+    newest = max((root / NAME / "_delta_log").glob("*.json"))
     return [orjson.loads(line) for line in newest.read_bytes().splitlines()]
 
 
 def rewrite_log(root: Path, kind: str, change: dict[str, Any]) -> None:
     """Changes every action of a kind in the newest commit."""
-    newest = sorted((root / NAME / "_delta_log").glob("*.json"))[-1]
-    actions = [{name: body | change if name == kind else body} for a in last_commit(root) for name, body in a.items()]
+    newest = max((root / NAME / "_delta_log").glob("*.json"))
+    actions = [
+        {name: body | change if name == kind else body} for a in last_commit(root) for name, body in a.items()
+    ]
     newest.write_bytes(b"\n".join(map(orjson.dumps, actions)))
 
 
@@ -42,7 +44,7 @@ THREE = pl.DataFrame({"id": [1, 2, 3], "v": ["a", "b", "c"]})
 
 
 def test_on_read_switches_vectors_on_and_keeps_every_feature(tmp_path: Path) -> None:
-    frame = THREE.with_columns(at=pl.lit(datetime(2024, 1, 1)))  # noqa: DTZ001 - a timestamp without a zone
+    frame = THREE.with_columns(at=pl.lit(datetime(2024, 1, 1)))
     foreign(tmp_path, frame, configuration={"delta.appendOnly": "false"})
     assert delta(tmp_path).protocol().reader_features == ["timestampNtz"]
     table = open_table(tmp_path, merge="on_read")
@@ -314,7 +316,7 @@ def test_vacuum_of_delta_rs_leaves_the_memory_of_deletes(tmp_path: Path) -> None
     assert table.merge([{"id": 1, "seq": 4}]).stale == 1
 
 
-def test_generated_columns_are_not_left_empty(tmp_path: Path) -> None:
+def test_a_table_with_generated_columns_is_refused(tmp_path: Path) -> None:
     schema = {
         "type": "struct",
         "fields": [
@@ -344,9 +346,6 @@ def test_generated_columns_are_not_left_empty(tmp_path: Path) -> None:
     ]
     (log / f"{0:020}.json").write_bytes(b"\n".join(orjson.dumps(action) for action in actions))
     table = open_table(tmp_path)
-    try:
+    with pytest.raises(UnsupportedFeatureError, match="generated"):
         table.merge([{"id": 3}])
-    except RefusedError as error:
-        assert "generat" in str(error).lower()
-    else:
-        assert records(by_delta_rs(tmp_path)) == [{"id": 3, "twice": 6}]
+    assert table.snapshot().version == 0

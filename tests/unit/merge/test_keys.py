@@ -16,18 +16,24 @@ from tests.properties.tables import by_delta_rs, by_polars, everywhere, open_tab
 LONG = "Straße 日本 " * 20
 MOMENT = datetime(2024, 2, 29, 23, 59, 59, 999_999, tzinfo=UTC)
 KEYS: dict[str, tuple[pl.DataType, list[Any]]] = {
-    "string": (pl.String(), ["", " ", "a", "A", "é", LONG + "1", LONG + "2", "\U0010ffff", "a\x00b", "%2F/x=1"]),
+    "string": (
+        pl.String(),
+        ["", " ", "a", "A", "é", LONG + "1", LONG + "2", "\U0010ffff", "a\x00b", "%2F/x=1"],
+    ),
     "byte": (pl.Int8(), [-128, 0, 127]),
     "integer": (pl.Int32(), [-(2**31), 0, 2**31 - 1]),
     "long": (pl.Int64(), [-(2**63), 0, 2**53, 2**53 + 1, 2**63 - 1]),
     "decimal": (
         pl.Decimal(38, 18),
-        [Decimal("0.000000000000000001"), Decimal("-1"), Decimal("12345678901234567890.123456789012345678")],
+        [Decimal("0.000000000000000001"), Decimal(-1), Decimal("12345678901234567890.123456789012345678")],
     ),
     "double": (pl.Float64(), [-1e300, 0.0, 5e-324, 1.5, float("inf")]),
     "boolean": (pl.Boolean(), [True, False]),
     "date": (pl.Date(), [date(1, 1, 1), date(1970, 1, 1), date(9999, 12, 31)]),
-    "timestamp": (pl.Datetime("us", "UTC"), [MOMENT, MOMENT - timedelta(microseconds=1), datetime(1, 1, 1, tzinfo=UTC)]),
+    "timestamp": (
+        pl.Datetime("us", "UTC"),
+        [MOMENT, MOMENT - timedelta(microseconds=1), datetime(1, 1, 1, tzinfo=UTC)],
+    ),
     "timestamp_ntz": (
         pl.Datetime("us"),
         [MOMENT.replace(tzinfo=None), datetime(1969, 12, 31, 23, 59, 59, 999_999)],
@@ -123,9 +129,7 @@ class TestPartitions:
         table = open_table(tmp_path, merge=mode, key=["day", "id"], partition_by=["day"])
         days = [date(2024, 1, day) for day in range(1, 5)]
         table.merge([{"day": day, "id": key, "v": 0} for day in days for key in (1, 2)])
-        result = table.merge(
-            [{"day": days[0], "id": 1, "v": 1}, {"day": days[1], "id": 1, "_op": "delete"}]
-        )
+        result = table.merge([{"day": days[0], "id": 1, "v": 1}, {"day": days[1], "id": 1, "_op": "delete"}])
         assert (result.updated, result.deleted) == (1, 1)
         assert result.rows_removed == 2
         assert len(everywhere(table, tmp_path)) == 7
@@ -145,9 +149,7 @@ class TestPartitions:
             ("double", [1.5, -2.0]),
         ],
     )
-    def test_partitions_of_other_types(
-        self, tmp_path: Path, mode: str, kind: str, values: list[Any]
-    ) -> None:
+    def test_partitions_of_other_types(self, tmp_path: Path, mode: str, kind: str, values: list[Any]) -> None:
         schema = {"id": "long", "p": kind, "v": "long"}
         table = open_table(tmp_path, merge=mode, schema=schema, partition_by=["p"])
         table.merge([{"id": 1, "p": values[0], "v": 0}, {"id": 2, "p": values[1], "v": 0}])

@@ -18,9 +18,7 @@ def rows(table_rows: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
 
 @pytest.mark.parametrize("changes", [{}, {"sequence": "seq"}], ids=["arrival", "sequence"])
 class TestBothOrders:
-    def test_cells_that_a_record_lacks_stay(
-        self, tmp_path: Path, mode: str, changes: dict[str, Any]
-    ) -> None:
+    def test_cells_that_a_record_lacks_stay(self, tmp_path: Path, mode: str, changes: dict[str, Any]) -> None:
         table = open_table(tmp_path, merge=mode, schema=SCHEMA, changes=changes)
         table.merge([{"id": key, "seq": 1, "a": key, "b": "x"} for key in (1, 2, 3, 4)])
         result = table.merge(
@@ -114,9 +112,7 @@ def test_the_ages_of_cells_are_stored_beside_the_row_and_not_shown(tmp_path: Pat
 
 
 def test_partial_rows_of_a_partitioned_table_stay_in_their_partition(tmp_path: Path, mode: str) -> None:
-    table = open_table(
-        tmp_path, merge=mode, schema=SCHEMA, partition_by=["b"], changes={"sequence": "seq"}
-    )
+    table = open_table(tmp_path, merge=mode, schema=SCHEMA, partition_by=["b"], changes={"sequence": "seq"})
     table.merge([{"id": 1, "seq": 1, "a": 1, "b": "x"}, {"id": 2, "seq": 1, "a": 2, "b": "y"}])
     table.merge([{"id": 1, "seq": 2, "a": 10}])
     assert rows(everywhere(table, tmp_path)) == [(1, 10, "x"), (2, 2, "y")]
