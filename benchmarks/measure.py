@@ -49,6 +49,16 @@ def median(values: Sequence[float]) -> float:
     return float(statistics.median(values))
 
 
+def peak_mb() -> float:
+    """Peak resident memory of this process in MB (10**6 bytes).
+
+    Not ``ru_maxrss``: a child starts with that of the process that started it.
+    """
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
+    return int(peak) * 1024 / 1e6
+
+
 def machine() -> dict[str, Any]:
     """What the figures were measured on: processors, memory, system, versions."""
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")

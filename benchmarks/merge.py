@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import tempfile
@@ -24,7 +23,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, machine, median, run_child
+from benchmarks.measure import Run, machine, median, peak_mb, run_child
 
 MODULE = "benchmarks.merge"
 
@@ -93,7 +92,7 @@ def child(contender: str, table: Path, changes_file: Path) -> None:
     """What a measured process does; prints one line of JSON."""
     changes = pl.read_parquet(changes_file)
     if contender == "lakehouse":
-        import lakehouse.table  # noqa: F401 - imports are not part of the figure, for the peer neither
+        import lakehouse.lake  # noqa: F401 - imports are not part of the figure, for the peer neither
     else:
         import deltalake  # noqa: F401
     start = time.perf_counter()
@@ -102,8 +101,7 @@ def child(contender: str, table: Path, changes_file: Path) -> None:
     else:
         detail = merge_delta_rs(table, changes, streamed=contender == "delta-rs")
     seconds = time.perf_counter() - start
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
-    print(json.dumps({"seconds": seconds, "peak_mb": peak, **detail}))
+    print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), **detail}))
 
 
 def fresh_copy(table: Path, folder: Path) -> Path:

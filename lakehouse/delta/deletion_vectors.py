@@ -173,8 +173,11 @@ def bitmap_of(positions: Iterable[int] | npt.NDArray[np.integer]) -> BitMap64:
         The bitmap.
     """
     if isinstance(positions, np.ndarray):
-        # An array of the standard library is what pyroaring takes without touching each number.
-        return BitMap64(array("Q", positions.astype(np.uint64, copy=False).tobytes()))
+        wide = positions.astype(np.uint64, copy=False)
+        if (wide[1:] < wide[:-1]).any():
+            wide = np.sort(wide)  # which pyroaring takes five times as fast
+        # An array of the standard library is what it takes without touching each number.
+        return BitMap64(array("Q", wide.tobytes()))
     return BitMap64(positions)
 
 

@@ -25,10 +25,11 @@ from lakehouse.delta.schema import StructField, to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage
 
-# Up to here each file is a scan of its own, so that positions come out right by themselves. Beyond, files
-# share scans, which opens fewer of them at once.
+# Up to here each file is a scan of its own where nobody asks for positions: its vector applies without a look
+# into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast.
 _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
+_MOST_TEXTS: Final = 250_000
 _MEMORY: Final = "memory:"
 
 
@@ -138,14 +139,14 @@ class ScanQuery:
         """Sort the files into scans."""
         plans = self._plans(adds)
         # What lies in memory has no path to tell it by.
-        single = len(adds) <= _SINGLE_SCANS or self.storage.url.startswith(_MEMORY)
+        alone = self.storage.url.startswith(_MEMORY) or (len(adds) <= _SINGLE_SCANS and not self._marked)
         groups: list[Group] = []
         open_groups: dict[Any, Group] = {}
         for number, (add, sources) in enumerate(zip(adds, plans, strict=True)):
             values = [self._partition_text(add, item) for item in self.partitioned]
             alike = (tuple(values), tuple((item.source, str(item.read_as)) for item in sources))
             group = open_groups.get(alike)
-            if group is None or single or len(group.adds) >= _FILES_A_SCAN:
+            if group is None or alone or len(group.adds) >= _FILES_A_SCAN:
                 constants = [
                     partitions.literal(text, item.type).alias(item.name)
                     for text, item in zip(values, self.partitioned, strict=True)
@@ -180,7 +181,7 @@ class ScanQuery:
         )
         # Once for all scans, so that the keys are hashed once.
         if self.keys is not None:
-            rows = rows.join(self.keys.lazy(), on=self.keys.columns, how="semi")
+            rows = _with_keys(rows, self.keys)
         return self._told_apart(rows, adds, starts) if shared and self._marked else rows
 
     @property
@@ -253,6 +254,29 @@ class ScanQuery:
 
     def _partition_text(self, add: AddFile, item: StructField) -> str | None:
         return add.partition_values.get(item.name if self.mapping == "none" else item.physical_name)
+
+
+def filters_fast(keys: pl.DataFrame) -> bool:
+    """Whether rows are picked by these keys faster than a join picks them.
+
+    Args:
+        keys: What rows are asked for.
+
+    Returns:
+        True for one column of whole numbers or times; and for texts, unless there are very many of them.
+    """
+    if keys.width != 1:
+        return False
+    kind = keys.dtypes[0]
+    plain = kind.is_integer() or kind in (pl.Date, pl.Datetime)
+    return plain or (kind == pl.String and keys.height <= _MOST_TEXTS)
+
+
+def _with_keys(rows: pl.LazyFrame, keys: pl.DataFrame) -> pl.LazyFrame:
+    if filters_fast(keys):
+        wanted = keys.to_series()
+        return rows.filter(column(wanted.name).is_in(wanted.implode()))
+    return rows.join(keys.lazy(), on=keys.columns, how="semi")
 
 
 def _source(storage: Storage, add: AddFile) -> Any:

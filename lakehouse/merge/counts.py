@@ -12,6 +12,7 @@ from lakehouse.merge import verdicts
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import COUNTS
 
+_FATES: Final = pl.Enum(COUNTS)
 _NAME_OF: Final = {
     verdicts.INSERT: "inserted",
     verdicts.UPDATE: "updated",
@@ -46,14 +47,16 @@ def count(batch: ChangeBatch, collapsed: Collapsed, plan: MergePlan) -> dict[str
 
 
 def _fates(batch: ChangeBatch, collapsed: Collapsed, plan: MergePlan) -> pl.DataFrame:
-    named = plan.verdict.replace_strict(_NAME_OF, return_dtype=pl.String)
+    named = plan.verdict.replace_strict(_NAME_OF, return_dtype=_FATES)
     # Who contradicts the stored row is told so, whoever won.
     told = plan.conflicting.to_frame("c").select(
-        pl.when("c").then(pl.lit("conflicting")).otherwise(named).alias(_FATE)
+        pl.when("c").then(pl.lit("conflicting", dtype=_FATES)).otherwise(named).alias(_FATE)
     )
     final = collapsed.frame.select(ORDINAL, (pl.col(OP) == UPSERT).alias("upsert")).with_columns(told[_FATE])
     lost = collapsed.lost.select(
-        ORDINAL, pl.lit(value=False).alias("upsert"), pl.col(OUTCOME).cast(pl.String).alias(_FATE)
+        ORDINAL,
+        pl.lit(value=False).alias("upsert"),
+        pl.col(OUTCOME).cast(pl.String).cast(_FATES).alias(_FATE),
     )
     fates = pl.concat([lost, final], how="vertical")
     if not batch.derived:

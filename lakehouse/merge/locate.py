@@ -16,6 +16,7 @@ import polars as pl
 
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.scan import drop_dead, read_vectors, scan_files
+from lakehouse.delta.scan_query import filters_fast
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.stats import bounds_frame
 from lakehouse.merge.verdicts import CHANGE, FILE, POSITION, stored
@@ -55,7 +56,7 @@ def candidates(snapshot: Snapshot, *, keys: pl.DataFrame) -> tuple[AddFile, ...]
     bounds = bounds_frame(files, keys.columns, snapshot=snapshot)
     keep = pl.Series([True] * len(files))
     for column in keys.columns:
-        values = keys[column].unique().sort()
+        values = keys[column].sort()
         low, high = bounds[f"min.{column}"], bounds[f"max.{column}"]
         if low.dtype != values.dtype:
             continue
@@ -115,7 +116,9 @@ def locate(
     names = {column: stored(column) for column in sequence}
     key = [column for column in keys.columns if column != CHANGE]
     columns = list(dict.fromkeys([*key, *(c for c in sequence if c in snapshot.schema.names)]))
-    # With few files one join over all is fastest; with many, rows without the keys are thinned out first.
+    # Where neither holds, one join over all files is fastest; else rows without the keys are left out first.
+    wanted = keys.select(key)
+    thinned = filters_fast(wanted)
     scan = scan_files(
         storage,
         snapshot,
@@ -124,9 +127,12 @@ def locate(
         file=FILE,
         position=POSITION,
         apply_vectors=False,
-        keys=keys.select(key) if len(files) > _MANY_FILES else None,
+        keys=wanted if thinned or len(files) > _MANY_FILES else None,
     )
-    found = scan.join(keys.lazy(), on=key, how="inner").collect(engine="streaming")
+    if thinned:
+        found = scan.collect(engine="streaming").join(keys, on=key, how="inner")
+    else:
+        found = scan.join(keys.lazy(), on=key, how="inner").collect(engine="streaming")
     hit: list[int] = found[FILE].unique().to_list()
     vectors = read_vectors(storage, [files[number] for number in hit])
     alive = drop_dead(

@@ -8,7 +8,9 @@ stored row, and stored rows whose cells have ages of their own.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
+import numpy as np
 import polars as pl
 from pyroaring import BitMap64
 
@@ -26,6 +28,9 @@ from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, find, load_manifest, watermark
 from lakehouse.merge.verdicts import CHANGE, FILE, POSITION, VERDICT
 from lakehouse.storage import Storage
+
+_HALF: Final = np.uint64(32)
+_LOW: Final = np.uint64(2**32 - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,8 +109,9 @@ def plan_merge(
         if not replaced.gather(places[CHANGE]).all():
             places = places.filter(replaced.gather(places[CHANGE]))
     verdict = settled.verdict
-    # What the batch replaces or deletes anyway has been settled without those cells.
-    aged = aged.join(places, on=[FILE, POSITION], how="anti")
+    if aged.height:
+        # What the batch replaces or deletes anyway has been settled without those cells.
+        aged = aged.join(places, on=[FILE, POSITION], how="anti")
     updates = places.filter(verdict.gather(places[CHANGE]) == verdicts.UPDATE).select(FILE, POSITION)
     updates = pl.concat([updates, aged.select(FILE, POSITION)])
     deletes = collapsed.frame.filter(
@@ -311,7 +317,14 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
 def _dead(located: pl.DataFrame, truncated: truncates.Truncated) -> dict[int, BitMap64]:
     """By file, the positions of the rows that go."""
     dead = dict(truncated.dead)
-    for (number,), group in located.group_by(FILE):
-        positions = bitmap_of(group[POSITION].to_numpy())
-        dead[int(number)] = positions | dead[int(number)] if int(number) in dead else positions
+    # One number for file and position: sorting those is several times as fast as grouping.
+    place = pl.col(FILE).cast(pl.UInt64) * (1 << 32) + pl.col(POSITION)
+    places = located.select(place.alias(POSITION))[POSITION].sort().to_numpy()
+    numbers = [int(number) for number in located[FILE].unique().sort()]
+    ends = np.searchsorted(places, np.array(numbers, dtype=np.uint64) + np.uint64(1) << _HALF)
+    start = 0
+    for number, end in zip(numbers, ends, strict=True):
+        positions = bitmap_of(places[start:end] & _LOW)
+        dead[number] = positions | dead[number] if number in dead else positions
+        start = end
     return dead

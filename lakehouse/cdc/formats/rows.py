@@ -93,8 +93,7 @@ def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
     if table.untyped:
         told = [name for name in frame.columns if name not in settings.types and name != OPERATION]
         frame = frame.with_columns(typed_text(frame[name]) for name in told)
-    ordinals = pl.Series(ORDINAL, table.record_of_row, dtype=pl.Int64)
-    frame = frame.with_columns(_operations(frame), ordinals)
+    frame = frame.with_columns(_operations(frame), _ordinals(table))
     if OPERATION in frame.columns:
         frame = frame.drop(OPERATION)
     frame, misfits = _typed(frame, settings)
@@ -108,6 +107,14 @@ def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
         misfits=misfits,
     )
     return _finished(draft, settings)
+
+
+def _ordinals(table: Tabular) -> pl.Series:
+    """The column ``__ordinal``."""
+    numbers = table.record_of_row
+    if isinstance(numbers, range):
+        return pl.int_range(numbers.start, numbers.stop, dtype=pl.Int64, eager=True).alias(ORDINAL)
+    return pl.Series(ORDINAL, numbers, dtype=pl.Int64)
 
 
 def _typed(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[int, Misfit]]:
@@ -131,9 +138,16 @@ def _operations(frame: pl.DataFrame) -> pl.Series:
     words = frame[OPERATION]
     if words.dtype == pl.Null:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    text = words.cast(pl.String, strict=False).str.strip_chars().str.to_lowercase()
-    known = text.replace_strict(OPERATIONS, default=_UNKNOWN, return_dtype=pl.Int8)
-    return known.set(words.is_null(), UPSERT).alias(OP)
+    text = words.cast(pl.String, strict=False).alias(OP)
+    # A batch has few different words, however many rows.
+    by_meaning: dict[int, list[str]] = {}
+    for word in text.unique().drop_nulls().to_list():
+        by_meaning.setdefault(_operation(word), []).append(word)
+    meaning = pl.lit(_UNKNOWN, dtype=pl.Int8)
+    for code in by_meaning.keys() - {_UNKNOWN}:
+        meaning = pl.when(pl.col(OP).is_in(by_meaning[code])).then(code).otherwise(meaning)
+    known = text.to_frame().with_columns(meaning.cast(pl.Int8).alias(OP))[OP]
+    return known.set(words.is_null(), UPSERT)
 
 
 def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
