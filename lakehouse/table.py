@@ -14,6 +14,7 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
 from lakehouse.cdc.sources import read_files
+from lakehouse.cdc.timeline import EVENTS
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
@@ -37,7 +38,7 @@ from lakehouse.timetravel.resolve import resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 
-CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS})
+CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
 """Columns that are stored beside the rows and shown only when they are asked for by name."""
 
 
@@ -212,7 +213,8 @@ class Table:
         """Reads rows of a version.
 
         Args:
-            columns: The columns to read; None means all but the control columns ``_sequence`` and ``_cells``.
+            columns: The columns to read; None means all but the control columns ``_sequence``, ``_cells`` and
+                ``_events``.
             where: A condition: SQL text as ``"country = 'DE'"``, or a Polars expression.
             version: A version's number; None means the newest.
             timestamp: The version as of a time with a timezone.

@@ -8,6 +8,7 @@ column                type            meaning
 the table's columns   their own       the row after the change; for a delete only the key and the sequence
 ``__op``              Int8            0 upsert, 1 delete, 2 truncate (a truncate has no key: all null)
 ``__ordinal``         Int64           arrival position of the input record, from 0
+``__time``            its own         when the change took effect; only where the format tells
 ``__absent__<col>``   Boolean         true where the record says nothing about ``<col>``; the cell is null
 ====================  ==============  ==================================================================
 
@@ -39,6 +40,9 @@ OP: Final = "__op"
 
 ORDINAL: Final = "__ordinal"
 """Name of the column that holds the arrival position of the input record."""
+
+TIME: Final = "__time"
+"""Name of the column that says when a change took effect, where the format tells; only history needs it."""
 
 ABSENT: Final = "__absent__"
 """What the names of the absence columns begin with."""
@@ -75,9 +79,10 @@ def is_control(column: str) -> bool:
         column: A column's name.
 
     Returns:
-        True for ``__op``, ``__ordinal`` and the absence columns. ``_sequence`` is stored, so it is none.
+        True for ``__op``, ``__ordinal``, ``__time`` and the absence columns. ``_sequence`` is stored, so it
+        is none.
     """
-    return column in _CONTROL_TYPES or column.startswith(ABSENT)
+    return column in _CONTROL_TYPES or column == TIME or column.startswith(ABSENT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,13 +43,35 @@ def line_up(frame: pl.DataFrame, batch: ChangeBatch, *, everything: bool) -> pl.
         ``__row``, ``__op``, ``__key`` and ``__lost``, sorted by key and then from the oldest to the newest
         change, so that the last of each key, for which ``__lost`` is null, is the one that stands.
     """
-    line = _settle(_sort(frame, batch, everything=everything), frame, batch)
+    values = tuple(name for name in batch.columns if name not in {*batch.key, *batch.sequence})
+    line = _sort(frame, batch.key, batch.sequence, everything=everything)
+    line = _settle(line, frame, values)
     superseded = (pl.col(KEY) == pl.col(KEY).shift(-1)).fill_null(value=False)
     stale = pl.when(superseded).then(pl.lit(STALE, dtype=OUTCOMES))
     return line.select(ROW, OP, KEY, pl.coalesce(pl.col(LOST), stale).alias(LOST))
 
 
-def _sort(frame: pl.DataFrame, batch: ChangeBatch, *, everything: bool) -> pl.DataFrame:
+def settle_ties(
+    frame: pl.DataFrame, *, key: Sequence[str], sequence: Sequence[str], values: Sequence[str]
+) -> pl.DataFrame:
+    """Sorts changes by key and sequence, and lets one stand of those with the same key and sequence.
+
+    Args:
+        frame: Changes in normal form.
+        key: The key columns.
+        sequence: The sequence columns; at least one.
+        values: The other columns, which tell copies from contradictions.
+
+    Returns:
+        ``__row``, ``__op``, ``__key`` and ``__lost``, sorted by key and then from the oldest to the newest
+        change. Of copies the first of the frame stands.
+    """
+    return _settle(_sort(frame, key, sequence, everything=True), frame, values).drop(_TIE)
+
+
+def _sort(
+    frame: pl.DataFrame, key: Sequence[str], sequence: Sequence[str], *, everything: bool
+) -> pl.DataFrame:
     """Sorts the changes by key and sequence (those of keys that occur once only if ``everything``).
 
     Returns:
@@ -57,10 +79,10 @@ def _sort(frame: pl.DataFrame, batch: ChangeBatch, *, everything: bool) -> pl.Da
         pairs of key and sequence. Equal pairs stand in order of arrival.
     """
     # Sorting by a number is much faster than by texts or several columns: the first row of the same key.
-    simple = len(batch.key) == 1 and frame.schema[batch.key[0]].is_integer()
-    number = pl.col(batch.key[0]) if simple else pl.col(ROW).first().over(batch.key)
-    order = [f"__order{place}" for place in range(len(batch.sequence))]
-    parts = [pl.col(name).alias(place) for name, place in zip(batch.sequence, order, strict=True)]
+    simple = len(key) == 1 and frame.schema[key[0]].is_integer()
+    number = pl.col(key[0]) if simple else pl.col(ROW).first().over(key)
+    order = [f"__order{place}" for place in range(len(sequence))]
+    parts = [pl.col(name).alias(place) for name, place in zip(sequence, order, strict=True)]
     line = frame.with_row_index(ROW).select(ROW, OP, number.alias(KEY), *parts)
     if not everything:
         line = line.filter(pl.col(KEY).is_duplicated())
@@ -79,7 +101,7 @@ def _begins(columns: Sequence[str]) -> pl.Expr:
     return pl.any_horizontal(pl.int_range(pl.len()) == 0, *differs)
 
 
-def _settle(line: pl.DataFrame, frame: pl.DataFrame, batch: ChangeBatch) -> pl.DataFrame:
+def _settle(line: pl.DataFrame, frame: pl.DataFrame, values: Sequence[str]) -> pl.DataFrame:
     """Orders changes of equal key and sequence: contradictions by the rule, copies backwards by arrival.
 
     Returns:
@@ -90,7 +112,6 @@ def _settle(line: pl.DataFrame, frame: pl.DataFrame, batch: ChangeBatch) -> pl.D
     if line.is_empty() or line[_TIE][-1] == line.height:
         return line.with_columns(none)
     flags = [name for name in frame.columns if name.startswith(ABSENT)]
-    values = [name for name in batch.columns if name not in {*batch.key, *batch.sequence}]
     tied = line.filter(pl.col(_TIE).is_duplicated())
     tied = pl.concat([tied, frame.select(ORDINAL, *values, *flags)[tied[ROW]]], how="horizontal")
     differs = (pl.col(OP) != pl.col(OP).shift()) | ((pl.col(OP) == UPSERT) & _begins([*values, *flags]))

@@ -8,6 +8,7 @@ import polars as pl
 
 from lakehouse.cdc.changes import OP, ORDINAL, UPSERT, ChangeBatch
 from lakehouse.cdc.order import OUTCOME, Collapsed
+from lakehouse.cdc.timeline import FATE as EVENT_FATE
 from lakehouse.merge import verdicts
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import COUNTS
@@ -42,6 +43,27 @@ def count(batch: ChangeBatch, collapsed: Collapsed, plan: MergePlan) -> dict[str
     if plan.truncate_outcome is not None:
         counts[plan.truncate_outcome] += 1
     for fate, number in _fates(batch, collapsed, plan)[_FATE].value_counts().iter_rows():
+        counts[fate] += number
+    return counts
+
+
+def count_events(batch: ChangeBatch, fates: pl.DataFrame) -> dict[str, int]:
+    """Counts what became of each record, where a table keeps full history.
+
+    Args:
+        batch: The batch: its rejected and ignored records count too.
+        fates: ``__ordinal``, ``__op`` and ``__fate`` of each change.
+
+    Returns:
+        As `count`.
+    """
+    counts = dict.fromkeys(COUNTS, 0)
+    counts["rejected"] += len(batch.rejected)
+    counts["unchanged"] += batch.ignored
+    if batch.derived:
+        # A changed key is one record and two rows, a delete and an upsert: the upsert speaks for both.
+        fates = fates.sort(OP, descending=True).unique(ORDINAL, keep="last", maintain_order=True)
+    for fate, number in fates[EVENT_FATE].value_counts().iter_rows():
         counts[fate] += number
     return counts
 

@@ -120,7 +120,7 @@ def plan_merge(
     remembered = list(dict.fromkeys([*collapsed.key, *collapsed.sequence])) if collapsed.sequence else []
     return MergePlan(
         files=view.files,
-        dead=_dead(pl.concat([places.select(FILE, POSITION), aged.select(FILE, POSITION)]), truncated),
+        dead=dead_rows(pl.concat([places.select(FILE, POSITION), aged.select(FILE, POSITION)]), truncated),
         dropped=tuple(view.files[number] for number in sorted(truncated.whole)),
         rows=pl.concat([settled.rows, aged.drop(FILE, POSITION)], how="diagonal"),
         row_verdicts=settled.row_verdicts.extend_constant(verdicts.UPDATE, aged.height),
@@ -314,9 +314,14 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     return numbers.join(rows, on=CHANGE, how="left", maintain_order="left").select(*columns, OP)
 
 
-def _dead(located: pl.DataFrame, truncated: truncates.Truncated) -> dict[int, BitMap64]:
-    """By file, the positions of the rows that go."""
-    dead = dict(truncated.dead)
+def dead_rows(located: pl.DataFrame, truncated: truncates.Truncated | None = None) -> dict[int, BitMap64]:
+    """By file, the positions of the rows that go.
+
+    Args:
+        located: ``__file`` and ``__position`` of rows that go.
+        truncated: What a truncate removes besides.
+    """
+    dead = {} if truncated is None else dict(truncated.dead)
     # One number for file and position: sorting those is several times as fast as grouping.
     place = pl.col(FILE).cast(pl.UInt64) * (1 << 32) + pl.col(POSITION)
     places = located.select(place.alias(POSITION))[POSITION].sort().to_numpy()

@@ -12,8 +12,7 @@ import polars as pl
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
-from lakehouse.cdc.conform import Conformed, conform
-from lakehouse.cdc.order import Collapsed, collapse
+from lakehouse.cdc.conform import Conformed
 from lakehouse.delta import column_mapping, protocols
 from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
@@ -29,13 +28,14 @@ from lakehouse.errors import (
     RefusedError,
     UsageError,
 )
-from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count
+from lakehouse.merge.decide import Decision, decide, decide_on_nothing, fit
 from lakehouse.merge.feed import write_feed
 from lakehouse.merge.files import FileChanges, FileWriter
-from lakehouse.merge.plan import MergePlan, plan_merge
+from lakehouse.merge.history import same_type
+from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import MergeResult
-from lakehouse.merge.tables import declared_schema, make_table
+from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
@@ -76,17 +76,6 @@ class Offset:
         """Whether a version already holds what the source had at this position."""
         known = snapshot.transactions.get(self.source)
         return known is not None and known.version >= self.position
-
-
-@dataclass(slots=True)
-class _Attempt:
-    """What one try has worked out and written."""
-
-    plan: MergePlan
-    conformed: Conformed
-    collapsed: Collapsed
-    changes: FileChanges
-    actions: list[Action]
 
 
 def merge(
@@ -157,12 +146,10 @@ def _try_once(
     if snapshot is not None:
         ensure_readable(snapshot)
         ensure_writable(snapshot)
-    with timer.phase("order"):
-        conformed, collapsed = _prepare(target, batch, snapshot)
     if snapshot is None:
-        return _on_nothing(target, conformed, collapsed, timer), None
-    conformed, collapsed, plan = _plan(target, snapshot, conformed, collapsed, timer=timer)
-    counts = count(conformed.batch, collapsed, plan)
+        return _on_nothing(target, batch, timer), None
+    decision = decide(target, snapshot, batch, timer=timer)
+    conformed, plan, counts = decision.conformed, decision.plan, decision.counts
     idle = plan.changes_nothing and offset is None
     if dry_run or idle:
         return _result(
@@ -171,7 +158,7 @@ def _try_once(
     written = FileChanges()
     try:
         with timer.phase("write"):
-            actions = _write(target, snapshot, plan, conformed, offset=offset, changes=written)
+            actions = _write(target, snapshot, decision, offset=offset, changes=written)
     except BaseException:
         _clean_up(target.storage, written)
         raise
@@ -206,48 +193,9 @@ def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Sna
     return after
 
 
-def _prepare(
-    target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None
-) -> tuple[Conformed, Collapsed]:
-    """Casts the batch to the table's types, takes out what breaks its rules, and keeps one change per key."""
-    declared = target.config.column_schema
-    conformed = conform(
-        batch,
-        schema=_visible(snapshot.schema) if snapshot is not None else None,
-        declared=declared_schema(declared) if declared else None,
-        policy=target.config.changes.schema_policy,
-        table=target.name,
-    )
-    checked = reject_violations(conformed.batch, rules_of(conformed.schema, _configuration(snapshot)))
-    return replace(conformed, batch=checked), collapse(checked)
-
-
-def _plan(
-    target: MergeTarget, snapshot: Snapshot, conformed: Conformed, collapsed: Collapsed, *, timer: Timer
-) -> tuple[Conformed, Collapsed, MergePlan]:
-    """Plans until no row would break a rule of the table: records that make one are rejected on the way."""
-    rules = rules_of(conformed.schema, _configuration(snapshot))
-    while True:
-        plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
-        misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
-        if not misfits:
-            return conformed, collapsed, plan
-        conformed = replace(conformed, batch=conformed.batch.reject(misfits))
-        collapsed = collapse(conformed.batch)
-
-
-def _configuration(snapshot: Snapshot | None) -> Mapping[str, str]:
-    return snapshot.configuration if snapshot is not None else {}
-
-
-def _visible(schema: StructType) -> StructType:
-    """The columns that changes can speak of."""
-    return StructType(tuple(field for field in schema.fields if field.name != CELLS))
-
-
 def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
     """Makes the table from the batch and the config; somebody else may be faster, which is fine."""
-    conformed, _ = _prepare(target, batch, None)
+    conformed = fit(target, batch, None)
     unknown = [name for name in target.config.key if name not in conformed.schema]
     if unknown:
         raise DataError(
@@ -262,13 +210,13 @@ def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
 def _write(
     target: MergeTarget,
     snapshot: Snapshot,
-    plan: MergePlan,
-    conformed: Conformed,
+    decision: Decision,
     *,
     offset: Offset | None,
     changes: FileChanges,
 ) -> list[Action]:
     """Writes the new objects and gives the actions of the commit."""
+    plan = decision.plan
     now_ms = _millis(target)
     if (plan.dead or plan.dropped) and protocols.append_only(snapshot.protocol, snapshot.metadata):
         raise RefusedError(
@@ -276,7 +224,7 @@ def _write(
             advice="merge only new keys, or take the property off the table",
         )
     mode = _mode(target, snapshot)
-    head = _table_actions(snapshot, plan, conformed, vectors=mode == "on_read" and bool(plan.dead))
+    head = _table_actions(snapshot, decision, vectors=mode == "on_read" and bool(plan.dead))
     metadata = next((action for action in head if isinstance(action, Metadata)), snapshot.metadata)
     protocol = next((action for action in head if isinstance(action, Protocol)), snapshot.protocol)
     after = replace(
@@ -304,14 +252,15 @@ def _write(
     return [*head, *changes.actions, *tail]
 
 
-def _table_actions(
-    snapshot: Snapshot, plan: MergePlan, conformed: Conformed, *, vectors: bool
-) -> list[Action]:
+def _table_actions(snapshot: Snapshot, decision: Decision, *, vectors: bool) -> list[Action]:
     """Protocol and metadata, where the merge changes them: new columns, vectors switched on."""
     protocol, metadata = snapshot.protocol, snapshot.metadata
-    fields = list(conformed.schema.fields)
+    plan, fields = decision.plan, list(decision.conformed.schema.fields)
+    known = {field.name: field for field in snapshot.schema.fields}
+    fields += [
+        known[field.name] if same_type(known.get(field.name), field) else field for field in decision.fields
+    ]
     if CELLS in plan.rows.columns or CELLS in snapshot.schema.names:
-        known = {field.name: field for field in snapshot.schema.fields}
         fields.append(
             known.get(CELLS) or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
         )
@@ -340,7 +289,6 @@ def _refuse_unbuilt(target: MergeTarget) -> None:
     """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
     config = target.config
     wanted = {
-        "history": config.history.mode != "none",
         "pii": bool(config.pii),
         "expect": any(rule.check for rule in config.expect),
     }
@@ -378,8 +326,9 @@ def _commit_info(
     )
 
 
-def _on_nothing(target: MergeTarget, conformed: Conformed, collapsed: Collapsed, timer: Timer) -> MergeResult:
+def _on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeResult:
     """The result of a batch for which no table is made: it is empty, or it is a dry run."""
+    conformed, collapsed = decide_on_nothing(target, batch, timer=timer)
     is_delete = collapsed.frame[OP] == DELETE
     plan = MergePlan(
         files=(),

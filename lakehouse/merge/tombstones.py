@@ -137,8 +137,36 @@ def find(
     return found.sort(names).unique(subset=key, keep="last", maintain_order=True)
 
 
+def deletes_of(storage: Storage, manifest: Manifest, *, keys: pl.DataFrame) -> pl.DataFrame | None:
+    """Looks up all that is remembered of some keys, for tables with full history.
+
+    Args:
+        storage: The table's folder.
+        manifest: What the version remembers.
+        keys: The key columns.
+
+    Returns:
+        Key columns, sequence columns and whatever else was remembered, one row per delete; None where there
+        is none.
+    """
+    found = [
+        part
+        for file in manifest.files
+        if set(keys.columns) <= set((frame := _read(storage, file.path)).columns)
+        and (
+            part := frame.cast({name: keys.schema[name] for name in keys.columns}).join(
+                keys, on=keys.columns, how="semi"
+            )
+        ).height
+    ]
+    return pl.concat(found, how="diagonal_relaxed").drop(DELETED_AT) if found else None
+
+
 def watermark(storage: Storage, manifest: Manifest) -> pl.DataFrame | None:
-    """The sequence of the newest truncate: one row of sequence columns, or None."""
+    """The sequence of the newest truncate: one row of sequence columns, or None.
+
+    With full history all truncates, one row each.
+    """
     return _read(storage, manifest.watermark) if manifest.watermark else None
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
+from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
 from lakehouse.delta.column_mapping import with_highest_id
 from lakehouse.delta.features import ensure_writable
@@ -142,7 +143,7 @@ def _difference(current: Snapshot, target: Snapshot) -> tuple[list[AddFile], lis
 
 
 def _columns(snapshot: Snapshot) -> list[StructField]:
-    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS}]
+    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS, EVENTS}]
 
 
 def _metadata_differs(current: Snapshot, target: Snapshot) -> bool:
