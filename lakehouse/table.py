@@ -14,7 +14,7 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
 from lakehouse.cdc.sources import read_files
-from lakehouse.cdc.timeline import EVENTS
+from lakehouse.cdc.timeline import EVENTS, VALID_FROM
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
@@ -37,6 +37,8 @@ from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.resolve import resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
+from lakehouse.timetravel.valid import Moment
+from lakehouse.timetravel.valid import valid_at as rows_valid_at
 
 CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
 """Columns that are stored beside the rows and shown only when they are asked for by name."""
@@ -209,6 +211,7 @@ class Table:
         version: int | None = None,
         timestamp: datetime | str | None = None,
         tag: str | None = None,
+        valid_at: Moment | None = None,
     ) -> pl.DataFrame:
         """Reads rows of a version.
 
@@ -219,6 +222,8 @@ class Table:
             version: A version's number; None means the newest.
             timestamp: The version as of a time with a timezone.
             tag: The version that has this name.
+            valid_at: With full history: the rows as they held at this moment of the business, a time or
+                whatever the table's sequence is. Goes together with a version: both clocks.
 
         Returns:
             The rows, in no particular order.
@@ -229,7 +234,7 @@ class Table:
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
         picked = self._pick(version, timestamp, tag)
-        lazy = self._lazy(picked, columns=columns, where=where)
+        lazy = self._lazy(picked, columns=columns, where=where, moment=valid_at)
         return collect(lazy, storage=self.storage, snapshot=picked, table=self.name)
 
     def scan(
@@ -240,9 +245,11 @@ class Table:
         version: int | None = None,
         timestamp: datetime | str | None = None,
         tag: str | None = None,
+        valid_at: Moment | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
-        return self._lazy(self._pick(version, timestamp, tag), columns=columns, where=where)
+        picked = self._pick(version, timestamp, tag)
+        return self._lazy(picked, columns=columns, where=where, moment=valid_at)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:
         """What happened to the table, newest first.
@@ -278,6 +285,8 @@ class Table:
         key = [
             column for column in self.config.key if column in new.schema.names and column in old.schema.names
         ]
+        if key and all(VALID_FROM in side.schema for side in (old, new)):
+            key.append(VALID_FROM)
         shown = list(dict.fromkeys([*key, *shown])) if columns is not None else shown
         with explaining(self.storage, snapshots=(old, new), table=self.name):
             return diff(self.storage, before=old, after=new, key=key, columns=shown)
@@ -407,11 +416,18 @@ class Table:
         return list(columns)
 
     def _lazy(
-        self, snapshot: Snapshot, *, columns: Sequence[str] | None, where: str | pl.Expr | None
+        self,
+        snapshot: Snapshot,
+        *,
+        columns: Sequence[str] | None,
+        where: str | pl.Expr | None,
+        moment: Moment | None = None,
     ) -> pl.LazyFrame:
         shown = self._shown(snapshot, columns)
         ensure_readable(snapshot)
         lazy = scan_table(self.storage, snapshot)
+        if moment is not None:
+            lazy = rows_valid_at(lazy, moment, table=self.name)
         if where is not None:
             lazy = filtered(lazy, where, table=self.name)
         return lazy.select(shown)

@@ -34,6 +34,8 @@ class Settings:
         unavailable_value: Debezium's ``unavailable.value.placeholder``.
         source_table: The table whose changes are taken from a stream of several (``orders``,
             ``public.orders``, ``shop.public.orders`` or the topic); None expects changes of one table.
+        wants_times: Whether the table keeps full history, for which a format with an order of its own says
+            in ``__time`` when each change took effect.
     """
 
     key: tuple[str, ...]
@@ -46,6 +48,7 @@ class Settings:
     encodings: Mapping[str, Encoding] = field(default_factory=dict)
     unavailable_value: str = UNAVAILABLE
     source_table: str | None = None
+    wants_times: bool = False
 
 
 class Format(Protocol):
@@ -86,4 +89,5 @@ def settings_of(
         encodings=dict(changes.encodings),
         unavailable_value=changes.unavailable_value,
         source_table=source_table,
+        wants_times=config.history.mode == "full",
     )

@@ -24,7 +24,7 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.cdc.changes import OP, SEQUENCE, ChangeBatch, Misfit, Rejected
+from lakehouse.cdc.changes import OP, SEQUENCE, TIME, ChangeBatch, Misfit, Rejected
 from lakehouse.cdc.formats.assemble import assemble
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.debezium.changes import Changes
@@ -98,4 +98,7 @@ def _with_sequence(
     if not any(changes.sequences):
         return frame, ()
     order = pl.Series(SEQUENCE, changes.sequences, dtype=pl.String)
-    return frame.insert_column(frame.get_column_index(OP), order), (SEQUENCE,)
+    frame = frame.insert_column(frame.get_column_index(OP), order)
+    if settings.wants_times:
+        frame = frame.with_columns(pl.Series(TIME, changes.times, dtype=pl.Datetime("us", "UTC")))
+    return frame, (SEQUENCE,)

@@ -10,7 +10,7 @@ from lakehouse.cdc.formats.assemble import Row, Rows
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.debezium.events import METADATA, Event, Fields
 from lakehouse.cdc.formats.debezium.schemas import Schemas
-from lakehouse.cdc.formats.debezium.sequence import sequence_of
+from lakehouse.cdc.formats.debezium.sequence import micros_of, sequence_of
 from lakehouse.cdc.formats.debezium.unavailable import may_be_unavailable
 
 _NOTHING: Final[Row] = {}
@@ -34,6 +34,8 @@ class Changes:
         self._uncertain: list[bool] = []
         self.sequences: list[str | None] = []
         """The place of each row in its source's log, None where there is none."""
+        self.times: list[int | None] = []
+        """When each change was made in its source, in microseconds since the epoch; None where not told."""
 
     def add(self, event: Event) -> None:
         """Takes an event in: one row, or two for a key change.
@@ -53,6 +55,7 @@ class Changes:
             self._numbers.append(number)
             self._uncertain.append(uncertain)
             self.sequences.append(sequence)
+            self.times.append(micros_of(event.source))
 
     def rows(self) -> Rows:
         """The rows as `lakehouse.cdc.formats.assemble` takes them.

@@ -69,6 +69,22 @@ def sequence_of(source: Fields, *, op: str, total_order: int | None) -> str | No
     return None
 
 
+def micros_of(source: Fields) -> int | None:
+    """When a change was made in its source.
+
+    Args:
+        source: As for `sequence_of`.
+
+    Returns:
+        Microseconds since the epoch, UTC; None where the source does not tell.
+    """
+    for field, factor in (("ts_us", 1), ("ts_ms", 1000)):
+        value = source.get(field)
+        if isinstance(value, int):
+            return value * factor
+    return None
+
+
 def postgres_sequence(commit: int | None, lsn: int | None, order: int, *, snapshot: bool) -> str:
     """The sequence of a PostgreSQL change.
 
