@@ -127,6 +127,7 @@ class Table:
         source: str | None = None,
         offset: int | None = None,
         source_table: str | None = None,
+        allow_deletes: bool = False,
         dry_run: bool = False,
     ) -> MergeResult:
         """Brings a batch of changes into the table in one commit.
@@ -138,6 +139,8 @@ class Table:
             offset: How far the source has been read with this batch, at least 0 and rising. A batch whose
                 offset is not beyond the one that the table has from this source does nothing.
             source_table: Takes only the events of this table from a stream of several, as ``s.evo``.
+            allow_deletes: Format ``snapshot``: the picture may lack any number of the stored rows, whatever
+                ``changes.max_deletes`` says.
             dry_run: Counts what would happen and writes nothing.
 
         Returns:
@@ -164,7 +167,7 @@ class Table:
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
         result, after = merge(
-            self._target(),
+            self._target(allow_deletes=allow_deletes),
             batch,
             snapshot=known,
             offset=None if source is None or offset is None else Offset(source=source, position=offset),
@@ -182,6 +185,7 @@ class Table:
         source: str | None = None,
         offset: int | None = None,
         source_table: str | None = None,
+        allow_deletes: bool = False,
         dry_run: bool = False,
     ) -> MergeResult:
         """Brings files of changes into the table in one commit.
@@ -191,6 +195,7 @@ class Table:
             source: As for `merge`.
             offset: As for `merge`.
             source_table: As for `merge`.
+            allow_deletes: As for `merge`.
             dry_run: As for `merge`.
 
         Returns:
@@ -201,7 +206,14 @@ class Table:
             DataError: A file can't be read at all.
         """
         records = read_files([Path(file) for file in files])
-        return self.merge(records, source=source, offset=offset, source_table=source_table, dry_run=dry_run)
+        return self.merge(
+            records,
+            source=source,
+            offset=offset,
+            source_table=source_table,
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
+        )
 
     def read(
         self,
@@ -371,9 +383,14 @@ class Table:
         """
         return verify(self.storage, self.snapshot(version=version), table=self.name)
 
-    def _target(self) -> MergeTarget:
+    def _target(self, *, allow_deletes: bool = False) -> MergeTarget:
         return MergeTarget(
-            name=self.name, storage=self.storage, config=self.config, steps=self._steps, clock=self._clock
+            name=self.name,
+            storage=self.storage,
+            config=self.config,
+            steps=self._steps,
+            clock=self._clock,
+            allow_deletes=allow_deletes,
         )
 
     def _newest(self) -> Snapshot | None:

@@ -140,6 +140,7 @@ class ChangeBatch:
         total: Input records.
         derived: Rows of the frame beyond the first of their record.
         origin: Gives lines and raw forms of the records, where that is possible.
+        full: Whether this is a picture of the whole table, so that rows which are not in it are gone.
 
     Raises:
         DataError: The parts contradict each other (a mistake in a format's module).
@@ -153,6 +154,7 @@ class ChangeBatch:
     total: int = 0
     derived: int = 0
     origin: Origin | None = None
+    full: bool = False
 
     def __post_init__(self) -> None:
         schema = self.frame.schema

@@ -21,6 +21,7 @@ from lakehouse.merge.history import (
     shape_of,
     with_time,
 )
+from lakehouse.merge.picture import changes_of
 from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import MergeTarget
@@ -60,7 +61,7 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
     if target.config.history.mode == "full":
         return _full_history(target, snapshot, batch, timer=timer)
     with timer.phase("order"):
-        conformed = fit(target, batch, snapshot)
+        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
     # Until no row would break a rule of the table: records that make one are rejected on the way.
@@ -108,6 +109,15 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
     return replace(conformed, batch=reject_violations(conformed.batch, rules))
 
 
+def _compared(target: MergeTarget, snapshot: Snapshot, conformed: Conformed) -> Conformed:
+    """Makes changes of a full picture; other batches stay as they are."""
+    if not conformed.batch.full:
+        return conformed
+    share = 1.0 if target.allow_deletes else target.config.changes.max_deletes
+    batch = changes_of(target.storage, snapshot, conformed.batch, max_deletes=share, table=target.name)
+    return replace(conformed, batch=batch)
+
+
 def configuration(snapshot: Snapshot | None) -> Mapping[str, str]:
     """The table's properties; none where there is no table."""
     return snapshot.configuration if snapshot is not None else {}
@@ -121,9 +131,11 @@ def _visible(schema: StructType) -> StructType:
 
 def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
     with timer.phase("order"):
-        # Arrival goes on where the table is, even if the clock of this host does not.
-        now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
-        conformed = fit(target, in_order_of_arrival(batch, now_ms=now_ms), snapshot)
+        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
+        if not batch.sequence:
+            # Arrival goes on where the table is, even if the clock of this host does not.
+            now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
+            conformed = in_order_of_arrival(conformed, now_ms=now_ms)
         conformed = replace(conformed, batch=with_time(conformed.batch))
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)

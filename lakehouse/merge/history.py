@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import polars as pl
 
 from lakehouse.cdc.changes import ABSENT, DELETE, OP, ORDINAL, SEQUENCE, TIME, TRUNCATE, ChangeBatch, absence
+from lakehouse.cdc.conform import Conformed
 from lakehouse.cdc.timeline import (
     EVENTS,
     FATE,
@@ -27,7 +28,7 @@ from lakehouse.cdc.timeline import (
 )
 from lakehouse.config.models.changes import HistoryConfig
 from lakehouse.delta.scan import scan_files
-from lakehouse.delta.schema import StructField, StructType, to_polars, type_from_arrow, type_string
+from lakehouse.delta.schema import STRING, StructField, StructType, to_polars, type_from_arrow, type_string
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.locate import candidates, locate
 from lakehouse.merge.plan import MergePlan, dead_rows
@@ -54,24 +55,22 @@ class HistoryPlan:
     fates: pl.DataFrame
 
 
-def in_order_of_arrival(batch: ChangeBatch, *, now_ms: int) -> ChangeBatch:
+def in_order_of_arrival(conformed: Conformed, *, now_ms: int) -> Conformed:
     """Gives changes without a sequence one: the time of the merge, then their place in the batch.
 
     Args:
-        batch: The changes in normal form.
+        conformed: The changes in the table's types.
         now_ms: The time of the merge in milliseconds since the epoch, later than every merge before it.
-
-    Returns:
-        The batch; itself where it has a sequence.
     """
-    if batch.sequence:
-        return batch
+    batch, schema = conformed.batch, conformed.schema
     place = pl.int_range(pl.len()).cast(pl.String).str.zfill(12)
     frame = batch.frame.with_columns(
         pl.concat_str(pl.lit(f"{now_ms:020}-"), place).alias(SEQUENCE),
         pl.lit(now_ms).cast(pl.Datetime("ms", "UTC")).dt.cast_time_unit("us").alias(TIME),
     )
-    return replace(batch, frame=frame, sequence=(SEQUENCE,))
+    if SEQUENCE not in schema:
+        schema = schema.append([StructField(SEQUENCE, STRING)])
+    return replace(conformed, batch=replace(batch, frame=frame, sequence=(SEQUENCE,)), schema=schema)
 
 
 def with_time(batch: ChangeBatch) -> ChangeBatch:

@@ -44,6 +44,7 @@ class MergeTarget:
         clock: Gives the time.
         rewrite_share: With vectors, a file of which a larger share than this is dead is rewritten all the
             same.
+        allow_deletes: Whether a full picture may lack more rows than ``changes.max_deletes`` allows.
         max_attempts: How often a commit is tried before the merge gives up with a `ConflictError`.
     """
 
@@ -53,4 +54,5 @@ class MergeTarget:
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
     rewrite_share: float = 0.5
+    allow_deletes: bool = False
     max_attempts: int = 20

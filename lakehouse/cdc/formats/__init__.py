@@ -6,11 +6,17 @@ from collections.abc import Mapping
 from typing import Final
 
 from lakehouse.cdc.changes import ChangeBatch
-from lakehouse.cdc.formats import debezium, rows
+from lakehouse.cdc.formats import debezium, dms, maxwell, rows, snapshot
 from lakehouse.cdc.formats.base import Format, Settings, settings_of
 from lakehouse.errors import NotBuiltError
 
-FORMATS: Final[Mapping[str, Format]] = {"rows": rows.read, "debezium": debezium.read}
+FORMATS: Final[Mapping[str, Format]] = {
+    "rows": rows.read,
+    "debezium": debezium.read,
+    "dms": dms.read,
+    "maxwell": maxwell.read,
+    "snapshot": snapshot.read,
+}
 """The formats that this release reads, by the names of the config."""
 
 

@@ -15,7 +15,7 @@ from pydantic import (
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from lakehouse.config.models.base import Duration, Flag, Model, Names, RuleError, Text
+from lakehouse.config.models.base import Duration, Flag, Model, Names, RuleError, Share, Text
 
 ChangeFormat: TypeAlias = Literal["rows", "debezium", "dms", "maxwell", "snapshot"]
 SchemaPolicy: TypeAlias = Literal["evolve", "freeze", "discard_columns", "quarantine"]
@@ -70,6 +70,13 @@ class ChangesConfig(Model):
     tombstones: Duration = Field(
         default=timedelta(days=7),
         description="How long a deleted key stays deleted against older changes that arrive late.",
+    )
+    max_deletes: Share = Field(
+        default=0.5,
+        description=(
+            "snapshot: the largest share of the stored rows that a full picture may lack, from 0 to 1. More "
+            "is refused, as the picture may be cut off."
+        ),
     )
     decimals: DecimalMode = Field(
         default="precise",
