@@ -98,7 +98,7 @@ def loosen(stats: str | None, *, num_records: int | None = None) -> str:
     Args:
         stats: The file's statistics; None where it has none.
         num_records: Rows in the data file, which a file with a vector must tell (Delta protocol, section
-            "Writer Requirement for Deletion Vectors"); only needed where ``stats`` lacks it.
+            "Writer Requirement for Deletion Vectors"); only needed where ``stats`` lacks it, or has it wrong.
 
     Returns:
         The same JSON with ``tightBounds: false``; every number keeps its digits.
@@ -107,12 +107,12 @@ def loosen(stats: str | None, *, num_records: int | None = None) -> str:
         UsageError: The number of rows is neither in the statistics nor given.
     """
     content = _loads_as_written(stats)
-    if not isinstance(content.get("numRecords"), orjson.Fragment):
-        if num_records is None:
-            raise UsageError(
-                "a file gets a deletion vector, but its number of rows is not known",
-                advice="read it from the file's footer",
-            )
+    if num_records is None and not isinstance(content.get("numRecords"), orjson.Fragment):
+        raise UsageError(
+            "a file gets a deletion vector, but its number of rows is not known",
+            advice="read it from the file's footer",
+        )
+    if num_records is not None:
         content = {"numRecords": num_records} | {
             name: value for name, value in content.items() if name != "numRecords"
         }

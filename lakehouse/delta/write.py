@@ -65,6 +65,7 @@ def write_file(
     schema: StructType,
     metadata: Metadata,
     partition_values: Mapping[str, Any] | None = None,
+    folders: bool = True,
 ) -> AddFile:
     """Write one data file.
 
@@ -76,6 +77,7 @@ def write_file(
         metadata: Gives partition columns, column mapping, codec and which statistics to gather.
         partition_values: Display name of each partition column to its value for all the rows, as a
             Python value; only for partitioned tables.
+        folders: Whether each partition has a folder of its own. The log tells the values in any case.
 
     Returns:
         The action to commit. The file is there, in its partition's folder, but no reader sees it before that.
@@ -96,7 +98,7 @@ def write_file(
     codec, suffix = _codec(metadata)
     content = _parquet(rows, schema.select(rows.columns), mapping=mapping, codec=codec)
     by_physical = {names[name]: text for name, text in texts.items()}
-    folder = partitions.folder(by_physical)
+    folder = partitions.folder(by_physical) if folders else ""
     path = f"part-00000-{uuid4()}-c000.{suffix}parquet"
     if folder:
         path = f"{folder}/{path}"
@@ -118,6 +120,7 @@ def write_files(
     schema: StructType,
     metadata: Metadata,
     target_bytes: int = TARGET_BYTES,
+    folders: bool = True,
 ) -> list[AddFile]:
     """Write rows into as many files as their partitions and their size ask for.
 
@@ -127,6 +130,7 @@ def write_files(
         schema: The table's schema.
         metadata: Gives partition columns, column mapping, codec and which statistics to gather.
         target_bytes: About how large a file may become.
+        folders: Whether each partition has a folder of its own.
 
     Returns:
         The actions to commit; none for no rows. If one file fails, those written before are removed.
@@ -150,7 +154,12 @@ def write_files(
                 # A small remainder goes along rather than into a small file.
                 rows = rest.height if rest.height <= rows * 1.25 else rows
                 add = write_file(
-                    storage, rest.head(rows), schema=schema, metadata=metadata, partition_values=values
+                    storage,
+                    rest.head(rows),
+                    schema=schema,
+                    metadata=metadata,
+                    partition_values=values,
+                    folders=folders,
                 )
                 written.append(add)
                 bytes_a_row = add.size / rows if rows >= _SMALLEST_FILE_ROWS else bytes_a_row

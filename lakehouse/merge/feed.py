@@ -1,7 +1,9 @@
 """Writes the change data of a merge, where the table keeps a change feed.
 
 Delta protocol, section "Add CDC File": a commit with change data must tell all of its changes by it. A
-merge that only adds rows needs none, since readers take the added files for inserts.
+merge that only adds rows needs none, since readers take the added files for inserts. It gets some all the
+same where a file's path is escaped in the log: delta-rs 1.6 looks for such a file under the escaped name when
+it reads a feed, and fails. For the same reason change data has no folders by partition.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Final
 import polars as pl
 
 from lakehouse.delta import protocols
-from lakehouse.delta.actions import AddCdcFile
+from lakehouse.delta.actions import AddCdcFile, AddFile
 from lakehouse.delta.data import scan_file, write_files
 from lakehouse.delta.deletion_vectors import positions_of
 from lakehouse.delta.schema import STRING, StructField, StructType
@@ -38,7 +40,9 @@ def write_feed(
         plan: What the merge does.
         changes: Where the actions and the written objects are noted.
     """
-    if not protocols.change_feed(after.protocol, after.metadata) or not (plan.dead or plan.dropped):
+    if not protocols.change_feed(after.protocol, after.metadata):
+        return
+    if not (plan.dead or plan.dropped or _escaped(changes)):
         return
     columns = list(before.schema.names)
     gone = stored_rows(storage, before, plan.files, _dead_places(plan), columns=columns)
@@ -56,6 +60,10 @@ def write_feed(
     _write(storage, pl.concat(parts, how="diagonal_relaxed"), after=after, changes=changes)
 
 
+def _escaped(changes: FileChanges) -> bool:
+    return any(isinstance(action, AddFile) and "%" in action.path for action in changes.actions)
+
+
 def _dead_places(plan: MergePlan) -> pl.DataFrame:
     places = [
         pl.DataFrame({FILE: number, POSITION: positions_of(positions)}).cast(
@@ -69,7 +77,7 @@ def _dead_places(plan: MergePlan) -> pl.DataFrame:
 def _write(storage: Storage, rows: pl.DataFrame, *, after: Snapshot, changes: FileChanges) -> None:
     schema = StructType((*after.schema.fields, StructField(CHANGE_TYPE, STRING)))
     folder = storage.child(FOLDER)
-    for add in write_files(folder, rows, schema=schema, metadata=after.metadata):
+    for add in write_files(folder, rows, schema=schema, metadata=after.metadata, folders=False):
         path = add.relative_path(folder.url)
         changes.actions.append(
             AddCdcFile(path=f"{FOLDER}/{add.path}", partition_values=add.partition_values, size=add.size)

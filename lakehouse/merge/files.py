@@ -82,27 +82,30 @@ class FileWriter:
             dead: By number of the file, the positions of its rows that go; live ones only.
             files: The files by number.
         """
-        grown: list[tuple[AddFile, BitMap64]] = []
+        hidden: dict[int, BitMap64] = {}
         for number, positions in sorted(dead.items()):
-            add = files[number]
             changes.rows_removed += len(positions)
-            vector = add.deletion_vector
-            hidden = positions | deletion_vectors.read(self.storage, vector) if vector else positions
-            if add.physical_records is not None and len(hidden) >= add.physical_records:
-                self._note_removed(changes, add)
+            vector = files[number].deletion_vector
+            hidden[number] = positions | deletion_vectors.read(self.storage, vector) if vector else positions
+        # Before a file goes for having no living row, its footer is asked, so that a log that miscounts loses
+        # no rows. A file with a vector must tell its rows, or other readers refuse it.
+        doubtful = [n for n, rows in hidden.items() if len(rows) >= (files[n].physical_records or 0)]
+        counted = row_counts(self.storage, [files[number] for number in doubtful])
+        records = dict(zip(doubtful, counted, strict=True))
+        grown: list[tuple[int, BitMap64]] = []
+        for number, rows in hidden.items():
+            if number in records and len(rows) >= records[number]:
+                self._note_removed(changes, files[number])
             else:
-                grown.append((add, hidden))
+                grown.append((number, rows))
         if not grown:
             return
         vectors = deletion_vectors.write(self.storage, [positions for _, positions in grown])
         changes.written.extend({path for v in vectors if (path := v.relative_path()) is not None})
-        for (add, _), vector in zip(grown, vectors, strict=True):
+        for (number, _), vector in zip(grown, vectors, strict=True):
+            add = files[number]
             changes.actions.append(add.remove(at_ms=self.now_ms))
-            records = add.physical_records
-            if records is None:
-                # A file with a vector must tell its rows, or other readers refuse it.
-                (records,) = row_counts(self.storage, [add])
-            loosened = stats.loosen(add.stats, num_records=records)
+            loosened = stats.loosen(add.stats, num_records=records.get(number))
             changes.actions.append(replace(add, deletion_vector=vector, stats=loosened, data_change=True))
         changes.vectors += len(grown)
         changes.bytes_written += sum(vector.size_in_bytes for vector in vectors)

@@ -13,6 +13,7 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import OP
 from lakehouse.cdc.combine import truncate_cells
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.data import row_counts
 from lakehouse.delta.deletion_vectors import bitmap_of, positions_of
 from lakehouse.delta.scan import scan_file
 from lakehouse.delta.snapshot import Snapshot
@@ -95,7 +96,7 @@ def truncate_files(
             whole.add(number)
             continue
         positions = _not_newer(storage, snapshot, add, mark=mark, sequence=sequence)
-        if len(positions) == add.live_records:
+        if positions and _is_all(storage, add, positions):
             whole.add(number)
         elif positions:
             dead[number] = positions
@@ -137,6 +138,14 @@ def truncate_survivors(
     stay = truncated.survivors(pl.concat(pl.collect_all(parts), how="vertical"))
     after = truncate_cells(stay.drop(FILE, POSITION), mark, key=key)
     return after.frame.drop(OP).with_columns(stay[FILE], stay[POSITION]).filter(after.changed)
+
+
+def _is_all(storage: Storage, add: AddFile, positions: BitMap64) -> bool:
+    """Whether these are all living rows of a file; the log's word is not enough to let a file go."""
+    if len(positions) < (add.live_records or 0):
+        return False
+    hidden = add.deletion_vector.cardinality if add.deletion_vector else 0
+    return len(positions) + hidden >= row_counts(storage, [add])[0]
 
 
 def _not_newer(

@@ -155,7 +155,8 @@ def _with_keys(frame: pl.DataFrame, draft: Draft) -> pl.DataFrame:
     ]
     if nested:
         raise DataError(f"the column {nested[0]} is nested and can be neither key nor sequence")
-    blank = [pl.lit(None).alias(name) for name in (*missing, *unordered)]
+    # A key column can be a sequence column too.
+    blank = [pl.lit(None).alias(name) for name in dict.fromkeys((*missing, *unordered))]
     return frame.with_columns(blank)
 
 

@@ -138,7 +138,10 @@ def _operations(frame: pl.DataFrame) -> pl.Series:
     words = frame[OPERATION]
     if words.dtype == pl.Null:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    text = words.cast(pl.String, strict=False).alias(OP)
+    if words.dtype.is_nested():  # no text can be made of it, and no operation
+        text = pl.Series(OP, [None], dtype=pl.String).new_from_index(0, words.len())
+    else:
+        text = words.cast(pl.String, strict=False).alias(OP)
     # A batch has few different words, however many rows.
     by_meaning: dict[int, list[str]] = {}
     for word in text.unique().drop_nulls().to_list():

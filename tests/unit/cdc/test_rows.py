@@ -59,6 +59,18 @@ def test_operations_from_dicts_and_from_columns(word: str | None, op: int) -> No
     assert "_op" not in dicts.frame.columns + columns.frame.columns
 
 
+@pytest.mark.parametrize(
+    "words", [[["d"], None], [{"op": "d"}, None], [1, None], [True, None], [b"\xff", None]]
+)
+def test_operations_that_are_no_words_are_unknown(words: list[object]) -> None:
+    for batch in (
+        read([{"id": number, "_op": word} for number, word in enumerate(words)]),
+        read(pl.DataFrame({"id": [0, 1], "_op": words})),
+    ):
+        assert reasons(batch) == [(0, "unknown_op")]
+        assert batch.frame["id"].to_list() == [1]
+
+
 def test_rows_without_an_operation_are_upserts() -> None:
     batch = read([{"id": 1, "name": "a"}, {"id": 2, "name": None}])
 

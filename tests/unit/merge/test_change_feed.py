@@ -60,6 +60,18 @@ def test_the_feed_of_a_partitioned_table(tmp_path: Path, mode: str) -> None:
     assert feed(tmp_path, 2) == [("update_postimage", 1, 2, 1, "y"), ("update_preimage", 1, 1, 1, "x")]
 
 
+def test_the_feed_of_partitions_whose_names_are_escaped(tmp_path: Path, mode: str) -> None:
+    table = open_table(tmp_path, merge=mode, change_feed=True, schema=SHAPE, partition_by=["b"])
+    table.merge([{"id": 1, "seq": 1, "a": 1, "b": "a b/c"}, {"id": 2, "seq": 1, "a": 2, "b": "50 %"}])
+    assert feed(tmp_path, 1) == [("insert", 1, 1, 1, "a b/c"), ("insert", 2, 1, 2, "50 %")]
+    table.merge([{"id": 1, "seq": 2, "a": 1, "b": "ü"}, {"id": 2, "_op": "delete"}])
+    assert feed(tmp_path, 2) == [
+        ("delete", 2, 1, 2, "50 %"),
+        ("update_postimage", 1, 2, 1, "ü"),
+        ("update_preimage", 1, 1, 1, "a b/c"),
+    ]
+
+
 def test_the_feed_and_the_difference_tell_the_same(tmp_path: Path, mode: str) -> None:
     table = open_table(tmp_path, merge=mode, change_feed=True, schema=SHAPE)
     table.merge([{"id": key, "seq": 1, "a": key, "b": "x"} for key in range(20)])

@@ -268,6 +268,19 @@ def test_files_whose_statistics_are_missing(tmp_path: Path, mode: str, stats: st
     assert table.snapshot().files == {}
 
 
+@pytest.mark.parametrize("told", [0, 2, 9])
+def test_a_log_that_miscounts_the_rows_of_a_file_loses_none(tmp_path: Path, mode: str, told: int) -> None:
+    foreign(tmp_path, pl.DataFrame({"id": [1, 2, 3, 4], "seq": [1, 1, 1, 9], "v": ["a", "b", "c", "d"]}))
+    stats = {"numRecords": told, "minValues": {"id": 1, "seq": 1}, "maxValues": {"id": 4, "seq": 9}}
+    rewrite_log(tmp_path, "add", {"stats": orjson.dumps(stats).decode()})
+    table = open_table(tmp_path, merge=mode, changes={"sequence": "seq"})
+    result = table.merge([{"id": 1, "seq": 2, "v": "x"}, {"id": 2, "seq": 2, "_op": "delete"}])
+    assert (result.updated, result.deleted) == (1, 1)
+    assert [row["id"] for row in everywhere(table, tmp_path)] == [1, 3, 4]
+    table.merge([{"seq": 5, "_op": "truncate"}])
+    assert everywhere(table, tmp_path) == [{"id": 4, "seq": 9, "v": "d"}]
+
+
 def test_columns_that_were_added_later(tmp_path: Path, mode: str) -> None:
     foreign(tmp_path, THREE)
     foreign(tmp_path, pl.DataFrame({"id": [4], "v": ["d"], "w": [4]}), mode="append", schema_mode="merge")

@@ -114,6 +114,13 @@ def test_a_sequence_that_is_part_of_the_key(tmp_path: Path, mode: str) -> None:
     assert table.merge([{"id": 1, "day": 1, "seq": 4, "v": "c"}]).inserted == 1
 
 
+def test_an_empty_batch_where_the_sequence_is_part_of_the_key(tmp_path: Path) -> None:
+    table = open_table(tmp_path, key=["id", "day"], changes={"sequence": ["day", "seq"]})
+    table.merge([{"id": 1, "day": 1, "seq": 1}])
+    assert table.merge([]).total == 0
+    assert table.read().height == 1
+
+
 class TestPartitions:
     def test_a_row_moves_to_another_partition(self, tmp_path: Path, mode: str) -> None:
         table = open_table(tmp_path, merge=mode, partition_by=["country"])
