@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap, BitMap64
 
-from lakehouse.delta import paths, z85
+from lakehouse.delta import z85
 from lakehouse.delta.actions import DeletionVector
 from lakehouse.delta.locations import locate, map_files
 from lakehouse.errors import CorruptTableError, NotFoundError
@@ -67,10 +67,11 @@ def read_all(storage: Storage, vectors: Sequence[DeletionVector]) -> list[BitMap
     found: list[BitMap64 | None] = [None] * len(vectors)
     files: dict[str, list[int]] = {}
     for index, vector in enumerate(vectors):
-        if vector.storage_type == "i":
+        place = vector.place()
+        if place is None:
             found[index] = _read_inline(vector)
         else:
-            files.setdefault(_place(vector), []).append(index)
+            files.setdefault(place, []).append(index)
 
     def read_file(place: str) -> list[BitMap64]:
         return _read_file(storage, place, [vectors[index] for index in files[place]])
@@ -190,17 +191,6 @@ def _deserialize_old(payload: bytes, *, order: str) -> BitMap64:
         found |= BitMap64(low + np.uint64(high << 32))
         at += 4 + size
     return found
-
-
-def _place(vector: DeletionVector) -> str:
-    if vector.storage_type == "p":
-        return vector.path_or_inline_dv
-    relative = vector.relative_path()
-    if relative is None:
-        raise CorruptTableError(
-            f"a deletion vector has the storage type {vector.storage_type!r}, which Delta does not know"
-        )
-    return paths.encode_path(relative)
 
 
 def _read_inline(vector: DeletionVector) -> BitMap64:
