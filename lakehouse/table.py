@@ -20,7 +20,7 @@ from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.delta.versions import earliest_commit
+from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
 from lakehouse.maintenance.verify import VerifyReport, verify
@@ -272,7 +272,11 @@ class Table:
         newest = self.snapshot().version
         first = max(earliest_commit(self.storage), newest - limit + 1 if limit is not None else 0)
         tags = self.tags()
-        found = [entry(commit, tags=tags) for commit in commits(self.storage, start=first, end=newest)]
+        made = commit_times(self.storage)
+        found = [
+            entry(commit, made_ms=made(commit), tags=tags)
+            for commit in commits(self.storage, start=first, end=newest)
+        ]
         return found[::-1]
 
     def diff(
@@ -300,6 +304,8 @@ class Table:
         if key and all(VALID_FROM in side.schema for side in (old, new)):
             key.append(VALID_FROM)
         shown = list(dict.fromkeys([*key, *shown])) if columns is not None else shown
+        for side in (old, new):
+            ensure_readable(side)
         with explaining(self.storage, snapshots=(old, new), table=self.name):
             return diff(self.storage, before=old, after=new, key=key, columns=shown)
 
@@ -307,10 +313,11 @@ class Table:
         """Names a version; its files stay.
 
         Args:
-            name: Letters, digits, dots, dashes and underscores.
+            name: Letters, digits, dots, dashes and underscores, not digits alone.
             version: The version; None means the newest.
 
         Raises:
+            UsageError: The name has other characters, or could be taken for a version.
             RefusedError: The name stands for another version already.
         """
         picked = self.snapshot(version=version).version

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from lakehouse.delta.actions import Metadata, Protocol
 from lakehouse.delta.datatypes import COLUMN_ID, PHYSICAL_NAME, all_fields
+from lakehouse.delta.protocols import CONSTRAINT
 from lakehouse.delta.schema import (
     ArrayType,
     DataType,
@@ -96,20 +97,36 @@ def with_new_columns(metadata: Metadata, schema: StructType) -> Metadata:
     return replace(metadata, schema_string=named.to_json(), configuration=configuration)
 
 
-def with_highest_id(metadata: Metadata, *, known: Metadata) -> Metadata:
-    """Go back to older metadata without giving an id a second time.
+def restored_metadata(now: Metadata, then: Metadata) -> Metadata:
+    """The metadata of a table whose rows go back to an older version.
+
+    What old rows must be understood and judged by goes back with them: schema, partitioning, how columns are
+    mapped, the conditions that rows satisfy. The table's other properties stay, and no id is given twice.
 
     Args:
-        metadata: The metadata to go back to.
-        known: The newest metadata.
+        now: The newest metadata.
+        then: The older metadata.
 
     Returns:
-        The older metadata with the higher of the two highest ids.
+        The metadata; the newest itself where nothing of that kind was changed.
     """
-    ids = [item.configuration.get(_MAX_ID, "") for item in (metadata, known)]
-    if not all(number.isdecimal() for number in ids):
-        return metadata
-    return replace(metadata, configuration={**metadata.configuration, _MAX_ID: max(ids, key=int)})
+    configuration = {name: text for name, text in now.configuration.items() if not _goes_back(name)}
+    configuration |= {name: text for name, text in then.configuration.items() if _goes_back(name)}
+    ids = [item.configuration.get(_MAX_ID, "") for item in (now, then)]
+    known = [number for number in ids if number.isdecimal()]
+    if known:
+        configuration[_MAX_ID] = max(known, key=int)
+    restored = replace(
+        now,
+        schema_string=then.schema_string,
+        partition_columns=then.partition_columns,
+        configuration=configuration,
+    )
+    return now if restored == now else restored
+
+
+def _goes_back(name: str) -> bool:
+    return name == _PROPERTY or name.startswith(CONSTRAINT)
 
 
 @overload

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from pyroaring import BitMap, BitMap64
 
-from lakehouse.delta import paths, z85
+from lakehouse.delta import z85
 from lakehouse.delta.actions import DeletionVector
 from lakehouse.delta.locations import locate, map_files
 from lakehouse.errors import CorruptTableError, NotFoundError
@@ -31,6 +31,8 @@ _VERSION: Final = 1
 _LENGTH_BYTES: Final = 4
 _CHECKSUM_BYTES: Final = 4
 _FIRST_VECTOR: Final = 1
+# The magic number and how many bitmaps follow.
+_SHORTEST: Final = 8
 
 
 def read(storage: Storage, vector: DeletionVector) -> BitMap64:
@@ -67,10 +69,11 @@ def read_all(storage: Storage, vectors: Sequence[DeletionVector]) -> list[BitMap
     found: list[BitMap64 | None] = [None] * len(vectors)
     files: dict[str, list[int]] = {}
     for index, vector in enumerate(vectors):
-        if vector.storage_type == "i":
+        place = vector.place()
+        if place is None:
             found[index] = _read_inline(vector)
         else:
-            files.setdefault(_place(vector), []).append(index)
+            files.setdefault(place, []).append(index)
 
     def read_file(place: str) -> list[BitMap64]:
         return _read_file(storage, place, [vectors[index] for index in files[place]])
@@ -143,6 +146,8 @@ def deserialize(payload: bytes) -> BitMap64:
     Raises:
         ValueError: They are no vector.
     """
+    if len(payload) < _SHORTEST:
+        raise ValueError("it is too short")
     little, big = struct.unpack("<I", payload[:4])[0], struct.unpack(">I", payload[:4])[0]
     if little == MAGIC:
         return BitMap64.deserialize(payload[4:])
@@ -192,28 +197,20 @@ def _deserialize_old(payload: bytes, *, order: str) -> BitMap64:
     return found
 
 
-def _place(vector: DeletionVector) -> str:
-    if vector.storage_type == "p":
-        return vector.path_or_inline_dv
-    relative = vector.relative_path()
-    if relative is None:
-        raise CorruptTableError(
-            f"a deletion vector has the storage type {vector.storage_type!r}, which Delta does not know"
-        )
-    return paths.encode_path(relative)
-
-
 def _read_inline(vector: DeletionVector) -> BitMap64:
     name = "a deletion vector inside the log"
     # The text is filled up to a multiple of four bytes.
-    payload = z85.decode(vector.path_or_inline_dv)[: vector.size_in_bytes]
-    if len(payload) < vector.size_in_bytes:
+    payload = z85.decode(vector.path_or_inline_dv)[: max(vector.size_in_bytes, 0)]
+    if len(payload) != vector.size_in_bytes:
         raise _damaged(name, "it is too short")
     return _checked(payload, vector, name=name)
 
 
 def _read_file(storage: Storage, place: str, vectors: Sequence[DeletionVector]) -> list[BitMap64]:
     """Read the asked vectors of one file."""
+    name = f"the deletion vector file {place} of {storage.url}"
+    if any(_start(vector) < _FIRST_VECTOR or vector.size_in_bytes < 0 for vector in vectors):
+        raise _damaged(name, "the log names a place before its beginning")
     end = max(_start(vector) + _LENGTH_BYTES + vector.size_in_bytes + _CHECKSUM_BYTES for vector in vectors)
     home, path = locate(storage, place)
     try:
@@ -224,7 +221,6 @@ def _read_file(storage: Storage, place: str, vectors: Sequence[DeletionVector]) 
             f"the deletion vector file {place} of {storage.url} is missing",
             advice="restore the file from a backup, or read a version that does not need it",
         ) from error
-    name = f"the deletion vector file {place} of {storage.url}"
     if content[:1] != bytes([_VERSION]):
         raise _damaged(name, f"it has the format version {content[0] if content else 'none'}, not {_VERSION}")
     return [_checked(_payload(content, vector, name=name), vector, name=name) for vector in vectors]
@@ -247,8 +243,8 @@ def _payload(content: bytes, vector: DeletionVector, *, name: str) -> bytes:
 def _checked(payload: bytes, vector: DeletionVector, *, name: str) -> BitMap64:
     try:
         bitmap = deserialize(payload)
-    except (ValueError, struct.error) as error:
-        raise _damaged(name, error) from error
+    except (ValueError, IndexError, struct.error) as error:
+        raise _damaged(name, error if type(error) is ValueError else "it ends too early") from error
     if len(bitmap) != vector.cardinality:
         raise _damaged(name, f"it holds {len(bitmap)} rows where the log says {vector.cardinality}")
     return bitmap

@@ -63,6 +63,26 @@ class DeletionVector:
         file = f"deletion_vector_{name}.bin"
         return f"{prefix}/{file}" if prefix else file
 
+    def place(self) -> str | None:
+        """The vector's file, as paths stand in the log.
+
+        Returns:
+            Percent-encoded, relative to the table's root or absolute; None for a vector inside the log.
+
+        Raises:
+            CorruptTableError: The descriptor can't be read.
+        """
+        if self.storage_type == "i":
+            return None
+        if self.storage_type == "p":
+            return self.path_or_inline_dv
+        relative = self.relative_path()
+        if relative is None:
+            raise CorruptTableError(
+                f"a deletion vector has the storage type {self.storage_type!r}, which Delta does not know"
+            )
+        return paths.encode_path(relative)
+
 
 @dataclass(frozen=True, slots=True)
 class FileStatistics:

@@ -177,7 +177,9 @@ def read_actions(storage: Storage, path: str) -> tuple[Action, ...]:
             continue
         try:
             value = orjson.loads(line)
-            action = parse_action(value if isinstance(value, dict) else {})
+            if not isinstance(value, dict):
+                raise CorruptTableError("it is no JSON object")
+            action = parse_action(value)
         except (orjson.JSONDecodeError, CorruptTableError) as error:
             why = error.message if isinstance(error, CorruptTableError) else "it is not valid JSON"
             raise CorruptTableError(

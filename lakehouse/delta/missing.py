@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from lakehouse.delta.log_files import LOG_FOLDER, LogListing
 from lakehouse.errors import TableNotFoundError, VersionNotFoundError
 from lakehouse.storage.objects import Storage
 
 
-def describe_ranges(ranges: Iterable[tuple[int, int]]) -> str:
-    """Ranges of versions for people.
+def what_remains(ranges: Sequence[tuple[int, int]]) -> str:
+    """Which versions there are, for people.
 
     Args:
         ranges: First and last version of each.
 
     Returns:
-        Such as ``3 to 7, 12``.
+        Such as ``versions 3 to 7, 12 can be read``.
     """
-    return ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in ranges) or "none"
+    if not ranges:
+        return "no version can be read"
+    spoken = ", ".join(f"{first} to {last}" if last > first else str(first) for first, last in ranges)
+    return f"{'version' if spoken.isdecimal() else 'versions'} {spoken} can be read"
 
 
 def check_there(storage: Storage, listing: LogListing, version: int) -> None:
@@ -34,7 +37,7 @@ def check_there(storage: Storage, listing: LogListing, version: int) -> None:
     """
     ranges, latest = listing.readable(), listing.latest
     first = ranges[0][0] if ranges else 0
-    remain = f"versions {describe_ranges(ranges)} can be read"
+    remain = what_remains(ranges)
     if latest is not None and version > latest:
         raise VersionNotFoundError(
             f"version {version} of {storage.url} was never made: the newest is {latest}", advice=remain

@@ -17,11 +17,14 @@ from lakehouse.delta.datatypes import TIMESTAMP_NTZ, StructType, all_fields, wal
 
 READER_VERSION: Final = 3
 WRITER_VERSION: Final = 7
+CONSTRAINT: Final = "delta.constraints."
+"""What the names of properties with conditions on rows begin with."""
 
 # Features that readers must know too; all others are for writers alone.
 READER_WRITER_FEATURES: Final = frozenset(
     {"columnMapping", "deletionVectors", "timestampNtz", "v2Checkpoint", "vacuumProtocolCheck"}
     | {"typeWidening", "variantType", "variantShredding", "catalogManaged"}
+    | {"typeWidening-preview", "variantType-preview", "variantShredding-preview"}
 )
 
 # What the writer versions before named features stood for; each also means all those below it.
@@ -60,7 +63,12 @@ def writer_features(protocol: Protocol) -> tuple[str, ...]:
     """
     if protocol.min_writer_version >= WRITER_VERSION:
         return tuple(sorted(protocol.writer_features or ()))
-    return _implied(LEGACY_WRITER_FEATURES, protocol.min_writer_version)
+    implied = _implied(LEGACY_WRITER_FEATURES, protocol.min_writer_version)
+    if protocol.min_reader_version >= 2:
+        return implied
+    # What readers must know too can't be in use while the reader version says nothing of it: tables with
+    # identity columns are of reader version 1 and writer version 6.
+    return tuple(name for name in implied if name not in READER_WRITER_FEATURES)
 
 
 def supports(protocol: Protocol, feature: str) -> bool:
@@ -164,9 +172,8 @@ def check_constraints(metadata: Metadata) -> dict[str, str]:
     Returns:
         Name to SQL text.
     """
-    prefix = "delta.constraints."
     found = metadata.configuration.items()
-    return {name.removeprefix(prefix): text for name, text in found if name.startswith(prefix)}
+    return {name.removeprefix(CONSTRAINT): text for name, text in found if name.startswith(CONSTRAINT)}
 
 
 def clustering_columns(domains: Mapping[str, DomainMetadata]) -> tuple[str, ...]:
@@ -231,6 +238,30 @@ def with_features(protocol: Protocol, names: Iterable[str]) -> Protocol:
         reader_features=tuple(sorted(readers)) if named else None,
         writer_features=tuple(sorted(writers)),
     )
+
+
+def merged_protocol(now: Protocol, then: Protocol) -> Protocol:
+    """The least protocol that has all features of two.
+
+    Args:
+        now: A table's protocol.
+        then: Another one, such as that of an older version.
+
+    Returns:
+        It; ``now`` itself where it has all that ``then`` has.
+    """
+    lacking = {*reader_features(then), *writer_features(then)} - {
+        *reader_features(now),
+        *writer_features(now),
+    }
+    if not lacking:
+        return now
+    if max(now.min_writer_version, then.min_writer_version) < WRITER_VERSION:
+        return Protocol(
+            max(now.min_reader_version, then.min_reader_version),
+            max(now.min_writer_version, then.min_writer_version),
+        )
+    return with_features(now, lacking)
 
 
 def with_types_of(protocol: Protocol, schema: StructType) -> Protocol:

@@ -17,7 +17,7 @@ from pyroaring import BitMap64
 
 from lakehouse.delta import deletion_vectors
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.scan_query import ScanQuery, unused_name
+from lakehouse.delta.scan_query import ScanQuery, check_within, unused_name
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage
 
@@ -181,6 +181,8 @@ def read_vectors(storage: Storage, adds: Sequence[AddFile]) -> dict[int, BitMap6
         number: add.deletion_vector for number, add in enumerate(adds) if add.deletion_vector is not None
     }
     bitmaps = deletion_vectors.read_all(storage, list(having.values()))
+    for number, bitmap in zip(having, bitmaps, strict=True):
+        check_within(adds[number], bitmap, rows=adds[number].physical_records, root=storage.url)
     return dict(zip(having, bitmaps, strict=True))
 
 

@@ -23,6 +23,7 @@ from lakehouse.delta.read_plan import (
 )
 from lakehouse.delta.schema import StructField, to_polars
 from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import CorruptTableError
 from lakehouse.storage import Storage
 
 # Up to here each file is a scan of its own where nobody asks for positions: its vector applies without a look
@@ -31,6 +32,8 @@ _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
 _MOST_TEXTS: Final = 250_000
 _MEMORY: Final = "memory:"
+# Polars numbers rows in 32 bits.
+_MOST_ROWS: Final = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +178,11 @@ class ScanQuery:
         shared = any(len(group.adds) > 1 for group in groups)
         starts = dict.fromkeys(range(len(adds)), 0)
         if shared and (self._marked or vectors):
-            starts = _starts(groups, footers.row_counts(self.storage, adds))
+            counts = footers.row_counts(self.storage, adds)
+            starts = _starts(groups, counts)
+            for number, bitmap in vectors.items():
+                # In a shared scan it would hide rows of the file that comes next.
+                check_within(adds[number], bitmap, rows=counts[number], root=self.storage.url)
         rows = pl.concat(
             [self._scan(group, starts, vectors=vectors, shared=shared) for group in groups], how="vertical"
         )
@@ -290,6 +297,26 @@ def _dead_rows(dead: Mapping[int, BitMap64], starts: Mapping[int, int]) -> pl.Se
         deletion_vectors.positions_of(bitmap) + np.uint64(starts[number]) for number, bitmap in dead.items()
     ]
     return pl.Series(np.concatenate(parts), dtype=pl.UInt32)
+
+
+def check_within(add: AddFile, bitmap: BitMap64, *, rows: int | None, root: str) -> None:
+    """Refuse a vector that hides rows that its file can't have.
+
+    Args:
+        add: The file.
+        bitmap: The positions of its dead rows.
+        rows: How many rows the file has; None where that is not known.
+        root: The table's root, for the error.
+
+    Raises:
+        CorruptTableError: The last position lies beyond the file's end.
+    """
+    most = _MOST_ROWS if rows is None else min(rows, _MOST_ROWS)
+    if bitmap and bitmap.max() >= most:
+        raise CorruptTableError(
+            f"the deletion vector of the data file {add.path} of {root} hides rows beyond the file's end",
+            advice="read a version that does not need it; `lakehouse verify` checks all of them",
+        )
 
 
 def _starts(groups: Sequence[Group], counts: Sequence[int]) -> dict[int, int]:

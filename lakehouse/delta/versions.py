@@ -14,8 +14,8 @@ from typing import Final
 
 from lakehouse.delta.features import in_commit_timestamps
 from lakehouse.delta.log_files import LogListing
-from lakehouse.delta.log_reading import list_log, read_commit_info, to_millis
-from lakehouse.delta.missing import no_table
+from lakehouse.delta.log_reading import Commit, list_log, read_commit_info, to_millis
+from lakehouse.delta.missing import no_table, what_remains
 from lakehouse.delta.segments import plan_segment
 from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.errors import UsageError, VersionNotFoundError
@@ -123,8 +123,34 @@ def version_at(storage: Storage, timestamp: datetime) -> int:
     raise VersionNotFoundError(
         f"{storage.url} has no version of {timestamp.isoformat()}: "
         f"the oldest is {first} of {_spoken(oldest.time_of(first))}",
-        advice=f"versions {first} to {last} can be read, the newest of {_spoken(newest.time_of(last))}",
+        advice=f"{what_remains([(first, last)])}, the newest of {_spoken(newest.time_of(last))}",
     )
+
+
+def commit_times(storage: Storage) -> Callable[[Commit], int]:
+    """When commits were made, in the same counting as `version_at`.
+
+    Args:
+        storage: The table's root.
+
+    Returns:
+        A function of a commit: milliseconds since the epoch, rising from version to version.
+
+    Raises:
+        TableNotFoundError: There is no table.
+    """
+    listing = list_log(storage)
+    if listing.latest is None:
+        raise no_table(storage)
+    since = _in_commit_since(storage, listing, listing.latest)
+    times = _file_times(listing)
+
+    def made(commit: Commit) -> int:
+        if since is not None and commit.version >= since:
+            return commit.timestamp_ms
+        return times.get(commit.version, commit.timestamp_ms)
+
+    return made
 
 
 def moment_of(millis: int) -> datetime:

@@ -15,14 +15,17 @@ import polars as pl
 
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.deletion_vectors import read as read_vector
+from lakehouse.delta.exact import column
 from lakehouse.delta.scan import read_rows_at, scan_file
+from lakehouse.delta.schema import to_polars, type_string
 from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import UsageError
 from lakehouse.storage import Storage
 
 CHANGE: Final = "_change"
 KINDS: Final = ("delete", "insert", "update_before", "update_after")
-_SIDE: Final = "__side"
-_NTH: Final = "__nth"
+_NTH: Final = "nth"
+_ROW: Final = "row"
 
 
 def diff(
@@ -39,13 +42,36 @@ def diff(
 
     Returns:
         ``_change`` (``insert``, ``update_before``, ``update_after``, ``delete``) and the columns, ordered
-        by key, or for a table without one by all columns.
+        by key, or for a table without one by all columns. A column whose type was changed comes in one that
+        holds the values of both versions.
+
+    Raises:
+        UsageError: A column has types in the two versions that have nothing in common.
     """
-    gone = _rows(storage, before, _left_behind(storage, before, after), columns)
-    came = _rows(storage, after, _left_behind(storage, after, before), columns)
-    gone, came = _aligned(gone, came, columns)
-    gone, came = _cancel(gone, came)
-    return _label(gone, came, key=key, columns=columns)
+    kinds = _types(before, after, columns)
+    gone = _rows(storage, before, _left_behind(storage, before, after), kinds)
+    came = _rows(storage, after, _left_behind(storage, after, before), kinds)
+    return _label(*_cancel(gone, came), key=key)
+
+
+def _types(before: Snapshot, after: Snapshot, columns: Sequence[str]) -> pl.Schema:
+    """For each column a type that holds the values of both versions."""
+    sides = [to_polars(side.schema) for side in (before, after)]
+    found: dict[str, pl.DataType] = {}
+    for name in columns:
+        empty = [pl.DataFrame(schema={name: side[name]}) for side in sides if name in side]
+        if not empty:
+            continue
+        try:
+            found[name] = pl.concat(empty, how="vertical_relaxed").schema[name]
+        except pl.exceptions.PolarsError:
+            old, new = (type_string(side.schema.field(name).type) for side in (before, after))
+            raise UsageError(
+                f"column {name!r} is {old} in version {before.version} and {new} in version {after.version}, "
+                "which can't be compared",
+                advice="leave it out by naming the columns to compare",
+            ) from None
+    return pl.Schema(found)
 
 
 def _left_behind(
@@ -70,82 +96,62 @@ def _rows(
     storage: Storage,
     snapshot: Snapshot,
     places: Sequence[tuple[AddFile, list[int] | None]],
-    columns: Sequence[str],
+    kinds: pl.Schema,
 ) -> pl.DataFrame:
-    known = [column for column in columns if column in snapshot.schema.names]
-    parts: list[pl.DataFrame] = []
+    """The rows at these places, in the types of both versions: a column that this one lacks is null."""
+    known = [name for name in kinds if name in snapshot.schema]
+    parts = [pl.DataFrame(schema=kinds)]
     for add, positions in places:
         if positions is None:
-            parts.append(scan_file(storage, snapshot, add, columns=known).collect())
+            rows = scan_file(storage, snapshot, add, columns=known).collect()
         else:
-            parts.append(read_rows_at(storage, snapshot, add, positions, columns=known))
-    return pl.concat(parts, how="vertical") if parts else pl.DataFrame()
-
-
-def _aligned(
-    gone: pl.DataFrame, came: pl.DataFrame, columns: Sequence[str]
-) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both sides with the same columns and types: a column that one version lacks is null there."""
-    sides = [gone.with_columns(pl.lit("gone").alias(_SIDE)), came.with_columns(pl.lit("came").alias(_SIDE))]
-    both = (
-        pl.concat([side for side in sides if side.height], how="diagonal_relaxed")
-        if gone.height + came.height
-        else None
-    )
-    if both is None:
-        empty = pl.DataFrame(schema=dict.fromkeys(columns, pl.Null))
-        return empty, empty
-    wanted = [column for column in columns if column in both.columns]
-    return both.filter(pl.col(_SIDE) == "gone").select(wanted), both.filter(pl.col(_SIDE) == "came").select(
-        wanted
-    )
-
-
-def _comparable(frame: pl.DataFrame) -> list[pl.Expr]:
-    """Expressions equal where the rows are equal, also for types that can't be joined on."""
-    return [
-        pl.struct(name).struct.json_encode().alias(name) if dtype.is_nested() else pl.col(name)
-        for name, dtype in frame.schema.items()
-    ]
+            rows = read_rows_at(storage, snapshot, add, positions, columns=known)
+        values = [
+            column(name).cast(kind) if name in known else pl.lit(None, dtype=kind).alias(name)
+            for name, kind in kinds.items()
+        ]
+        parts.append(rows.select(values))
+    return pl.concat(parts, how="vertical")
 
 
 def _cancel(gone: pl.DataFrame, came: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Takes out the rows that are on both sides, as often as they are on both."""
     if gone.is_empty() or came.is_empty():
         return gone, came
-    names = gone.columns
+    names = [column(name) for name in gone.columns]
+    # Numbered columns, so that no name of the table's can be taken for one of these two.
     keyed = [
-        side.select(_comparable(side))
-        .with_columns(pl.int_range(pl.len()).over(names).alias(_NTH))
-        .with_row_index("__row")
+        side.select(
+            *(value.alias(f"{number}") for number, value in enumerate(names)),
+            pl.int_range(pl.len()).over(names).alias(_NTH),
+        ).with_row_index(_ROW)
         for side in (gone, came)
     ]
+    on = [name for name in keyed[0].columns if name != _ROW]
     only = [
-        mine.join(theirs, on=[*names, _NTH], how="anti", nulls_equal=True)["__row"]
+        mine.join(theirs, on=on, how="anti", nulls_equal=True)[_ROW]
         for mine, theirs in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
     ]
     return gone[only[0]], came[only[1]]
 
 
-def _label(
-    gone: pl.DataFrame, came: pl.DataFrame, *, key: Sequence[str], columns: Sequence[str]
-) -> pl.DataFrame:
-    shown = [column for column in columns if column in gone.columns]
-    order = list(key) if key and all(column in shown for column in key) else []
-    if order:
-        updated_gone = gone.join(came.select(order), on=order, how="semi", nulls_equal=True)
-        updated_came = came.join(gone.select(order), on=order, how="semi", nulls_equal=True)
+def _label(gone: pl.DataFrame, came: pl.DataFrame, *, key: Sequence[str]) -> pl.DataFrame:
+    if key and all(name in gone.columns for name in key):
+        order = [column(name) for name in key]
+        keys = [side.select(order) for side in (gone, came)]
         parts = {
-            "delete": gone.join(came.select(order), on=order, how="anti", nulls_equal=True),
-            "insert": came.join(gone.select(order), on=order, how="anti", nulls_equal=True),
-            "update_before": updated_gone,
-            "update_after": updated_came,
+            "delete": gone.join(keys[1], on=order, how="anti", nulls_equal=True),
+            "insert": came.join(keys[0], on=order, how="anti", nulls_equal=True),
+            "update_before": gone.join(keys[1], on=order, how="semi", nulls_equal=True),
+            "update_after": came.join(keys[0], on=order, how="semi", nulls_equal=True),
         }
     else:
+        order = [column(name) for name, kind in gone.schema.items() if not kind.is_nested()]
         parts = {"delete": gone, "insert": came}
-    labelled = [
-        part.select(pl.lit(kind, dtype=pl.Enum(KINDS)).alias(CHANGE), *shown) for kind, part in parts.items()
-    ]
-    sortable = [name for name in (order or shown) if not gone.schema[name].is_nested()]
-    result = pl.concat(labelled, how="vertical").sort([*sortable, CHANGE], nulls_last=True)
+    labelled = [part.insert_column(0, _kinds(kind, part.height)) for kind, part in parts.items()]
+    result = pl.concat(labelled, how="vertical").sort([*order, pl.col(CHANGE)], nulls_last=True)
     return result.with_columns(pl.col(CHANGE).cast(pl.String))
+
+
+def _kinds(kind: str, count: int) -> pl.Series:
+    return pl.Series(CHANGE, [kind], dtype=pl.Enum(KINDS)).new_from_index(0, count)

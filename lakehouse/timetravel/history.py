@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from lakehouse.delta.actions import CommitInfo
-from lakehouse.delta.log import Commit
+from lakehouse.delta.log import Commit, moment_of
 from lakehouse.timetravel.tags import Tag
 
 _COUNTS: Final = {
@@ -58,11 +58,12 @@ class HistoryEntry:
     tags: tuple[str, ...]
 
 
-def entry(commit: Commit, *, tags: Sequence[Tag] = ()) -> HistoryEntry:
+def entry(commit: Commit, *, made_ms: int, tags: Sequence[Tag] = ()) -> HistoryEntry:
     """Reads a commit as an entry of the history: pure.
 
     Args:
         commit: The commit.
+        made_ms: When it was made, as time travel counts, in milliseconds since the epoch.
         tags: The table's tags.
     """
     info = next((action for action in commit.actions if isinstance(action, CommitInfo)), CommitInfo())
@@ -70,7 +71,7 @@ def entry(commit: Commit, *, tags: Sequence[Tag] = ()) -> HistoryEntry:
     engine = info.engine_info or info.extra.get("clientVersion")
     return HistoryEntry(
         version=commit.version,
-        timestamp=datetime.fromtimestamp(commit.timestamp_ms / 1000, tz=UTC),
+        timestamp=moment_of(made_ms),
         operation=info.operation,
         client=engine if isinstance(engine, str) else None,
         user=user if isinstance(user, str) else None,

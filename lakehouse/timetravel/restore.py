@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,12 +11,15 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
-from lakehouse.delta.column_mapping import with_highest_id
-from lakehouse.delta.features import ensure_writable
+from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.column_mapping import restored_metadata
+from lakehouse.delta.features import ensure_readable, ensure_writable
+from lakehouse.delta.locations import locate
+from lakehouse.delta.protocols import append_only, merged_protocol
 from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import ConflictError, VersionNotFoundError
+from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, VersionNotFoundError
 from lakehouse.storage import Storage
 
 
@@ -72,24 +76,59 @@ def plan_restore(*, table: str, current: Snapshot, target: Snapshot) -> RestoreP
     )
 
 
+def check_allowed(*, table: str, current: Snapshot, target: Snapshot) -> None:
+    """Makes sure that the table may be written, now and once it is what it was: pure.
+
+    Args:
+        table: The table's name.
+        current: The newest version.
+        target: The version to go back to.
+
+    Raises:
+        UnsupportedFeatureError: A feature that is not known here is in the way.
+        RefusedError: Rows would go from a table that only grows.
+    """
+    ensure_writable(current)
+    ensure_readable(target)
+    ensure_writable(_restored(current, target))
+    _, going = _difference(current, target)
+    if going and append_only(current.protocol, current.metadata):
+        raise RefusedError(
+            f"table {table} only takes new rows (delta.appendOnly), and version {target.version} lacks rows "
+            "that it has now",
+            advice="read the old version instead, or take the property away first",
+        )
+
+
 def check_files(storage: Storage, *, table: str, current: Snapshot, target: Snapshot) -> None:
-    """Makes sure that every file that comes back is still there.
+    """Makes sure that every file that comes back is still there, and every deletion vector.
 
     Raises:
         VersionNotFoundError: Some are gone.
     """
     coming, _ = _difference(current, target)
     there = {item.path for item in storage.list()} if coming else set()
-    gone = [
-        add.path
-        for add in coming
-        if (path := add.relative_path(storage.url)) is not None and path not in there
-    ]
+    vectors = [add.deletion_vector for add in coming if add.deletion_vector is not None]
+    places = {add.path for add in coming} | {
+        place for vector in vectors if (place := vector.place()) is not None
+    }
+    gone = [place for place in sorted(places) if not _is_there(storage, place, there)]
     if gone:
         raise VersionNotFoundError(
             f"version {target.version} of table {table} can't come back: {len(gone)} of its files are gone",
             advice="they were vacuumed; restore a younger version, or one that is tagged",
         )
+
+
+def _is_there(storage: Storage, place: str, there: set[str]) -> bool:
+    home, path = locate(storage, place)
+    if home is storage:
+        return path in there
+    try:
+        home.head(path)
+    except NotFoundError:
+        return False
+    return True
 
 
 def restore_actions(
@@ -105,12 +144,15 @@ def restore_actions(
             source has been merged) stay where they are.
 
     Returns:
-        ``remove`` and ``add`` actions, the old metadata if it differs, and the carried transactions.
+        ``remove`` and ``add`` actions, protocol and metadata if they differ, and the carried transactions.
     """
     coming, going = _difference(current, target)
+    restored = _restored(current, target)
     actions: list[Action] = []
-    if _metadata_differs(current, target):
-        actions.append(with_highest_id(target.metadata, known=current.metadata))
+    if restored.protocol != current.protocol:
+        actions.append(restored.protocol)
+    if restored.metadata != current.metadata:
+        actions.append(restored.metadata)
     actions += [add.remove(at_ms=now_ms) for add in going]
     actions += [replace(add, data_change=True) for add in coming]
     for app_id in carried:
@@ -146,9 +188,16 @@ def _columns(snapshot: Snapshot) -> list[StructField]:
     return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS, EVENTS}]
 
 
-def _metadata_differs(current: Snapshot, target: Snapshot) -> bool:
-    now, then = current.metadata, target.metadata
-    return (now.schema_string, now.partition_columns) != (then.schema_string, then.partition_columns)
+def _restored(current: Snapshot, target: Snapshot) -> Snapshot:
+    """Protocol, metadata and schema as they will be; the files are not looked at.
+
+    No feature goes that the table has by now, and none may be lacking that the old rows were written with.
+    """
+    return replace(
+        target,
+        protocol=merged_protocol(current.protocol, target.protocol),
+        metadata=restored_metadata(current.metadata, target.metadata),
+    )
 
 
 def restore(
@@ -175,9 +224,10 @@ def restore(
     Raises:
         VersionNotFoundError: Files that would come back are gone.
         UnsupportedFeatureError: The table needs a feature that is not known here.
+        RefusedError: Rows would go from a table that only grows.
         ConflictError: Another writer changed the table meanwhile: the plan would no longer be what was shown.
     """
-    ensure_writable(current)
+    check_allowed(table=table, current=current, target=target)
     plan = plan_restore(table=table, current=current, target=target)
     check_files(storage, table=table, current=current, target=target)
     if dry_run or plan.changes_nothing:
@@ -202,4 +252,7 @@ def restore(
             f"table {table} was changed by another writer, so version {target.version} was not restored",
             advice="look at the plan again with --dry-run, then repeat",
         )
+    with suppress(LakehouseError):
+        # It is done, whatever fails now.
+        checkpoint_if_due(storage, outcome.version, current.metadata, last=current.checkpoint_version)
     return replace(plan, version=outcome.version)

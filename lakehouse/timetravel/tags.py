@@ -8,13 +8,14 @@ one name to two versions.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
-from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, UsageError
 from lakehouse.storage import Storage
 
 FOLDER: Final = "_lakehouse/tags"
@@ -45,8 +46,13 @@ def list_tags(lake: Storage, *, table: str) -> tuple[Tag, ...]:
         lake: The lake's root.
         table: The table's name.
     """
-    folder = f"{FOLDER}/{table}"
-    return tuple(_read(lake, item.path) for item in lake.list(folder) if item.path.endswith(".json"))
+    found: list[Tag] = []
+    for item in lake.list(f"{FOLDER}/{table}"):
+        if item.path.endswith(".json"):
+            # One that somebody takes away at this moment is none.
+            with suppress(NotFoundError):
+                found.append(_read(lake, item.path))
+    return tuple(found)
 
 
 def get_tag(lake: Storage, *, table: str, name: str) -> Tag:
@@ -80,9 +86,14 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
         The tag. Giving the same name to the same version again changes nothing.
 
     Raises:
-        UsageError: The name has characters that a tag can't have.
+        UsageError: The name has characters that a tag can't have, or could be taken for a version.
         RefusedError: The name stands for another version already.
     """
+    if name.isdecimal():
+        raise UsageError(
+            f"a tag can't be called {name}: it would be taken for version {name}",
+            advice=f"give it a name with a letter, as in v{name}",
+        )
     tag = Tag(name=name, table=table, version=version, created=now)
     body = orjson.dumps({"name": name, "table": table, "version": version, "created": now.isoformat()})
     if lake.put_if_absent(_path(table, name), body):
@@ -117,10 +128,16 @@ def _path(table: str, name: str) -> str:
 
 
 def _read(lake: Storage, path: str) -> Tag:
-    body = orjson.loads(lake.get(path))
-    return Tag(
-        name=body["name"],
-        table=body["table"],
-        version=body["version"],
-        created=datetime.fromisoformat(body["created"]),
-    )
+    try:
+        body = orjson.loads(lake.get(path))
+        return Tag(
+            name=str(body["name"]),
+            table=str(body["table"]),
+            version=int(body["version"]),
+            created=datetime.fromisoformat(body["created"]),
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise CorruptTableError(
+            f"the tag {lake.url}/{path} can't be read",
+            advice="restore the file from a backup, or delete it and give the tag again",
+        ) from error

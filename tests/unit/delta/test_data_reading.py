@@ -142,3 +142,23 @@ class TestReading:
         (add,) = write(table, frame, here)
         found = data.scan_file(table, here, add, row_index="__position").collect()
         assert found.row(0) == (1, 2, 3, 4, 5, 0)
+
+
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("position", [3, 2**33])
+@pytest.mark.parametrize("marked", [None, "at"])
+def test_a_vector_never_hides_rows_of_another_file(
+    table: Storage, known: bool, position: int, marked: str | None
+) -> None:
+    here = snapshot_of(struct("id:long"))
+    adds = [
+        add for start in (0, 10) for add in write(table, pl.DataFrame({"id": range(start, start + 3)}), here)
+    ]
+    (vector,) = deletion_vectors.write(table, [BitMap64([1, position])])
+    adds[0] = replace(adds[0], deletion_vector=vector, stats=adds[0].stats if known else None)
+    try:
+        rows = data.scan_files(table, here, adds, position=marked).collect()
+    except CorruptTableError as error:
+        assert "hides rows beyond the file's end" in error.message  # noqa: PT017  (either is right)
+    else:
+        assert rows["id"].to_list() == [0, 2, 10, 11, 12]

@@ -184,3 +184,22 @@ def test_bitmaps_and_arrays() -> None:
     assert list(deletion_vectors.bitmap_of([4, 2])) == [2, 4]
     assert deletion_vectors.positions_of(BitMap64([2, 2**33])).tolist() == [2, 2**33]
     assert deletion_vectors.positions_of(BitMap64()).tolist() == []
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", b"\xd1", struct.pack("<I", 1681511377), b"\xd0\xd39d\xff\xff\xff\x7f"]
+)
+def test_a_payload_that_ends_too_early_is_damage(table: Storage, payload: bytes) -> None:
+    table.put("x.bin", file_of(payload))
+    with pytest.raises(CorruptTableError, match="is damaged"):
+        deletion_vectors.read(table, DeletionVector("p", f"{table.url}/x.bin", len(payload), 1, 1))
+
+
+@pytest.mark.parametrize(("offset", "size"), [(-9, 20), (1, -3), (None, -1)])
+def test_a_descriptor_that_names_an_impossible_place_is_damage(
+    table: Storage, offset: int | None, size: int
+) -> None:
+    (vector,) = deletion_vectors.write(table, [BitMap64([1])])
+    for kind, place in (("u", vector.path_or_inline_dv), ("i", z85.encode(b"12345678"))):
+        with pytest.raises(CorruptTableError, match="is damaged"):
+            deletion_vectors.read(table, DeletionVector(kind, place, size, 1, offset))

@@ -23,7 +23,7 @@ from lakehouse.delta.features import (
     with_properties,
     writer_features,
 )
-from lakehouse.delta.protocols import required_protocol
+from lakehouse.delta.protocols import merged_protocol, required_protocol
 from lakehouse.delta.schema import (
     LONG,
     STRING,
@@ -354,3 +354,32 @@ class TestRequired:
         assert required_protocol(nested, plain) == Protocol(3, 7, ("timestampNtz",), ("timestampNtz",))
         assert required_protocol(column(STRING, {"delta.generationExpression": "1"}), plain) == Protocol(1, 4)
         assert required_protocol(column(STRING, {"delta.invariants": "x > 3"}), plain) == Protocol(1, 2)
+
+
+def test_a_table_with_identity_columns_of_old_does_not_get_half_of_column_mapping() -> None:
+    # Reader version 1 implies no column mapping, so that writer version 6 can't mean it either.
+    old = Protocol(1, 6)
+    assert "columnMapping" not in writer_features(old)
+    raised = with_features(old, ["deletionVectors"])
+    assert raised.reader_features == ("deletionVectors",)
+    assert "columnMapping" not in (raised.writer_features or ())
+    assert "identityColumns" in (raised.writer_features or ())
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "merged"),
+    [
+        (Protocol(1, 4), Protocol(1, 2), Protocol(1, 4)),
+        (Protocol(1, 2), Protocol(2, 5), Protocol(2, 5)),
+        (Protocol(3, 7, (), ()), Protocol(1, 2), Protocol(3, 7, (), ("appendOnly", "invariants"))),
+        (
+            Protocol(1, 2),
+            Protocol(3, 7, ("typeWidening-preview",), ("typeWidening-preview",)),
+            Protocol(3, 7, ("typeWidening-preview",), ("appendOnly", "invariants", "typeWidening-preview")),
+        ),
+    ],
+)
+def test_two_protocols_make_the_least_that_has_the_features_of_both(
+    now: Protocol, then: Protocol, merged: Protocol
+) -> None:
+    assert merged_protocol(now, then) == merged

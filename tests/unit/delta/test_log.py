@@ -174,7 +174,9 @@ class TestReading:
         with pytest.raises(VersionNotFoundError, match="version 9"):
             read_commit(storage, 9)
 
-    @pytest.mark.parametrize("rest", [b'{"add":{"path":"b","si', b"not json\n", b'{"add":{"size":3}}\n'])
+    @pytest.mark.parametrize(
+        "rest", [b'{"add":{"path":"b","si', b"not json\n", b'{"add":{"size":3}}\n', b"12\n", b"[]\n"]
+    )
     def test_a_broken_line_is_named(self, storage: Storage, rest: bytes) -> None:
         storage.put(commit_path(0), serialize_all([AddFile("a", {}, 1, 1)]) + b"\n" + rest)
         with pytest.raises(CorruptTableError, match=rf"line 3 of .*{commit_path(0)}"):
