@@ -14,7 +14,7 @@ from pyroaring import BitMap64
 
 from lakehouse.delta import deletion_vectors, stats
 from lakehouse.delta.actions import Action, AddFile
-from lakehouse.delta.data import row_counts, scan_file, write_files
+from lakehouse.delta.data import read_vectors, row_counts, scan_file, write_files
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.target import Mode
 from lakehouse.merge.verdicts import POSITION
@@ -44,6 +44,21 @@ class FileChanges:
     bytes_written: int = 0
     rows_removed: int = 0
     rows_copied: int = 0
+
+    def take(self, part: FileChanges) -> None:
+        """Goes on with what another list holds.
+
+        Args:
+            part: What was noted apart, in another thread for example.
+        """
+        self.actions += part.actions
+        self.written += part.written
+        self.vectors += part.vectors
+        self.added += part.added
+        self.removed += part.removed
+        self.bytes_written += part.bytes_written
+        self.rows_removed += part.rows_removed
+        self.rows_copied += part.rows_copied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,11 +98,12 @@ class FileWriter:
             files: The files by number.
         """
         grown: list[tuple[AddFile, BitMap64]] = []
-        for number, positions in sorted(dead.items()):
-            add = files[number]
+        marked = [files[number] for number in sorted(dead)]
+        # All at once: vectors of many files usually lie in one object.
+        before = read_vectors(self.storage, marked)
+        for at, (add, (_, positions)) in enumerate(zip(marked, sorted(dead.items()), strict=True)):
             changes.rows_removed += len(positions)
-            vector = add.deletion_vector
-            hidden = positions | deletion_vectors.read(self.storage, vector) if vector else positions
+            hidden = positions | before[at] if at in before else positions
             if add.physical_records is not None and len(hidden) >= add.physical_records:
                 self._note_removed(changes, add)
             else:

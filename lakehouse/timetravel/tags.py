@@ -14,6 +14,7 @@ from typing import Final
 
 import orjson
 
+from lakehouse.delta.locations import map_files
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.storage import Storage
 
@@ -46,7 +47,9 @@ def list_tags(lake: Storage, *, table: str) -> tuple[Tag, ...]:
         table: The table's name.
     """
     folder = f"{FOLDER}/{table}"
-    return tuple(_read(lake, item.path) for item in lake.list(folder) if item.path.endswith(".json"))
+    paths = [item.path for item in lake.list(folder) if item.path.endswith(".json")]
+    found = map_files(lambda path: _read_if_there(lake, path), paths, storage=lake)
+    return tuple(tag for tag in found if tag is not None)
 
 
 def get_tag(lake: Storage, *, table: str, name: str) -> Tag:
@@ -114,6 +117,14 @@ def _path(table: str, name: str) -> str:
             "and is at most 100 long"
         )
     return f"{FOLDER}/{table}/{name}.json"
+
+
+def _read_if_there(lake: Storage, path: str) -> Tag | None:
+    try:
+        return _read(lake, path)
+    except NotFoundError:
+        # Removed since it was listed.
+        return None
 
 
 def _read(lake: Storage, path: str) -> Tag:
