@@ -101,9 +101,7 @@ class Table:
                 f"table {self.name} has not been made yet ({self.storage.url})",
                 advice="`apply` makes it from the schema in the config, or the first merge from its rows",
             )
-        if version is None or version == newest.version:
-            return newest
-        return load_snapshot(self.storage, version=version)
+        return newest if version is None else self._at(newest, version)
 
     def create(self) -> None:
         """Makes the table, empty, from the schema in the config.
@@ -158,7 +156,8 @@ class Table:
             raise UsageError(
                 "source and offset belong together", advice="give both for exactly-once, or none"
             )
-        self._before_write()
+        if not dry_run:
+            self._before_write()
         known = self._newest()
         timer = Timer()
         with timer.phase("normalize"):
@@ -356,7 +355,8 @@ class Table:
         if version is None and timestamp is None and tag is None:
             raise UsageError("restore needs to know where to", advice="give a version, a timestamp or a tag")
         target = self._pick(version, timestamp, tag)
-        self._before_write()
+        if not dry_run:
+            self._before_write()
         return restore(
             self.storage,
             table=self.name,
@@ -376,7 +376,8 @@ class Table:
         Returns:
             The plan; ``version`` is the new version once it is carried out.
         """
-        self._before_write()
+        if not dry_run:
+            self._before_write()
         return compact(self.storage, self.snapshot(), table=self.name, clock=self._clock, dry_run=dry_run)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
@@ -416,13 +417,15 @@ class Table:
             if self._known is None or self._known.version <= snapshot.version:
                 self._known = snapshot
 
+    def _at(self, newest: Snapshot, version: int) -> Snapshot:
+        return newest if version == newest.version else load_snapshot(self.storage, version=version)
+
     def _pick(self, version: int | None, timestamp: datetime | str | None, tag: str | None) -> Snapshot:
-        self.snapshot()
-        return self.snapshot(
-            version=resolve(
-                self.storage, self._lake, table=self.name, version=version, timestamp=timestamp, tag=tag
-            )
+        newest = self.snapshot()
+        picked = resolve(
+            self.storage, self._lake, table=self.name, version=version, timestamp=timestamp, tag=tag
         )
+        return newest if picked is None else self._at(newest, picked)
 
     def _pick_named(self, name: int | str | None) -> Snapshot:
         return self._pick(None, None, name) if isinstance(name, str) else self._pick(name, None, None)

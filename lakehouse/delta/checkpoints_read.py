@@ -44,7 +44,9 @@ def read_checkpoint(storage: Storage, checkpoint: Checkpoint) -> Iterator[Action
     """
     sidecars: list[Sidecar] = []
     seen: set[str] = set()
-    for actions in in_parallel(lambda info: _read_file(storage, info.path), checkpoint.files):
+    for actions in in_parallel(
+        lambda info: _read_file(storage, info.path), checkpoint.files, storage=storage
+    ):
         for action in actions:
             seen.add(type(action).__name__)
             if isinstance(action, Sidecar):
@@ -56,7 +58,9 @@ def read_checkpoint(storage: Storage, checkpoint: Checkpoint) -> Iterator[Action
             f"the checkpoint {storage.url}/{checkpoint.files[0].path} holds no protocol or no metadata",
             advice=_ADVICE,
         )
-    for actions in in_parallel(lambda sidecar: _read_file(storage, _sidecar_path(sidecar)), sidecars):
+    for actions in in_parallel(
+        lambda sidecar: _read_file(storage, _sidecar_path(sidecar)), sidecars, storage=storage
+    ):
         yield from actions
 
 

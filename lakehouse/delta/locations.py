@@ -1,4 +1,4 @@
-"""Where a table's files lie in a store, and reading a little of many of them."""
+"""Where a table's files lie in a store, and reading or writing a little of many of them."""
 
 from __future__ import annotations
 
@@ -9,16 +9,28 @@ from typing import Final, TypeVar
 from lakehouse.delta import paths
 from lakehouse.storage import Storage, open_storage
 
-_REMOTE_READERS: Final = 32
+_REMOTE_THREADS: Final = 32
 
 _Item = TypeVar("_Item")
 _Answer = TypeVar("_Answer")
 
 
+def is_local(storage: Storage) -> bool:
+    """Whether a storage answers at once, so that asking several things at a time gains nothing.
+
+    Args:
+        storage: Any.
+
+    Returns:
+        True for folders of this machine.
+    """
+    return "://" not in storage.url
+
+
 def map_files(
     function: Callable[[_Item], _Answer], items: Sequence[_Item], *, storage: Storage
 ) -> list[_Answer]:
-    """Call a function that reads a little of the store for each item, at once where answers take their time.
+    """Call a function that reads or writes a little for each item, at once where answers take their time.
 
     Args:
         function: What to do.
@@ -26,11 +38,11 @@ def map_files(
         storage: Local ones are read one after the other, which is faster.
 
     Returns:
-        The answers, in order.
+        The answers, in order. Where one call raises, those under way have ended before this does.
     """
-    if len(items) < 2 or "://" not in storage.url:
+    if len(items) < 2 or is_local(storage):
         return [function(item) for item in items]
-    with ThreadPoolExecutor(_REMOTE_READERS) as pool:
+    with ThreadPoolExecutor(min(_REMOTE_THREADS, len(items))) as pool:
         return list(pool.map(function, items))
 
 

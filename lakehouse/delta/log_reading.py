@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import orjson
 
 from lakehouse.delta.actions import Action, CommitInfo, parse_action
+from lakehouse.delta.locations import is_local
 from lakehouse.delta.log_files import (
     LAST_CHECKPOINT,
     LOG_FOLDER,
@@ -133,7 +134,7 @@ def commits(storage: Storage, *, start: int = 0, end: int | None = None) -> Iter
     def read(version: int) -> Commit:
         return read_commit_file(storage, version, listing.commits[version])
 
-    yield from in_parallel(read, versions)
+    yield from in_parallel(read, versions, storage=storage)
 
 
 def read_commit_file(storage: Storage, version: int, info: ObjectInfo) -> Commit:
@@ -170,7 +171,22 @@ def read_actions(storage: Storage, path: str) -> tuple[Action, ...]:
         NotFoundError: The file is gone.
         CorruptTableError: It is empty, or a line of it can't be read; the message names file and line.
     """
-    data = storage.get(path)
+    return parse_actions(storage.get(path), f"{storage.url}/{path}")
+
+
+def parse_actions(data: bytes, name: str) -> tuple[Action, ...]:
+    """Read the content of a file of JSON lines.
+
+    Args:
+        data: Its bytes.
+        name: What errors call it.
+
+    Returns:
+        As `read_actions`.
+
+    Raises:
+        CorruptTableError: As `read_actions`.
+    """
     found: list[Action] = []
     for number, line in enumerate(data.split(b"\n"), start=1):
         if not line.strip():
@@ -183,14 +199,14 @@ def read_actions(storage: Storage, path: str) -> tuple[Action, ...]:
         except (orjson.JSONDecodeError, CorruptTableError) as error:
             why = error.message if isinstance(error, CorruptTableError) else "it is not valid JSON"
             raise CorruptTableError(
-                f"line {number} of {storage.url}/{path} can't be read: {why}",
+                f"line {number} of {name} can't be read: {why}",
                 advice="the file was cut off or changed; restore it from a backup or another replica",
             ) from error
         if action is not None:
             found.append(action)
     if not data.strip():
         raise CorruptTableError(
-            f"{storage.url}/{path} is empty",
+            f"{name} is empty",
             advice="a writer died while it wrote; if no later version exists, the file can be removed",
         )
     return tuple(found)
@@ -223,17 +239,18 @@ def read_commit_info(storage: Storage, info: ObjectInfo) -> CommitInfo | None:
     return next((action for action in actions if isinstance(action, CommitInfo)), None)
 
 
-def in_parallel(function: Callable[[_T], _R], items: Sequence[_T]) -> Iterator[_R]:
-    """Do the same with many files, several at once where there are more than a few.
+def in_parallel(function: Callable[[_T], _R], items: Sequence[_T], *, storage: Storage) -> Iterator[_R]:
+    """Do the same with many files, several at once where there are more than a few, or answers take long.
 
     Args:
         function: What to do; it is called from other threads.
         items: With what.
+        storage: Where the files are.
 
     Yields:
         The results, in the order of the items.
     """
-    if len(items) <= _FEW:
+    if len(items) <= (_FEW if is_local(storage) else 1):
         yield from map(function, items)
         return
     with ThreadPoolExecutor(max_workers=_READERS) as pool:

@@ -13,7 +13,7 @@ from pyroaring import BitMap64
 from lakehouse.delta import column_mapping, deletion_vectors, footers, partitions
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.exact import column
-from lakehouse.delta.locations import locate, map_files
+from lakehouse.delta.locations import is_local, locate, map_files
 from lakehouse.delta.read_plan import (
     CAST_OPTIONS,
     ColumnSource,
@@ -27,7 +27,8 @@ from lakehouse.errors import CorruptTableError
 from lakehouse.storage import Storage
 
 # Up to here each file is a scan of its own where nobody asks for positions: its vector applies without a look
-# into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast.
+# into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast. Of
+# single ones Polars begins the next when the last has ended, so a remote store would be waited for each time.
 _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
 _MOST_TEXTS: Final = 250_000
@@ -142,7 +143,8 @@ class ScanQuery:
         """Sort the files into scans."""
         plans = self._plans(adds)
         # What lies in memory has no path to tell it by.
-        alone = self.storage.url.startswith(_MEMORY) or (len(adds) <= _SINGLE_SCANS and not self._marked)
+        few = len(adds) <= _SINGLE_SCANS and is_local(self.storage) and not self._marked
+        alone = few or self.storage.url.startswith(_MEMORY)
         groups: list[Group] = []
         open_groups: dict[Any, Group] = {}
         for number, (add, sources) in enumerate(zip(adds, plans, strict=True)):

@@ -7,16 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
-from lakehouse.delta.actions import AddFile, CommitInfo, DomainMetadata, Metadata, Protocol, SetTransaction
+from lakehouse.delta.actions import (
+    Action,
+    AddFile,
+    CommitInfo,
+    DomainMetadata,
+    Metadata,
+    Protocol,
+    SetTransaction,
+)
 from lakehouse.delta.checkpoints_read import read_checkpoint
 from lakehouse.delta.features import in_commit_timestamps
-from lakehouse.delta.log_files import Checkpoint, LogListing
+from lakehouse.delta.log_files import Checkpoint, LogListing, commit_path
 from lakehouse.delta.log_reading import (
     in_parallel,
     last_checkpoint,
     list_log,
+    parse_actions,
     read_actions,
     read_commit_info,
     to_millis,
@@ -72,7 +82,13 @@ class Snapshot:
         return self.metadata.configuration
 
 
-def load_snapshot(storage: Storage, *, version: int | None = None, base: Snapshot | None = None) -> Snapshot:
+def load_snapshot(
+    storage: Storage,
+    *,
+    version: int | None = None,
+    base: Snapshot | None = None,
+    known: Mapping[int, bytes] | None = None,
+) -> Snapshot:
     """Work out a table's state.
 
     Args:
@@ -80,6 +96,8 @@ def load_snapshot(storage: Storage, *, version: int | None = None, base: Snapsho
         version: Which version; None means the newest.
         base: An older snapshot of the same table: only commits after it are listed and read. It comes back
             itself where nothing is new. A base that the table no longer agrees with is not used.
+        known: Commits after the base whose content is at hand, since they were just made here. They are
+            not read again if the log lists them with the same size.
 
     Returns:
         The snapshot. Whether its features are understood is for `features.ensure_readable` to say.
@@ -90,7 +108,7 @@ def load_snapshot(storage: Storage, *, version: int | None = None, base: Snapsho
         CorruptTableError: The log has a gap or a file of it can't be read; the message names the file.
     """
     if base is not None and (version is None or version >= base.version):
-        found = _advance(storage, base, version)
+        found = _advance(storage, base, version, known or {})
         if found is not None:
             return found
     hint = last_checkpoint(storage)
@@ -111,7 +129,9 @@ def load_snapshot(storage: Storage, *, version: int | None = None, base: Snapsho
     return _build(storage, listing, listing.latest if version is None else version)
 
 
-def _advance(storage: Storage, base: Snapshot, version: int | None) -> Snapshot | None:
+def _advance(
+    storage: Storage, base: Snapshot, version: int | None, known: Mapping[int, bytes]
+) -> Snapshot | None:
     """Bring an older snapshot forward, or None where that can't be done."""
     listing = list_log(storage, start=base.version)
     latest = listing.latest
@@ -136,7 +156,9 @@ def _advance(storage: Storage, base: Snapshot, version: int | None) -> Snapshot 
         domains=base.domains,
     )
     commit = listing.commits[target]
-    stamp = _replay_steps(storage, state, [listing.commits[number] for number in newer], commit)
+    contents = {commit_path(number): content for number, content in known.items()}
+    steps = [listing.commits[number] for number in newer]
+    stamp = _replay_steps(storage, state, steps, commit, contents)
     return _finish(
         storage, state, version=target, commit=commit, stamp=stamp, checkpoint=checkpoint, base=base
     )
@@ -190,15 +212,24 @@ def _checkpoint_stamp(segment: LogSegment) -> int | None:
 
 
 def _replay_steps(
-    storage: Storage, state: Replay, steps: Iterable[ObjectInfo], last: ObjectInfo | None
+    storage: Storage,
+    state: Replay,
+    steps: Iterable[ObjectInfo],
+    last: ObjectInfo | None,
+    contents: Mapping[str, bytes] = MappingProxyType({}),
 ) -> int | None:
     """Apply files of the log; returns the in-commit timestamp of the last commit, where it was among them."""
     files = list(steps)
     stamp: int | None = None
+
+    def read(info: ObjectInfo) -> tuple[Action, ...]:
+        content = contents.get(info.path)
+        if content is None or len(content) != info.size:
+            return read_actions(storage, info.path)
+        return parse_actions(content, f"{storage.url}/{info.path}")
+
     try:
-        for info, actions in zip(
-            files, in_parallel(lambda info: read_actions(storage, info.path), files), strict=True
-        ):
+        for info, actions in zip(files, in_parallel(read, files, storage=storage), strict=True):
             state.apply(actions)
             if last is not None and info.path == last.path:
                 infos = (item for item in actions if isinstance(item, CommitInfo))

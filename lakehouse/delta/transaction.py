@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from importlib import metadata as packages
 from typing import Final, TypeAlias
@@ -49,11 +49,13 @@ class Committed:
         version: The version it made.
         timestamp_ms: Its time as written into it, in milliseconds since the epoch.
         txn_id: Its own id.
+        content: The commit's file, so that nobody has to read it again.
     """
 
     version: int
     timestamp_ms: int
     txn_id: str
+    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def commit(
     stamped = _stamp(commit_info, version=version, actions=actions, base=base, now_ms=now_ms())
     data = serialize_all([stamped, *actions])
     path, identity = commit_path(version), stamped.txn_id or ""
-    done = Committed(version, stamped.in_commit_timestamp or stamped.timestamp or 0, identity)
+    done = Committed(version, stamped.in_commit_timestamp or stamped.timestamp or 0, identity, data)
     for pause in (*_PAUSES, None):
         failure: StorageError | None = None
         try:

@@ -14,7 +14,7 @@ from pyroaring import BitMap64
 
 from lakehouse.delta import deletion_vectors, stats
 from lakehouse.delta.actions import Action, AddFile
-from lakehouse.delta.data import row_counts, scan_file, write_files
+from lakehouse.delta.data import read_vectors, row_counts, scan_file, write_files
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.target import Mode
 from lakehouse.merge.verdicts import POSITION
@@ -44,6 +44,21 @@ class FileChanges:
     bytes_written: int = 0
     rows_removed: int = 0
     rows_copied: int = 0
+
+    def take(self, part: FileChanges) -> None:
+        """Goes on with what another list holds.
+
+        Args:
+            part: What was noted apart, in another thread for example.
+        """
+        self.actions += part.actions
+        self.written += part.written
+        self.vectors += part.vectors
+        self.added += part.added
+        self.removed += part.removed
+        self.bytes_written += part.bytes_written
+        self.rows_removed += part.rows_removed
+        self.rows_copied += part.rows_copied
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,11 +97,13 @@ class FileWriter:
             dead: By number of the file, the positions of its rows that go; live ones only.
             files: The files by number.
         """
+        numbers = sorted(dead)
+        # All at once: vectors of many files usually lie in one object.
+        before = read_vectors(self.storage, [files[number] for number in numbers])
         hidden: dict[int, BitMap64] = {}
-        for number, positions in sorted(dead.items()):
-            changes.rows_removed += len(positions)
-            vector = files[number].deletion_vector
-            hidden[number] = positions | deletion_vectors.read(self.storage, vector) if vector else positions
+        for at, number in enumerate(numbers):
+            changes.rows_removed += len(dead[number])
+            hidden[number] = dead[number] | before[at] if at in before else dead[number]
         # Before a file goes for having no living row, its footer is asked, so that a log that miscounts loses
         # no rows. A file with a vector must tell its rows, or other readers refuse it.
         doubtful = [n for n, rows in hidden.items() if len(rows) >= (files[n].physical_records or 0)]

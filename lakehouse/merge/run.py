@@ -38,6 +38,7 @@ from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.timer import Timer
+from lakehouse.merge.together import write_together
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import Manifest, remember
 from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
@@ -186,7 +187,7 @@ def _try_once(
 def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Snapshot:
     """Reads the version just made, and sees to checkpoints. The merge is done, whatever fails now."""
     try:
-        after = load_snapshot(target.storage, base=snapshot)
+        after = load_snapshot(target.storage, base=snapshot, known={done.version: done.content})
     except LakehouseError:
         return snapshot
     checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
@@ -233,20 +234,30 @@ def _write(
     writer = FileWriter(storage=target.storage, before=snapshot, after=after, now_ms=now_ms)
     for add in plan.dropped:
         writer.drop(changes, add)
-    writer.remove_rows(changes, plan.dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
-    writer.append(changes, plan.rows)
-    write_feed(target.storage, before=snapshot, after=after, plan=plan, changes=changes)
+
+    def remove(part: FileChanges) -> None:
+        writer.remove_rows(part, plan.dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
+
+    def append(part: FileChanges) -> None:
+        writer.append(part, plan.rows)
+
+    def feed(part: FileChanges) -> None:
+        write_feed(target.storage, before=snapshot, after=after, plan=plan, changes=part)
+
+    def bury(part: FileChanges) -> None:
+        pointer = remember(
+            target.storage,
+            plan.manifest,
+            deletes=plan.tombstones,
+            truncate=plan.truncate,
+            now_ms=now_ms,
+            keep=target.config.changes.tombstones,
+            written=part.written,
+        )
+        part.actions += [pointer] if pointer is not None else []
+
+    write_together(changes, [remove, append, feed, bury], storage=target.storage)
     tail: list[Action] = []
-    pointer = remember(
-        target.storage,
-        plan.manifest,
-        deletes=plan.tombstones,
-        truncate=plan.truncate,
-        now_ms=now_ms,
-        keep=target.config.changes.tombstones,
-    )
-    if pointer is not None:
-        tail.append(pointer)
     if offset is not None:
         tail.append(SetTransaction(app_id=offset.source, version=offset.position, last_updated=now_ms))
     return [*head, *changes.actions, *tail]

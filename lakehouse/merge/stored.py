@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.locations import map_files
 from lakehouse.delta.scan import read_rows_at
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot
@@ -42,11 +43,15 @@ def stored_rows(
             **{name: types[name] for name in columns},
         }
     )
-    parts = [nothing]
-    for (number,), group in places.group_by(FILE, maintain_order=True):
-        add = files[int(number)]
+
+    def read(number: int, positions: pl.Series) -> pl.DataFrame:
         rows = read_rows_at(
-            storage, snapshot, add, group[POSITION].to_numpy(), columns=list(columns), row_index=POSITION
+            storage, snapshot, files[number], positions.to_numpy(), columns=list(columns), row_index=POSITION
         )
-        parts.append(rows.select(pl.lit(number, dtype=pl.UInt32).alias(FILE), POSITION, *columns))
-    return pl.concat(parts, how="vertical")
+        return rows.select(pl.lit(number, dtype=pl.UInt32).alias(FILE), POSITION, *columns)
+
+    groups = [
+        (int(number), group[POSITION]) for (number,), group in places.group_by(FILE, maintain_order=True)
+    ]
+    parts = map_files(lambda group: read(*group), groups, storage=storage)
+    return pl.concat([nothing, *parts], how="vertical")

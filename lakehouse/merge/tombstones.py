@@ -178,6 +178,7 @@ def remember(
     truncate: pl.DataFrame | None,
     now_ms: int,
     keep: timedelta,
+    written: list[str] | None = None,
 ) -> SetTransaction | None:
     """Writes down new deletes and gives the action that makes a commit point at them.
 
@@ -188,12 +189,14 @@ def remember(
         truncate: The sequence columns of a truncate that took effect, one row, or None.
         now_ms: The time of the commit in milliseconds since the epoch.
         keep: How long a tombstone counts.
+        written: Takes the paths of the objects written, also where a later one fails.
 
     Returns:
         The ``txn`` action for the commit; None where there is nothing new to remember.
     """
     if deletes.is_empty() and truncate is None:
         return None
+    names = written if written is not None else []
     oldest_ms = now_ms - int(keep.total_seconds() * 1000)
     files = [file for file in manifest.files if file.newest_ms >= oldest_ms]
     if not deletes.is_empty():
@@ -204,14 +207,16 @@ def remember(
                 break
             files.pop()
             fresh = pl.concat([older, fresh], how="vertical_relaxed")
-        files.append(TombstoneFile(_write(storage, fresh), len(fresh), now_ms))
-    mark = manifest.watermark if truncate is None else _write(storage, truncate)
+        files.append(TombstoneFile(_write(storage, fresh, names), len(fresh), now_ms))
+    mark = manifest.watermark if truncate is None else _write(storage, truncate, names)
     number = 1 + secrets.randbits(62)
     body = {
         "files": [{"path": f.path, "rows": f.rows, "newest_ms": f.newest_ms} for f in files],
         "watermark": mark,
     }
-    storage.put(f"{FOLDER}/{number}.json", orjson.dumps(body))
+    path = f"{FOLDER}/{number}.json"
+    storage.put(path, orjson.dumps(body))
+    names.append(path)
     return SetTransaction(app_id=APP_ID, version=number, last_updated=now_ms)
 
 
@@ -219,9 +224,10 @@ def _read(storage: Storage, path: str) -> pl.DataFrame:
     return pl.read_parquet(io.BytesIO(storage.get(path)))
 
 
-def _write(storage: Storage, frame: pl.DataFrame) -> str:
+def _write(storage: Storage, frame: pl.DataFrame, written: list[str]) -> str:
     path = f"{FOLDER}/{secrets.token_hex(16)}.parquet"
     buffer = io.BytesIO()
     frame.write_parquet(buffer, compression="zstd", compression_level=1)
     storage.put(path, buffer.getvalue())
+    written.append(path)
     return path

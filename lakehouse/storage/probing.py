@@ -3,37 +3,34 @@
 from __future__ import annotations
 
 import contextlib
-import uuid
+from typing import Final
 
 from lakehouse.errors import StorageError
 from lakehouse.storage.objects import Storage
 from lakehouse.storage.stores import refused
 
-PROBE_FOLDER = "_lakehouse/probe"
+PROBE: Final = "_lakehouse/put-if-absent"
+"""The object that each lake keeps for asking. It always has the same content, and nothing reads it."""
+
+_CONTENT: Final = b"Lakehouse tries to write over this object to see that the store does not let it.\n"
 
 
 def probe(storage: Storage) -> None:
-    """Try whether the store honours put-if-absent, with two writes of a probe object that is then removed.
+    """Try whether the store honours put-if-absent, by writing an object that is there already.
 
-    It takes four requests, so call it once per lake rather than per commit. What it proves is that the
-    store minds the condition, not that it is atomic: no number of tries could prove that.
+    It takes one request, and one more in a new lake, so call it once per lake rather than per commit. What
+    it proves is that the store minds the condition now, not that it is atomic: no number of tries could
+    prove that.
 
     Args:
-        storage: Where commits shall be made. The probe lies below ``_lakehouse/probe`` in it.
+        storage: Where commits shall be made.
 
     Raises:
-        StoreRefusedError: The second write went through, or the store has no such operation.
+        StoreRefusedError: The store wrote over what was there, or has no such operation.
         StorageError: The store failed otherwise.
     """
-    path = f"{PROBE_FOLDER}/{uuid.uuid4().hex}"
-    first, second = f"first {path}".encode(), f"second {path}".encode()
-    try:
-        # False would be our own first try whose answer was lost: the name is new.
-        storage.put_if_absent(path, first)
-        accepted = storage.put_if_absent(path, second)
-        if accepted or storage.get(path) != first:
-            raise refused(f"{storage.url} wrote over an object that was there")
-    finally:
-        # A store that keeps everything (object lock) keeps the probe too.
+    # True the first time means only that the object is new, or was removed.
+    if storage.put_if_absent(PROBE, _CONTENT) and storage.put_if_absent(PROBE, _CONTENT):
         with contextlib.suppress(StorageError):
-            storage.delete([path])
+            storage.delete([PROBE])
+        raise refused(f"{storage.url} wrote over an object that was there")

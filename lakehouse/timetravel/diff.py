@@ -12,11 +12,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import polars as pl
+from pyroaring import BitMap64
 
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.deletion_vectors import read as read_vector
 from lakehouse.delta.exact import column
-from lakehouse.delta.scan import read_rows_at, scan_file
+from lakehouse.delta.locations import map_files
+from lakehouse.delta.scan import read_rows_at, read_vectors, scan_file
 from lakehouse.delta.schema import to_polars, type_string
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
@@ -74,44 +75,47 @@ def _types(before: Snapshot, after: Snapshot, columns: Sequence[str]) -> pl.Sche
     return pl.Schema(found)
 
 
-def _left_behind(
-    storage: Storage, mine: Snapshot, theirs: Snapshot
-) -> list[tuple[AddFile, list[int] | None]]:
+def _left_behind(storage: Storage, mine: Snapshot, theirs: Snapshot) -> list[tuple[AddFile, BitMap64 | None]]:
     """The files, and positions in them (None: all live rows), whose rows the other version lacks there."""
-    found: list[tuple[AddFile, list[int] | None]] = []
-    for path, add in mine.files.items():
-        other = theirs.files.get(path)
-        if other is None:
-            found.append((add, None))
-        elif other.deletion_vector != add.deletion_vector and other.deletion_vector is not None:
-            dead_there = read_vector(storage, other.deletion_vector)
-            if add.deletion_vector is not None:
-                dead_there = dead_there - read_vector(storage, add.deletion_vector)
-            if dead_there:
-                found.append((add, list(dead_there)))
+    pairs = [(add, theirs.files.get(path)) for path, add in mine.files.items()]
+    marked = [
+        (add, other)
+        for add, other in pairs
+        if other is not None and other.deletion_vector not in (None, add.deletion_vector)
+    ]
+    # All at once: vectors of many files usually lie in one object.
+    here = read_vectors(storage, [add for add, _ in marked])
+    there = read_vectors(storage, [other for _, other in marked])
+    found: list[tuple[AddFile, BitMap64 | None]] = [(add, None) for add, other in pairs if other is None]
+    for number, (add, _) in enumerate(marked):
+        dead_there = there[number] - here[number] if number in here else there[number]
+        if dead_there:
+            found.append((add, dead_there))
     return found
 
 
 def _rows(
     storage: Storage,
     snapshot: Snapshot,
-    places: Sequence[tuple[AddFile, list[int] | None]],
+    places: Sequence[tuple[AddFile, BitMap64 | None]],
     kinds: pl.Schema,
 ) -> pl.DataFrame:
     """The rows at these places, in the types of both versions: a column that this one lacks is null."""
     known = [name for name in kinds if name in snapshot.schema]
-    parts = [pl.DataFrame(schema=kinds)]
-    for add, positions in places:
+    values = [
+        column(name).cast(kind) if name in known else pl.lit(None, dtype=kind).alias(name)
+        for name, kind in kinds.items()
+    ]
+
+    def read(add: AddFile, positions: BitMap64 | None) -> pl.DataFrame:
         if positions is None:
             rows = scan_file(storage, snapshot, add, columns=known).collect()
         else:
             rows = read_rows_at(storage, snapshot, add, positions, columns=known)
-        values = [
-            column(name).cast(kind) if name in known else pl.lit(None, dtype=kind).alias(name)
-            for name, kind in kinds.items()
-        ]
-        parts.append(rows.select(values))
-    return pl.concat(parts, how="vertical")
+        return rows.select(values)
+
+    parts = map_files(lambda place: read(*place), places, storage=storage)
+    return pl.concat([pl.DataFrame(schema=kinds), *parts], how="vertical")
 
 
 def _cancel(gone: pl.DataFrame, came: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

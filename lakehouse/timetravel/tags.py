@@ -8,13 +8,13 @@ one name to two versions.
 from __future__ import annotations
 
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import orjson
 
+from lakehouse.delta.locations import map_files
 from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, UsageError
 from lakehouse.storage import Storage
 
@@ -46,13 +46,9 @@ def list_tags(lake: Storage, *, table: str) -> tuple[Tag, ...]:
         lake: The lake's root.
         table: The table's name.
     """
-    found: list[Tag] = []
-    for item in lake.list(f"{FOLDER}/{table}"):
-        if item.path.endswith(".json"):
-            # One that somebody takes away at this moment is none.
-            with suppress(NotFoundError):
-                found.append(_read(lake, item.path))
-    return tuple(found)
+    paths = [item.path for item in lake.list(f"{FOLDER}/{table}") if item.path.endswith(".json")]
+    found = map_files(lambda path: _read_if_there(lake, path), paths, storage=lake)
+    return tuple(tag for tag in found if tag is not None)
 
 
 def get_tag(lake: Storage, *, table: str, name: str) -> Tag:
@@ -141,3 +137,11 @@ def _read(lake: Storage, path: str) -> Tag:
             f"the tag {lake.url}/{path} can't be read",
             advice="restore the file from a backup, or delete it and give the tag again",
         ) from error
+
+
+def _read_if_there(lake: Storage, path: str) -> Tag | None:
+    try:
+        return _read(lake, path)
+    except NotFoundError:
+        # Removed since it was listed.
+        return None

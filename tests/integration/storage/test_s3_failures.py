@@ -237,7 +237,24 @@ def test_probe_survives_a_lost_answer(fake: FakeS3, storage: Storage) -> None:
 
     probe(storage)
 
-    assert fake.objects == {}
+    assert list(fake.objects) == ["lake/_lakehouse/put-if-absent"]
+
+
+def test_probe_asks_once_where_it_has_been_before(fake: FakeS3, storage: Storage) -> None:
+    probe(storage)
+    fake.requests.clear()
+
+    probe(storage)
+
+    assert fake.requests == ["PUT /bucket/lake/_lakehouse/put-if-absent"]
+
+
+def test_probe_notices_that_a_lake_has_moved_to_an_unsafe_store(fake: FakeS3, storage: Storage) -> None:
+    probe(storage)
+    fake.conditions = False
+
+    with pytest.raises(StoreRefusedError):
+        probe(storage)
 
 
 def test_probe_does_not_call_a_failing_store_unsafe(fake: FakeS3, storage: Storage) -> None:
@@ -252,6 +269,7 @@ def test_probe_does_not_call_a_failing_store_unsafe(fake: FakeS3, storage: Stora
 def test_probe_accepts_a_store_that_keeps_everything(fake: FakeS3, storage: Storage) -> None:
     fake.answers = [("POST", 403, "AccessDenied")]
 
+    probe(storage)
     probe(storage)
 
     assert len(fake.objects) == 1
