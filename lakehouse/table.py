@@ -20,9 +20,9 @@ from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import earliest_commit
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
-from lakehouse.maintenance.verify import VerifyReport, verify
+from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
@@ -30,6 +30,7 @@ from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.storage import Storage
+from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
 from lakehouse.timetravel.reading import collect, explaining, filtered
@@ -147,6 +148,7 @@ class Table:
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
+            CorruptTableError: A file of the table is gone or damaged.
         """
         if (source is None) != (offset is None):
             raise UsageError(
@@ -160,14 +162,15 @@ class Table:
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
-        result, after = merge(
-            self._target(),
-            batch,
-            snapshot=known,
-            offset=None if source is None or offset is None else Offset(source=source, position=offset),
-            dry_run=dry_run,
-            timer=timer,
-        )
+        with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
+            result, after = merge(
+                self._target(),
+                batch,
+                snapshot=known,
+                offset=None if source is None or offset is None else Offset(source=source, position=offset),
+                dry_run=dry_run,
+                timer=timer,
+            )
         if after is not None:
             self._remember(after)
         return result
@@ -184,7 +187,8 @@ class Table:
         """Brings files of changes into the table in one commit.
 
         Args:
-            files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input.
+            files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input,
+                perhaps through gzip.
             source: As for `merge`.
             offset: As for `merge`.
             source_table: As for `merge`.
@@ -347,7 +351,9 @@ class Table:
             The plan; ``version`` is the new version once it is carried out.
         """
         self._before_write()
-        return compact(self.storage, self.snapshot(), table=self.name, clock=self._clock, dry_run=dry_run)
+        newest = self.snapshot()
+        with naming_damage(self.storage, snapshots=[newest], table=self.name):
+            return compact(self.storage, newest, table=self.name, clock=self._clock, dry_run=dry_run)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
@@ -358,7 +364,11 @@ class Table:
         Returns:
             What was checked and what is wrong.
         """
-        return verify(self.storage, self.snapshot(version=version), table=self.name)
+        try:
+            snapshot = self.snapshot(version=version)
+        except CorruptTableError as error:
+            return unreadable(error, table=self.name)
+        return verify(self.storage, snapshot, table=self.name)
 
     def _target(self) -> MergeTarget:
         return MergeTarget(
@@ -395,12 +405,12 @@ class Table:
     def _shown(self, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
         names = snapshot.schema.names
         if columns is None:
-            return [name for name in names if name not in CONTROL_COLUMNS]
+            return _without_control(names)
         unknown = [name for name in columns if name not in names]
         if unknown:
             raise UsageError(
                 f"table {self.name} has no column {', '.join(unknown)}",
-                advice=f"its columns are: {', '.join(names)}",
+                advice=f"its columns are: {', '.join(_without_control(names))}",
             )
         return list(columns)
 
@@ -411,5 +421,9 @@ class Table:
         ensure_readable(snapshot)
         lazy = scan_table(self.storage, snapshot)
         if where is not None:
-            lazy = filtered(lazy, where, table=self.name)
+            lazy = filtered(lazy, where, table=self.name, shown=self._shown(snapshot, None))
         return lazy.select(shown)
+
+
+def _without_control(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in CONTROL_COLUMNS]

@@ -72,23 +72,26 @@ def plan_restore(*, table: str, current: Snapshot, target: Snapshot) -> RestoreP
 
 
 def check_files(storage: Storage, *, table: str, current: Snapshot, target: Snapshot) -> None:
-    """Makes sure that every file that comes back is still there.
+    """Makes sure that every file that comes back is still there, and the vector that goes with it.
 
     Raises:
         VersionNotFoundError: Some are gone.
     """
     coming, _ = _difference(current, target)
     there = {item.path for item in storage.list()} if coming else set()
-    gone = [
-        add.path
-        for add in coming
-        if (path := add.relative_path(storage.url)) is not None and path not in there
-    ]
+    gone = {path for add in coming for path in _needed(storage, add) if path not in there}
     if gone:
         raise VersionNotFoundError(
             f"version {target.version} of table {table} can't come back: {len(gone)} of its files are gone",
             advice="they were vacuumed; restore a younger version, or one that is tagged",
         )
+
+
+def _needed(storage: Storage, add: AddFile) -> list[str]:
+    """The objects in the table's folder that a file's rows are read from."""
+    vector = add.deletion_vector
+    paths = [add.relative_path(storage.url), vector.relative_path() if vector is not None else None]
+    return [path for path in paths if path is not None]
 
 
 def restore_actions(
