@@ -80,9 +80,14 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
         The tag. Giving the same name to the same version again changes nothing.
 
     Raises:
-        UsageError: The name has characters that a tag can't have.
+        UsageError: The name has characters that a tag can't have, or could be taken for a version's number.
         RefusedError: The name stands for another version already.
     """
+    if name.isdecimal():
+        raise UsageError(
+            f"a tag can't be called {name}: that is the number of a version",
+            advice=f"put a letter into the name, as in v{name}",
+        )
     tag = Tag(name=name, table=table, version=version, created=now)
     body = orjson.dumps({"name": name, "table": table, "version": version, "created": now.isoformat()})
     if lake.put_if_absent(_path(table, name), body):
