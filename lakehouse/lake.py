@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Final, Self
 
 import polars as pl
 
@@ -16,6 +16,8 @@ from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
+from lakehouse.timetravel.damage import find_damage
+from lakehouse.timetravel.reading import told
 
 
 class Lakehouse:
@@ -114,14 +116,14 @@ class Lakehouse:
         """Answers a SQL query over the newest versions of the tables.
 
         Args:
-            query: A SELECT; tables go by their names in the config.
+            query: A SELECT; tables go by their names in the config. Nothing else is carried out.
             role: Who asks; masking by role is not part of this release.
 
         Returns:
             The answer.
 
         Raises:
-            UsageError: The query can't be read, or names a column that is not there.
+            UsageError: The query is no SELECT, can't be read, or names a column that is not there.
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
         if role is not None:
@@ -139,25 +141,61 @@ class Lakehouse:
 
 
 def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
-    """Answers a query with Polars' SQL; only the tables that it names are opened."""
+    """Answers a query with Polars' SQL; only the tables that it names are opened.
+
+    Raises:
+        UsageError: The query is no question, can't be read, or does not fit the rows.
+        TableNotFoundError: It names a table that has not been made.
+        CorruptTableError: A file of a table is gone or damaged.
+    """
+    # Polars would carry out a DELETE or DROP on frames of its own, and it would look as if it were done.
+    if not _QUESTION.match(query):
+        raise UsageError(
+            "the query is no SELECT, and SQL only reads here: nothing was done",
+            advice="`lakehouse merge` changes rows; `DELETE` is a change with `_op: delete`",
+        )
     words = set(re.findall(r"[^\W\d]\w*", query))
-    frames = {
-        name: lake.table(name).scan() for name in lake.tables if name in words and lake.table(name).exists()
-    }
+    tables = [table for table in map(lake.table, lake.tables) if table.name in words]
+    frames = {table.name: table.scan() for table in tables if table.exists()}
     try:
         return pl.SQLContext(frames).execute(query, eager=True)
-    except pl.exceptions.PolarsError as error:
-        unmade = [name for name in lake.tables if name in words and name not in frames]
+    except (OSError, pl.exceptions.PolarsError) as error:
+        unmade = [table.name for table in tables if table.name not in frames]
         if unmade:
             raise TableNotFoundError(
                 f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
             ) from None
-        raise UsageError(
-            f"the query can't be answered: {_first_line(error)}",
-            advice=f"tables are: {', '.join(lake.tables)}",
-        ) from None
+        for table in tables:
+            damage = find_damage(table.storage, table.snapshot(), table=table.name)
+            if damage is not None:
+                raise damage from error
+        if isinstance(error, OSError):
+            raise
+        raise _query_error(frames, query, error, known=lake.tables) from None
 
 
-def _first_line(error: Exception) -> str:
-    """What Polars says of a query, without the plan that it prints below."""
-    return str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+_QUESTION: Final = re.compile(
+    r"(\s|--[^\n]*(\n|$)|/\*.*?\*/|\()*(select|with|from|values|show|explain)\b|\s*$",
+    re.IGNORECASE | re.DOTALL,
+)
+"""How a query begins that only asks; an empty one is left for the parser to name."""
+
+
+def _query_error(
+    frames: Mapping[str, pl.LazyFrame], query: str, error: Exception, *, known: Sequence[str]
+) -> UsageError:
+    """What to say of a query that Polars does not answer.
+
+    Its message can show values of rows, so the one is told that it has for the same tables without rows.
+    """
+    empty = {name: pl.LazyFrame(schema=frame.collect_schema()) for name, frame in frames.items()}
+    try:
+        pl.SQLContext(empty).execute(query, eager=True)
+    except pl.exceptions.PolarsError as safe:
+        return UsageError(
+            f"the query can't be answered: {told(safe)}", advice=f"tables are: {', '.join(known)}"
+        )
+    return UsageError(
+        f"the query does not fit the rows of its tables ({type(error).__name__})",
+        advice="a value can't be converted or compared as the query says; TRY_CAST gives null instead",
+    )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Literal
 
+from lakehouse.errors import CorruptTableError
 from lakehouse.table import Table
 from lakehouse.timetravel.restore import live_rows
 
@@ -63,6 +64,7 @@ class TableStatus:
         bytes: Their size together.
         hidden_rows: Rows that deletion vectors hide.
         tags: Its tags.
+        problem: Why its log can't be read; empty where it can.
     """
 
     table: str
@@ -75,6 +77,7 @@ class TableStatus:
     bytes: int = 0
     hidden_rows: int = 0
     tags: tuple[str, ...] = ()
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,15 +101,21 @@ def plan_table(table: Table) -> TablePlan:
         return TablePlan(table.name, "none", f"is at version {table.snapshot().version}")
     columns = table.config.column_schema
     if columns:
-        return TablePlan(table.name, "create", f"is made with {len(columns)} columns")
+        return TablePlan(
+            table.name, "create", f"is made with {len(columns)} column{'s' if len(columns) > 1 else ''}"
+        )
     return TablePlan(table.name, "wait", "has no schema in the config; its first merge makes it")
 
 
 def table_status(table: Table) -> TableStatus:
-    """Says how a table stands."""
+    """Says how a table stands; one that is damaged does not keep the others from being shown."""
     config = table.config
-    if not table.exists():
-        return TableStatus(table=table.name, description=config.description, owner=config.owner)
+    unmade = TableStatus(table=table.name, description=config.description, owner=config.owner)
+    try:
+        if not table.exists():
+            return unmade
+    except CorruptTableError as error:
+        return replace(unmade, problem=error.message)
     snapshot = table.snapshot()
     files = snapshot.files.values()
     return TableStatus(

@@ -21,9 +21,9 @@ from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
-from lakehouse.maintenance.verify import VerifyReport, verify
+from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
@@ -31,6 +31,7 @@ from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.storage import Storage
+from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
 from lakehouse.timetravel.reading import collect, explaining, filtered
@@ -151,6 +152,7 @@ class Table:
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
+            CorruptTableError: A file of the table is gone or damaged.
         """
         if (source is None) != (offset is None):
             raise UsageError(
@@ -165,14 +167,15 @@ class Table:
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
-        result, after = merge(
-            self._target(allow_deletes=allow_deletes),
-            batch,
-            snapshot=known,
-            offset=None if source is None or offset is None else Offset(source=source, position=offset),
-            dry_run=dry_run,
-            timer=timer,
-        )
+        with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
+            result, after = merge(
+                self._target(allow_deletes=allow_deletes),
+                batch,
+                snapshot=known,
+                offset=None if source is None or offset is None else Offset(source=source, position=offset),
+                dry_run=dry_run,
+                timer=timer,
+            )
         if after is not None:
             self._remember(after)
         return result
@@ -190,7 +193,8 @@ class Table:
         """Brings files of changes into the table in one commit.
 
         Args:
-            files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input.
+            files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input,
+                perhaps through gzip.
             source: As for `merge`.
             offset: As for `merge`.
             source_table: As for `merge`.
@@ -378,7 +382,9 @@ class Table:
         """
         if not dry_run:
             self._before_write()
-        return compact(self.storage, self.snapshot(), table=self.name, clock=self._clock, dry_run=dry_run)
+        newest = self.snapshot()
+        with naming_damage(self.storage, snapshots=[newest], table=self.name):
+            return compact(self.storage, newest, table=self.name, clock=self._clock, dry_run=dry_run)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
@@ -389,7 +395,11 @@ class Table:
         Returns:
             What was checked and what is wrong.
         """
-        return verify(self.storage, self.snapshot(version=version), table=self.name)
+        try:
+            snapshot = self.snapshot(version=version)
+        except CorruptTableError as error:
+            return unreadable(error, table=self.name)
+        return verify(self.storage, snapshot, table=self.name)
 
     def _target(self, *, allow_deletes: bool = False) -> MergeTarget:
         return MergeTarget(
@@ -433,12 +443,12 @@ class Table:
     def _shown(self, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
         names = snapshot.schema.names
         if columns is None:
-            return [name for name in names if name not in CONTROL_COLUMNS]
+            return _without_control(names)
         unknown = [name for name in columns if name not in names]
         if unknown:
             raise UsageError(
                 f"table {self.name} has no column {', '.join(unknown)}",
-                advice=f"its columns are: {', '.join(names)}",
+                advice=f"its columns are: {', '.join(_without_control(names))}",
             )
         return list(columns)
 
@@ -456,5 +466,9 @@ class Table:
         if moment is not None:
             lazy = rows_valid_at(lazy, moment, table=self.name)
         if where is not None:
-            lazy = filtered(lazy, where, table=self.name)
+            lazy = filtered(lazy, where, table=self.name, shown=self._shown(snapshot, None))
         return lazy.select(shown)
+
+
+def _without_control(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in CONTROL_COLUMNS]

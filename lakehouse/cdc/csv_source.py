@@ -18,9 +18,10 @@ from lakehouse.cdc.records import Tabular
 from lakehouse.errors import DataError
 
 BAD_CSV: Final = "bad_csv"
-"""Reason: a line has not as many fields as there are names, or a quote that is not closed."""
+"""Reason: a line has not as many fields as there are names, an open quote, or bytes that are not UTF-8."""
 
 _QUOTE: Final = b'"'
+_OTHER_SEPARATORS: Final = {b";": "semicolons", b"\t": "tabs", b"|": "bars"}
 _RESTARTS: Final = 100
 
 
@@ -50,17 +51,19 @@ def read_csv(data: bytes, *, name: str) -> Tabular:
         rejected.
 
     Raises:
-        DataError: The names are missing or double, or Polars can't read the file.
+        DataError: The names are missing or double, something else than commas is between them, or Polars
+            can't read the file.
     """
     lines = [line for line in _lines(data) if line.text]
     if not lines:
         return Tabular(pl.DataFrame())
     header, *rest = lines
+    _check_commas(header, name=name)
     kept = [line for line in rest if line.fields == header.fields and _is_text(line.text)]
     good = {line.number for line in kept}
     frame = _frame(b"\n".join(line.text for line in (header, *kept)), name=name)
     rejected = tuple(
-        Rejected(position, line.number, BAD_CSV, f"the line does not have {header.fields} fields", line.text)
+        Rejected(position, line.number, BAD_CSV, _complaint(line, header.fields), line.text)
         for position, line in enumerate(rest)
         if line.number not in good
     )
@@ -104,6 +107,23 @@ def _quoted_lines(data: bytes) -> Iterator[_Line]:
         f"more than {_RESTARTS} lines have a quote that is never closed",
         advice="check that the file is CSV with commas, and quotes doubled inside quotes",
     )
+
+
+def _check_commas(header: _Line, *, name: str) -> None:
+    """Refuses a file whose names are one name with other separators in it."""
+    other = next((word for mark, word in _OTHER_SEPARATORS.items() if mark in header.text), None)
+    if header.fields == 1 and other is not None:
+        raise DataError(
+            f"the columns of {name} are separated by {other}, not by commas",
+            advice="write the file with commas between its fields",
+        )
+
+
+def _complaint(line: _Line, fields: int) -> str:
+    """Why a line is rejected."""
+    if line.fields != fields:
+        return f"the line does not have {fields} fields"
+    return "the line is not UTF-8"
 
 
 def _is_text(data: bytes) -> bool:

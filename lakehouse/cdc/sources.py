@@ -8,7 +8,7 @@ name                                       what is in it
 ``*.csv``                                  comma-separated, names in the first line
 ``*.parquet``, ``*.arrow``, ``*.feather``,  columns
 ``*.ipc``
-``-``                                      standard input, one JSON document a line
+``-``                                      standard input, one JSON document a line, perhaps through gzip
 =========================================  ================================================================
 
 The text files can be compressed (``.gz``). A line that can't be read is rejected with its number, the
@@ -44,6 +44,15 @@ EXTENSIONS: Final = (".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".arrow",
 
 _GZIP: Final = ".gz"
 _MARK: Final = b"\xef\xbb\xbf"
+_GZIP_MARK: Final = b"\x1f\x8b"
+_COLUMN_MARKS: Final = (b"PAR1", b"ARROW1")
+_KINDS: Final = {
+    ".parquet": "Parquet",
+    ".arrow": "Arrow",
+    ".feather": "Arrow",
+    ".ipc": "Arrow",
+    _GZIP: "gzip",
+}
 
 
 def read_files(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> Records | Tabular:
@@ -78,17 +87,43 @@ def _shape(table: Tabular) -> tuple[frozenset[str], bool]:
 def _read(path: str | Path, *, stdin: BinaryIO | None) -> Records | Tabular:
     name = str(path)
     if name == STDIN:
-        return _lines((stdin or sys.stdin.buffer).read())
-    suffix = _suffix(Path(name))
+        return _lines(_from_stdin((stdin or sys.stdin.buffer).read()))
     file = Path(name)
+    if file.is_dir():
+        raise UsageError(f"{name} is a folder", advice=f"name the files in it, as {file / '*.jsonl'}")
+    suffix = _suffix(file)
     if not file.exists():
         raise NotFoundError(f"there is no file {name}", advice="check the name, or give - for standard input")
+    if suffix == ".parquet" and file.stat().st_size == 0:
+        raise DataError(f"the file {name} is empty", advice="check that it was written to its end")
     if suffix in COLUMNS:
         return _columns(file, suffix)
     data = _bytes(file)
     if suffix == ".csv":
         return read_csv(data, name=name)
     return _lines(data) if suffix in JSON_LINES else _json(data, name)
+
+
+def _from_stdin(data: bytes) -> bytes:
+    """What came in, without gzip around it.
+
+    Raises:
+        UsageError: It begins as a file of columns, which needs a name.
+        DataError: It begins as gzip and is none.
+    """
+    if data.startswith(_COLUMN_MARKS):
+        raise UsageError(
+            "standard input is JSON Lines, and what comes in is Parquet or Arrow",
+            advice="write it to a file whose name says so, and merge that",
+        )
+    if not data.startswith(_GZIP_MARK):
+        return data.removeprefix(_MARK)
+    try:
+        return gzip.decompress(data).removeprefix(_MARK)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            "standard input begins as gzip and can't be read to its end", advice="check that it is complete"
+        ) from error
 
 
 def _suffix(file: Path) -> str:
@@ -184,7 +219,10 @@ def _chained(parts: Sequence[Records]) -> Records:
 
 
 def _unreadable(file: Path, error: Exception) -> DataError:
+    if isinstance(error, OSError) and error.strerror:
+        return DataError(f"the file {file} can't be read: {error.strerror}", advice="check its permissions")
+    kind = _KINDS.get(file.suffix.lower())
     return DataError(
-        f"the file {file} can't be read: {type(error).__name__}",
+        f"the file {file} can't be read" + (f" as {kind}" if kind else ""),
         advice="check that it is complete and of the kind that its name says",
     )

@@ -11,7 +11,7 @@ from lakehouse.cli.cells import size, span
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, listing, plural
-from lakehouse.cli.parameters import table_argument
+from lakehouse.cli.parameters import Whole, table_argument
 from lakehouse.cli.progress import progress
 from lakehouse.cli.session import Session
 
@@ -38,7 +38,7 @@ _SHOWN = 20
 @click.option(
     "--source", metavar="NAME", help="Whose changes these are; with --offset each batch counts once."
 )
-@click.option("--offset", type=click.IntRange(min=0), metavar="N", help="Which batch of the source this is.")
+@click.option("--offset", type=Whole(min=0), metavar="N", help="Which batch of the source this is.")
 @click.option(
     "--source-table", metavar="NAME", help="Only events of this table of the source, as shop.orders."
 )
@@ -78,7 +78,9 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     """What a merge did, for people: where it went, the counts, what it cost, what was rejected."""
     seconds = sum(result.seconds.values())
     records = plural(result.total, "record")
-    if dry_run:
+    if not result.total and not result.committed:
+        head = f"{result.table}: there are no records to merge; nothing was written"
+    elif dry_run:
         head = f"{result.table}: {records} would be merged; nothing was written"
     elif result.committed:
         some = f"{result.total - result.rejected:,} of " if result.rejected else ""
@@ -120,7 +122,9 @@ def _rejected(result: MergeResult) -> Grid:
 def _rejection(result: MergeResult, *, dry_run: bool) -> str:
     others = result.total - result.rejected
     verb_ = "would be" if dry_run else ("was" if result.rejected == 1 else "were")
-    rest = f"; the other {others:,} {'would be' if dry_run else 'are'} merged" if others else ""
+    good = "one" if others == 1 else f"{others:,}"
+    did = "would be" if dry_run else ("is" if others == 1 else "are")
+    rest = f"; the other {good} {did} merged" if others else ""
     return f"error: {result.rejected:,} of {plural(result.total, 'record')} {verb_} rejected{rest}"
 
 

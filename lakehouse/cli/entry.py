@@ -34,6 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if "_LAKEHOUSE_COMPLETE" in os.environ:
         root.main(args=words, prog_name="lakehouse")
+    _never_without_streams()
     _never_fail_on_encoding()
     try:
         with warnings.catch_warnings():
@@ -73,6 +74,13 @@ def _run(words: list[str]) -> int:
         raise
     except Exception as error:  # noqa: BLE001 -- the edge of the program: nothing else would catch it
         return errors.report(error, as_json=as_json, debug=debug)
+
+
+def _never_without_streams() -> None:
+    """A stream that the caller has closed (``>&-``) is one that nobody reads."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 -- stays open
 
 
 def _never_fail_on_encoding() -> None:

@@ -73,7 +73,7 @@ def describe(error: Exception) -> dict[str, Any]:
         return _document(
             type(error).__name__,
             f"the Python module {error.name} is not installed",
-            "install lakehouse again, with the extra that this verb needs",
+            "install lakehouse again with pip, so that all that it needs comes with it",
             1,
         )
     return _document(

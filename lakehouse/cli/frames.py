@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 
 ON_TERMINAL = 20
 _ENDINGS = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".parquet": "parquet"}
+_TEXT = {"", ".txt", ".text"}
 _SLICE = 10_000
+_PART = 100_000
 
 
 class Asked(NamedTuple):
@@ -59,6 +62,12 @@ def asked(
                 f"--json prints one document, which --format {chosen} is not", click.get_current_context()
             )
         chosen = "document"
+    if chosen is None and path is not None and path.suffix.lower() not in _TEXT:
+        raise click.UsageError(
+            f"what to write into {path.name} can't be told from its name: say --format, or let it end in "
+            + " ".join(_ENDINGS),
+            click.get_current_context(),
+        )
     if chosen is None:
         chosen = "table"
     if chosen == "parquet" and path is None and on_terminal(sys.stdout):
@@ -151,7 +160,7 @@ def _to_stdout(
             session.out.note(summary or plural(shown.height, "row"))
     else:
         with binary_stdout() as stream:
-            _to_file(shown.lazy(), asked.format, stream)
+            _to_stream(shown, asked.format, stream)
 
 
 def _columns(frame: pl.DataFrame) -> list[dict[str, str]]:
@@ -167,6 +176,25 @@ def _columns(frame: pl.DataFrame) -> list[dict[str, str]]:
             type_ = str(dtype).lower()
         columns.append({"name": field.name, "type": type_})
     return columns
+
+
+def _to_stream(frame: pl.DataFrame, format_: str, stream: IO[bytes]) -> None:
+    """Writes rows that are in memory to a pipe.
+
+    Polars must not write to it: where the reader has gone away, it hides the broken pipe in its own error.
+    """
+    if format_ not in {"csv", "parquet"}:
+        _to_file(frame.lazy(), format_, stream)
+        return
+    # At least one part, so that an empty result has its names.
+    parts = list(frame.iter_slices(_PART)) if format_ == "csv" and frame.height else [frame]
+    for number, part in enumerate(parts):
+        written = io.BytesIO()
+        if format_ == "csv":
+            _flat(part.lazy()).collect().write_csv(written, include_header=number == 0)
+        else:
+            part.write_parquet(written)
+        stream.write(written.getbuffer())
 
 
 def _to_file(lazy: pl.LazyFrame, format_: str, file: IO[bytes]) -> int | None:

@@ -197,10 +197,10 @@ def _live_rows(snapshot: Snapshot) -> int | None:
 
 @verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
 @click.pass_obj
-def status(session: Session) -> None:
+def status(session: Session) -> int:
     """Show the whole lake at a glance: every table's version, age, rows, size.
 
-    Read from the tables' logs alone: no data file is opened.
+    Read from the tables' logs alone: no data file is opened. Exit code 1 if a log can't be read.
     """
     found = session.lake.status()
     document = {
@@ -209,7 +209,7 @@ def status(session: Session) -> None:
         "tables": [
             {
                 "table": each.table,
-                "exists": each.version is not None,
+                "exists": each.version is not None or bool(each.problem),
                 "version": each.version,
                 "changed": each.changed,
                 "rows": each.rows,
@@ -219,6 +219,7 @@ def status(session: Session) -> None:
                 "tags": list(each.tags),
                 "owner": each.owner,
                 "description": each.description,
+                "problem": each.problem,
             }
             for each in found.tables
         ],
@@ -232,16 +233,24 @@ def status(session: Session) -> None:
     if found.tables:
         blocks += ["", grid.without_empty("deleted", "tags", "owner")]
     session.out.emit(document, *blocks)
+    damaged = [each for each in found.tables if each.problem]
+    if damaged:
+        if not session.as_json:
+            for each in damaged:
+                click.echo(f"error: {each.table}: {each.problem}", err=True)
+        return 1
     missing = [each.table for each in found.tables if each.version is None]
     if any(session.lake.table(name).config.column_schema for name in missing):
         session.out.next_steps(("lakehouse apply", "make the tables that are not there yet"))
     elif missing:
         session.out.next_steps((f"lakehouse merge {missing[0]} FILE", "the first merge makes it"))
+    return 0
 
 
 def _status_row(each: TableStatus) -> list[Cell]:
     if each.version is None or each.changed is None:
-        return [said(each.table), Cell("none", "null"), *(said("") for _ in range(6)), said(each.owner)]
+        what = "damaged" if each.problem else "none"
+        return [said(each.table), Cell(what, "null"), *(said("") for _ in range(6)), said(each.owner)]
     return [
         said(each.table),
         amount(each.version),

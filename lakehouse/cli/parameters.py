@@ -61,6 +61,12 @@ class Moment(click.ParamType):  # type: ignore[type-arg, unused-ignore]
         return moment
 
 
+class Whole(click.IntRange):
+    """A whole number from a smallest one on; what is none is told so in plain words."""
+
+    name = "whole number"
+
+
 class At(NamedTuple):
     """Which version was asked for; at most one of the three is set.
 
@@ -104,7 +110,7 @@ def at_options(function: Function) -> Function:
         click.option(
             "--timestamp", type=Moment(), metavar="TIME", help="As it was at a time, as 2026-03-04T05:06:07Z."
         ),
-        click.option("--version", type=click.IntRange(min=0), metavar="N", help="At a version."),
+        click.option("--version", type=Whole(min=0), metavar="N", help="At a version."),
     ):
         function = option(function)
     return function
@@ -137,13 +143,13 @@ def frame_options(function: Function) -> Function:
             "--format",
             "format_",
             type=click.Choice(FRAME_FORMATS),
-            help="How to write rows. Without it: by the name of FILE, else a table.",
+            help="How to write rows. Without it: by the name of FILE; a table on standard output.",
         ),
         click.option("--all", "everything", is_flag=True, help="All rows, also on a terminal."),
         click.option(
             "-n",
             "--limit",
-            type=click.IntRange(min=0),
+            type=Whole(min=0),
             metavar="N",
             help="At most N rows. Without it: 20 in a table on a terminal, else all.",
         ),

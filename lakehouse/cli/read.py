@@ -14,7 +14,9 @@ from lakehouse.cli.parameters import At, at, at_options, frame_options, table_ar
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
-    pass
+    import polars as pl
+
+    from lakehouse.table import Table
 
 
 @verb(
@@ -63,6 +65,7 @@ def read(
     place = session.lake.table(table)
     with query_errors():
         frame = place.scan(columns=_with(wanted, order), where=where, **moment.words)
+        _check_order(place, frame, order)
         if order:
             frame = frame.sort(order, descending=descending, nulls_last=True)
         if wanted:
@@ -83,6 +86,19 @@ def _explain(session: Session, table: str, moment: At, error: Exception) -> NoRe
     with explaining(place.storage, snapshots=[place.snapshot(version=version)], table=table):
         raise error
     raise error
+
+
+def _check_order(place: Table, frame: pl.LazyFrame, order: list[str] | None) -> None:
+    """Refuses to sort by a column that is not there, before any rows are read."""
+    from lakehouse.errors import UsageError
+
+    known = frame.collect_schema().names()
+    unknown = [column for column in order or [] if column not in known]
+    if unknown:
+        raise UsageError(
+            f"table {place.name} has no column {', '.join(unknown)} to sort by",
+            advice=f"its columns are: {', '.join(known)}",
+        )
 
 
 def _with(wanted: list[str] | None, order: list[str] | None) -> list[str] | None:

@@ -23,13 +23,16 @@ def config() -> None:
 def check(session: Session) -> None:
     """Find everything that is wrong in the config file.
 
-    All problems at once, each with file, line, column, path and the nearest valid name. Nothing is opened:
+    All problems at once, each with file, line, column, path and the nearest valid name. Nothing is reached:
     no store, no table. Exit code 2 if there are any.
     """
     from lakehouse.config import load_config
+    from lakehouse.lake import Lakehouse
 
     path = session.config_path()
     loaded = load_config(path)
+    # The options of the storage are known to the room that opens it, not to the config.
+    Lakehouse(loaded)
     names = list(loaded.tables)
     session.out.emit(
         {"config": path, "name": loaded.name, "tables": names, "problems": []},

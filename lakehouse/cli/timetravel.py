@@ -14,6 +14,7 @@ from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import (
+    Whole,
     at,
     at_options,
     confirm_options,
@@ -43,9 +44,7 @@ CHANGES: Mapping[str, Mapping[str, Mapping[str, object]]] = {
     python="lake.table(...).history(limit=...)",
 )
 @table_argument()
-@click.option(
-    "-n", "--limit", type=click.IntRange(min=1), default=20, show_default=True, help="The newest N."
-)
+@click.option("-n", "--limit", type=Whole(min=1), default=20, show_default=True, help="The newest N.")
 @click.pass_obj
 def history(session: Session, *, table: str, limit: int) -> None:
     """List the versions of a table: when, what, by whom, how many rows.
@@ -164,9 +163,7 @@ def _point(text: str) -> int | str:
 )
 @table_argument()
 @click.argument("name", required=False, metavar="[NAME]")
-@click.option(
-    "--version", type=click.IntRange(min=0), metavar="N", help="Which version. Without it: the newest."
-)
+@click.option("--version", type=Whole(min=0), metavar="N", help="Which version. Without it: the newest.")
 @click.option("--delete", is_flag=True, help="Take the name away; the version stays.")
 @click.option("--list", "listed", is_flag=True, help="List the tags of the table.")
 @click.pass_obj

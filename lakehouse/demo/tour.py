@@ -224,7 +224,7 @@ def _all_well(teller: Teller) -> None:
 
 def _your_turn(teller: Teller, directory: Path, called: str, *, seconds: float) -> None:
     teller.chapter("Your turn")
-    teller.say(f"That took {seconds:.0f} seconds. From this folder, type:", "")
+    teller.say(f"That took {seconds:.1f} s. From this folder, type:", "")
     teller.show(
         f"{called} read orders --limit 5",
         f"{called} history orders",

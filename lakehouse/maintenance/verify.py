@@ -10,11 +10,12 @@ import pyarrow.parquet as pq
 
 from lakehouse.delta import deletion_vectors
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.log_files import LOG_FOLDER
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import LakehouseError, NotFoundError
+from lakehouse.errors import CorruptTableError, LakehouseError, NotFoundError
 from lakehouse.storage import Storage
 
-Kind = Literal["missing_file", "wrong_size", "unreadable_file", "wrong_row_count", "bad_vector"]
+Kind = Literal["missing_file", "wrong_size", "unreadable_file", "wrong_row_count", "bad_vector", "bad_log"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ class VerifyReport:
 
     Args:
         table: The table's name.
-        version: The version that was checked.
+        version: The version that was checked; None where the log itself can't be read.
         files: Data files checked.
         vectors: Deletion vectors checked.
         bytes: Bytes of the data files together.
@@ -46,7 +47,7 @@ class VerifyReport:
     """
 
     table: str
-    version: int
+    version: int | None
     files: int
     vectors: int
     bytes: int
@@ -79,6 +80,17 @@ def verify(storage: Storage, snapshot: Snapshot, *, table: str) -> VerifyReport:
         bytes=sum(add.size for add in files),
         findings=tuple(findings),
     )
+
+
+def unreadable(error: CorruptTableError, *, table: str) -> VerifyReport:
+    """The report on a table whose log can't be read: which files it needs is not known then.
+
+    Args:
+        error: What reading the log ended in.
+        table: The table's name.
+    """
+    finding = Finding("bad_log", LOG_FOLDER, error.message)
+    return VerifyReport(table=table, version=None, files=0, vectors=0, bytes=0, findings=(finding,))
 
 
 def _check_file(storage: Storage, add: AddFile) -> list[Finding]:

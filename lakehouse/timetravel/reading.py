@@ -8,17 +8,19 @@ from contextlib import contextmanager
 import polars as pl
 
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import LakehouseError, StorageError, UsageError, VersionNotFoundError
+from lakehouse.errors import StorageError, UsageError
 from lakehouse.storage import Storage
+from lakehouse.timetravel.damage import naming_damage
 
 
-def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str) -> pl.LazyFrame:
+def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str, shown: Sequence[str]) -> pl.LazyFrame:
     """Keeps the rows that meet a condition.
 
     Args:
         rows: The rows.
         where: SQL text, in which times and dates may be written as text, or a Polars expression.
         table: The table's name, for errors.
+        shown: The columns that an error names.
 
     Returns:
         The rows, lazily.
@@ -32,11 +34,17 @@ def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str) -> pl.Lazy
         _keep(nothing, where).collect()
     except pl.exceptions.PolarsError as error:
         raise UsageError(
-            f"the condition on table {table} can't be used: {str(error).strip().partition(chr(10))[0]}",
+            f"the condition on table {table} can't be used: {told(error)}",
             advice="as in \"country = 'DE' AND updated_at > '2026-01-31'\"; its columns are: "
-            + ", ".join(nothing.collect_schema().names()),
+            + ", ".join(shown),
         ) from None
     return _keep(rows, where)
+
+
+def told(error: Exception) -> str:
+    """What Polars says of a query's text, in one line, without the columns that it lists behind."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].partition("; valid columns:")[0][:200]
 
 
 def _keep(rows: pl.LazyFrame, where: str | pl.Expr) -> pl.LazyFrame:
@@ -57,16 +65,14 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
         table: The table's name.
 
     Raises:
-        VersionNotFoundError: A file of a version is gone.
+        VersionNotFoundError: A file of an older version is gone.
+        CorruptTableError: A file of the newest version is gone, or a file is damaged.
         StorageError: The store failed.
     """
     try:
-        yield
-    except LakehouseError:
-        raise
+        with naming_damage(storage, snapshots=snapshots, table=table):
+            yield
     except (OSError, pl.exceptions.PolarsError) as error:
-        for snapshot in snapshots:
-            _explain_missing(storage, snapshot, table)
         raise StorageError(
             f"table {table} could not be read ({type(error).__name__})",
             advice="`lakehouse verify` says which file is damaged",
@@ -77,15 +83,3 @@ def collect(lazy: pl.LazyFrame, *, storage: Storage, snapshot: Snapshot, table: 
     """Collects rows; see `explaining` for what is raised."""
     with explaining(storage, snapshots=[snapshot], table=table):
         return lazy.collect()
-
-
-def _explain_missing(storage: Storage, snapshot: Snapshot, table: str) -> None:
-    there = {item.path for item in storage.list()}
-    paths = [add.relative_path(storage.url) for add in snapshot.files.values()]
-    gone = [path for path in paths if path is not None and path not in there]
-    if gone:
-        raise VersionNotFoundError(
-            f"version {snapshot.version} of table {table} can't be read any more: {len(gone)} of its "
-            f"{len(paths)} files are gone",
-            advice="they were vacuumed; read a younger version, and tag those that must stay",
-        )

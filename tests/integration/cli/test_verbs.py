@@ -353,8 +353,9 @@ def test_rows_whose_files_are_gone_say_so(shop: Run) -> None:
         ["diff", "customers", 0],
     ):
         answer = shop(*words)
-        assert answer.code == 6, (words, answer)
+        assert answer.code == 1, (words, answer)
         assert "files are gone" in answer.err
+        assert "lakehouse verify" in answer.err
     assert not Path("rows.parquet").exists()
 
 

@@ -283,7 +283,7 @@ def test_a_cut_archive(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").mkdir()
 
-    with pytest.raises(DataError, match=r"can't be read"):
+    with pytest.raises(UsageError, match=r"a\.jsonl is a folder"):
         read(tmp_path / "a.jsonl")
 
 
