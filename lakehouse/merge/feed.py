@@ -12,8 +12,8 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.delta import protocols
-from lakehouse.delta.actions import AddCdcFile, AddFile
+from lakehouse.delta import partitions, paths, protocols
+from lakehouse.delta.actions import AddCdcFile
 from lakehouse.delta.data import scan_file, write_files
 from lakehouse.delta.deletion_vectors import positions_of
 from lakehouse.delta.schema import STRING, StructField, StructType
@@ -42,7 +42,7 @@ def write_feed(
     """
     if not protocols.change_feed(after.protocol, after.metadata):
         return
-    if not (plan.dead or plan.dropped or _escaped(changes)):
+    if not (plan.dead or plan.dropped or _escaped(plan.rows, after)):
         return
     columns = list(before.schema.names)
     gone = stored_rows(storage, before, plan.files, _dead_places(plan), columns=columns)
@@ -60,8 +60,16 @@ def write_feed(
     _write(storage, pl.concat(parts, how="diagonal_relaxed"), after=after, changes=changes)
 
 
-def _escaped(changes: FileChanges) -> bool:
-    return any(isinstance(action, AddFile) and "%" in action.path for action in changes.actions)
+def _escaped(rows: pl.DataFrame, after: Snapshot) -> bool:
+    """Whether rows go into a partition whose folder is escaped in the log."""
+    columns = [name for name in after.metadata.partition_columns if name in rows.columns]
+    if not columns:
+        return False
+    for values in rows.select(columns).unique().iter_rows():
+        texts = partitions.serialize_values(values, columns=columns, schema=after.schema)
+        if "%" in paths.encode_path(partitions.folder(texts)):
+            return True
+    return False
 
 
 def _dead_places(plan: MergePlan) -> pl.DataFrame:

@@ -8,19 +8,19 @@ from typing import Final
 from lakehouse.cdc.changes import ChangeBatch
 from lakehouse.cdc.formats import debezium, dms, maxwell, rows, snapshot
 from lakehouse.cdc.formats.base import Format, Settings, settings_of
-from lakehouse.errors import NotBuiltError
+from lakehouse.config.models.changes import ChangeFormat
 
-FORMATS: Final[Mapping[str, Format]] = {
+FORMATS: Final[Mapping[ChangeFormat, Format]] = {
     "rows": rows.read,
     "debezium": debezium.read,
     "dms": dms.read,
     "maxwell": maxwell.read,
     "snapshot": snapshot.read,
 }
-"""The formats that this release reads, by the names of the config."""
+"""The formats, by their names in the config."""
 
 
-def normalize(records: object, *, format: str, settings: Settings) -> ChangeBatch:  # noqa: A002 - the config's word
+def normalize(records: object, *, format: ChangeFormat, settings: Settings) -> ChangeBatch:  # noqa: A002 - the config's word
     """Reads records of any format into the normal form.
 
     Args:
@@ -34,15 +34,8 @@ def normalize(records: object, *, format: str, settings: Settings) -> ChangeBatc
 
     Raises:
         DataError: The batch as a whole can't be used.
-        NotBuiltError: This release does not read the format.
     """
-    read = FORMATS.get(format)
-    if read is None:
-        raise NotBuiltError(
-            f"changes of the format {format} can't be read by this release",
-            advice=f"formats are {', '.join(FORMATS)}",
-        )
-    return read(records, settings=settings)
+    return FORMATS[format](records, settings=settings)
 
 
 __all__ = ["FORMATS", "Format", "Settings", "normalize", "settings_of"]

@@ -18,8 +18,8 @@ as that: base64 for binary, ISO 8601 for dates and timestamps; numbers there cou
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
@@ -67,15 +67,45 @@ OPERATIONS: Final[Mapping[str, int]] = {
 """What the words of ``_op`` mean."""
 
 _UNKNOWN: Final = -1
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How rows say what they do.
+
+    Args:
+        column: The name of the column that says it.
+        meanings: What its words mean, in lower case.
+        any_case: Whether the column's name may be written in any case.
+    """
+
+    column: str = OPERATION
+    meanings: Mapping[str, int] = field(default_factory=lambda: OPERATIONS)
+    any_case: bool = False
+
+    def named(self, names: Iterable[object]) -> str | None:
+        """The column among some names; None where it is not there."""
+        if not self.any_case:
+            return self.column if self.column in names else None
+        return next((n for n in names if isinstance(n, str) and n.lower() == self.column.lower()), None)
+
+    def meaning(self, word: object) -> int:
+        """What a word means; nothing is an upsert, what is not known -1."""
+        if word is None:
+            return UPSERT
+        return self.meanings.get(word.strip().lower(), _UNKNOWN) if isinstance(word, str) else _UNKNOWN
+
+
 _NO_ROW: Final = Misfit(NOT_A_ROW, "the record is no object of columns")
 
 
-def read(records: object, *, settings: Settings) -> ChangeBatch:
+def read(records: object, *, settings: Settings, dialect: Dialect | None = None) -> ChangeBatch:
     """Reads rows.
 
     Args:
         records: Anything that `lakehouse.cdc.records.as_records` takes.
         settings: How the table's changes look.
+        dialect: How they say what they do; None for ``_op`` and its words.
 
     Returns:
         The batch.
@@ -83,19 +113,22 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
     Raises:
         DataError: The columns can't be read, have names that differ by case only, or lack the key.
     """
-    taken = as_records(records)
-    return _from_columns(taken, settings) if isinstance(taken, Tabular) else _from_objects(taken, settings)
+    taken, told = as_records(records), dialect or Dialect()
+    if isinstance(taken, Tabular):
+        return _from_columns(taken, settings, told)
+    return _from_objects(taken, settings, told)
 
 
-def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
+def _from_columns(table: Tabular, settings: Settings, dialect: Dialect) -> ChangeBatch:
     frame = table.frame
+    word = dialect.named(frame.columns)
     check_names(frame.columns)
     if table.untyped:
-        told = [name for name in frame.columns if name not in settings.types and name != OPERATION]
+        told = [name for name in frame.columns if name not in settings.types and name != word]
         frame = frame.with_columns(typed_text(frame[name]) for name in told)
-    frame = frame.with_columns(_operations(frame), _ordinals(table))
-    if OPERATION in frame.columns:
-        frame = frame.drop(OPERATION)
+    frame = frame.with_columns(_operations(frame, word, dialect), _ordinals(table))
+    if word is not None:
+        frame = frame.drop(word)
     frame, misfits = _typed(frame, settings)
     draft = Draft(
         frame=frame,
@@ -106,7 +139,7 @@ def _from_columns(table: Tabular, settings: Settings) -> ChangeBatch:
         rejected=table.rejected,
         misfits=misfits,
     )
-    return _finished(draft, settings)
+    return _finished(draft, settings, dialect)
 
 
 def _ordinals(table: Tabular) -> pl.Series:
@@ -131,21 +164,21 @@ def _typed(frame: pl.DataFrame, settings: Settings) -> tuple[pl.DataFrame, dict[
     return frame.with_columns(typed), misfits
 
 
-def _operations(frame: pl.DataFrame) -> pl.Series:
-    """The column ``__op``; -1 where ``_op`` is not known."""
-    if OPERATION not in frame.columns:
+def _operations(frame: pl.DataFrame, word: str | None, dialect: Dialect) -> pl.Series:
+    """The column ``__op``; -1 where what the column ``word`` says is not known."""
+    if word is None:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    words = frame[OPERATION]
+    words = frame[word]
     if words.dtype == pl.Null:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    if words.dtype.is_nested():  # no text can be made of it, and no operation
+    if words.dtype.is_nested() or words.dtype == pl.Binary:  # no word, so no operation
         text = pl.Series(OP, [None], dtype=pl.String).new_from_index(0, words.len())
     else:
         text = words.cast(pl.String, strict=False).alias(OP)
     # A batch has few different words, however many rows.
     by_meaning: dict[int, list[str]] = {}
-    for word in text.unique().drop_nulls().to_list():
-        by_meaning.setdefault(_operation(word), []).append(word)
+    for found in text.unique().drop_nulls().to_list():
+        by_meaning.setdefault(dialect.meaning(found), []).append(found)
     meaning = pl.lit(_UNKNOWN, dtype=pl.Int8)
     for code in by_meaning.keys() - {_UNKNOWN}:
         meaning = pl.when(pl.col(OP).is_in(by_meaning[code])).then(code).otherwise(meaning)
@@ -153,7 +186,7 @@ def _operations(frame: pl.DataFrame) -> pl.Series:
     return known.set(words.is_null(), UPSERT)
 
 
-def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
+def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> ChangeBatch:
     positions: list[int] = []
     ops: list[int] = []
     rows: list[Row] = []
@@ -165,8 +198,9 @@ def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
         elif not isinstance(item, Mapping) or not all(type(name) is str for name in item):
             rejected.append(rejection(records, position, BROKEN_JSON if item is BROKEN else _NO_ROW))
         else:
-            ops.append(_operation(item.get(OPERATION)))
-            rows.append(_without_operation(item))
+            word = dialect.named(item)
+            ops.append(UPSERT if word is None else dialect.meaning(item[word]))
+            rows.append(item if word is None else {name: item[name] for name in item if name != word})
             positions.append(position)
     frame, misfits = assemble(Rows(ordinals=positions, ops=ops, rows=rows), choose=_codecs(settings))
     draft = Draft(
@@ -179,7 +213,7 @@ def _from_objects(records: Records, settings: Settings) -> ChangeBatch:
         rejected=rejected,
         misfits=misfits,
     )
-    return _finished(draft, settings)
+    return _finished(draft, settings, dialect)
 
 
 def _parsed(records: Records) -> list[object]:
@@ -194,18 +228,6 @@ def _parsed(records: Records) -> list[object]:
     return items
 
 
-def _without_operation(row: Row) -> Row:
-    if OPERATION not in row:
-        return row
-    return {name: value for name, value in row.items() if name != OPERATION}
-
-
-def _operation(word: object) -> int:
-    if word is None:
-        return UPSERT
-    return OPERATIONS.get(word.strip().lower(), _UNKNOWN) if isinstance(word, str) else _UNKNOWN
-
-
 def _codecs(settings: Settings) -> Callable[[str, int], Codec]:
     def choose(name: str, _schema: int) -> Codec:
         return declared_codec(name, settings=settings)
@@ -213,11 +235,12 @@ def _codecs(settings: Settings) -> Callable[[str, int], Codec]:
     return choose
 
 
-def _finished(draft: Draft, settings: Settings) -> ChangeBatch:
+def _finished(draft: Draft, settings: Settings, dialect: Dialect) -> ChangeBatch:
     """The draft with its sequence, unknown operations as misfits, and checked."""
     frame = draft.frame
     unknown = frame.filter(pl.col(OP) == _UNKNOWN)[ORDINAL]
-    words = Misfit(UNKNOWN_OP, f"{OPERATION} is none of {', '.join(OPERATIONS)}")
+    known = ", ".join(word for word in dialect.meanings if word)
+    words = Misfit(UNKNOWN_OP, f"{dialect.column} is none of {known}")
     sequence = settings.sequence
     if sequence is None:
         sequence = (SEQUENCE,) if SEQUENCE in frame.columns else ()

@@ -19,7 +19,7 @@ import pytest
 from lakehouse.cdc.changes import DELETE, OP, ORDINAL, TRUNCATE, UPSERT, ChangeBatch, absence
 from lakehouse.cdc.formats import Settings, normalize
 from lakehouse.delta.type_names import parse_type
-from lakehouse.errors import DataError, NotBuiltError
+from lakehouse.errors import DataError
 
 ID = ("id",)
 
@@ -433,8 +433,3 @@ def test_whole_numbers_beyond_a_declared_width_are_left_to_the_table() -> None:
     batch = read([{"id": 1, "x": 2**40}], types={"x": "integer"})
 
     assert batch.frame["x"].to_list() == [2**40]
-
-
-def test_a_format_that_is_not_built_says_which_are() -> None:
-    with pytest.raises(NotBuiltError, match=r"dms.*rows, debezium"):
-        normalize([], format="dms", settings=Settings(key=ID))
