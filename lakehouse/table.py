@@ -20,9 +20,9 @@ from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
-from lakehouse.maintenance.verify import VerifyReport, verify
+from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
@@ -365,7 +365,11 @@ class Table:
         Returns:
             What was checked and what is wrong.
         """
-        return verify(self.storage, self.snapshot(version=version), table=self.name)
+        try:
+            snapshot = self.snapshot(version=version)
+        except CorruptTableError as error:
+            return unreadable(self.storage, error, table=self.name, version=version)
+        return verify(self.storage, snapshot, table=self.name)
 
     def _target(self) -> MergeTarget:
         return MergeTarget(
