@@ -301,12 +301,12 @@ class Table:
         shown = self._shown(new, columns) + [
             c for c in self._shown(old, columns) if c not in new.schema.names
         ]
-        key = [
-            column for column in self.config.key if column in new.schema.names and column in old.schema.names
-        ]
+        key = self.config.key
         if key and all(VALID_FROM in side.schema for side in (old, new)):
-            key.append(VALID_FROM)
-        shown = list(dict.fromkeys([*key, *shown])) if columns is not None else shown
+            key = (*key, VALID_FROM)
+        if columns is not None:
+            known = [name for name in key if name in new.schema or name in old.schema]
+            shown = list(dict.fromkeys([*known, *shown]))
         for side in (old, new):
             ensure_readable(side)
         with explaining(self.storage, snapshots=(old, new), table=self.name):

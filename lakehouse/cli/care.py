@@ -13,6 +13,7 @@ from lakehouse.cli.output import Block, plural
 from lakehouse.cli.parameters import table_argument
 from lakehouse.cli.progress import progress
 from lakehouse.cli.session import Session
+from lakehouse.errors import CorruptTableError
 
 if TYPE_CHECKING:
     from lakehouse.maintenance.compact import CompactPlan
@@ -83,8 +84,9 @@ def _compact_line(plan: CompactPlan, *, dry_run: bool) -> str:
 def verify(session: Session, *, tables: tuple[str, ...]) -> int:
     """Check that every file of a table is there, whole and true to the log.
 
-    All tables if none is named. Reads the log and opens every file of the newest version: size, footer,
-    number of rows, deletion vectors. Exit code 5 if anything is wrong.
+    All tables if none is named. Opens every file of the newest version: size, footer, number of rows,
+    deletion vectors. The log must be readable, and its newest checkpoint must agree with it. Exit code 5 if
+    anything is wrong.
     """
     reports: list[VerifyReport] = []
     with progress(session, "checking") as step:
@@ -145,7 +147,6 @@ def _chosen(session: Session, names: tuple[str, ...]) -> list[Table]:
 
 
 def _is_made(table: Table) -> bool:
-    from lakehouse.errors import CorruptTableError
 
     try:
         return table.exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -31,6 +32,7 @@ from lakehouse.storage import Storage
 # single ones Polars begins the next when the last has ended, so a remote store would be waited for each time.
 _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
+_ROWS_A_SCAN: Final = 2**32 - 1
 _MOST_TEXTS: Final = 250_000
 _MEMORY: Final = "memory:"
 # Polars numbers rows in 32 bits.
@@ -52,6 +54,14 @@ class Group:
     constants: Sequence[pl.Expr]
     adds: list[AddFile] = field(default_factory=list)
     numbers: list[int] = field(default_factory=list)
+
+    def is_full(self, rows: int) -> bool:
+        """Whether another file is one too many: Polars numbers the rows of a scan in 32 bits.
+
+        Args:
+            rows: Rows of the group's files and the other one together, as far as the log knows them.
+        """
+        return len(self.adds) >= _FILES_A_SCAN or rows > _ROWS_A_SCAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,11 +157,15 @@ class ScanQuery:
         alone = few or self.storage.url.startswith(_MEMORY)
         groups: list[Group] = []
         open_groups: dict[Any, Group] = {}
+        rows_of: dict[Any, int] = defaultdict(int)
         for number, (add, sources) in enumerate(zip(adds, plans, strict=True)):
             values = [self._partition_text(add, item) for item in self.partitioned]
             alike = (tuple(values), tuple((item.source, str(item.read_as)) for item in sources))
             group = open_groups.get(alike)
-            if group is None or alone or len(group.adds) >= _FILES_A_SCAN:
+            rows = 0 if alone else add.physical_records or 0
+            rows_of[alike] += rows
+            if group is None or alone or group.is_full(rows_of[alike]):
+                rows_of[alike] = rows
                 constants = [
                     partitions.literal(text, item.type).alias(item.name)
                     for text, item in zip(values, self.partitioned, strict=True)

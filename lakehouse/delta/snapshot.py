@@ -5,7 +5,7 @@ Delta protocol, sections "Action Reconciliation", "Checkpoints" and "Last Checkp
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
@@ -171,9 +171,31 @@ def _same_commit(known: ObjectInfo | None, now: ObjectInfo | None) -> bool:
     return (known.size, known.modified, known.etag) == (now.size, now.modified, now.etag)
 
 
-def _build(storage: Storage, listing: LogListing, version: int) -> Snapshot:
+def build_without(
+    storage: Storage, listing: LogListing, version: int, checkpoints: Collection[Checkpoint]
+) -> Snapshot:
+    """Work out a version as if some checkpoints were not there.
+
+    Args:
+        storage: The table's root.
+        listing: The whole log.
+        version: Which version.
+        checkpoints: Those that are not to be used.
+
+    Returns:
+        The snapshot.
+
+    Raises:
+        CorruptTableError: Without them the version can't be worked out.
+    """
+    return _build(storage, listing, version, without=checkpoints)
+
+
+def _build(
+    storage: Storage, listing: LogListing, version: int, *, without: Collection[Checkpoint] = ()
+) -> Snapshot:
     """Work out a version from the files listed, with an older checkpoint where the newest can't be read."""
-    broken: list[Checkpoint] = []
+    broken = list(without)
     first_error: CorruptTableError | None = None
     compactions = True
     while True:

@@ -1,21 +1,32 @@
-"""Checks a version of a table against its own files: all there, of the right size, with the right rows."""
+"""Checks a version of a table against its own files: all there, of the right size, with the right rows.
+
+The log is checked too: that it can be read, and that its newest checkpoint says the same as the commits.
+"""
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Literal
 
-import pyarrow.parquet as pq
-
 from lakehouse.delta import deletion_vectors
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.checkpoints_check import check_checkpoints
+from lakehouse.delta.footers import read_footer
+from lakehouse.delta.locations import locate, map_files
 from lakehouse.delta.log_files import LOG_FOLDER
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import CorruptTableError, LakehouseError, NotFoundError
+from lakehouse.errors import CorruptTableError, NotFoundError, StorageError
 from lakehouse.storage import Storage
 
-Kind = Literal["missing_file", "wrong_size", "unreadable_file", "wrong_row_count", "bad_vector", "bad_log"]
+Kind = Literal[
+    "missing_file",
+    "wrong_size",
+    "unreadable_file",
+    "wrong_row_count",
+    "bad_vector",
+    "bad_checkpoint",
+    "bad_log",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +78,12 @@ def verify(storage: Storage, snapshot: Snapshot, *, table: str) -> VerifyReport:
         snapshot: The version to check.
         table: The table's name.
     """
-    findings: list[Finding] = []
-    for add in snapshot.files.values():
-        findings += _check_file(storage, add)
-        findings += _check_vector(storage, add)
-    files = snapshot.files.values()
+    files = list(snapshot.files.values())
+    checked = map_files(
+        lambda add: [*_check_file(storage, add), *_check_vector(storage, add)], files, storage=storage
+    )
+    findings = [item for found in checked for item in found]
+    findings += [Finding("bad_checkpoint", *item) for item in check_checkpoints(storage, snapshot.version)]
     return VerifyReport(
         table=table,
         version=snapshot.version,
@@ -94,18 +106,17 @@ def unreadable(error: CorruptTableError, *, table: str) -> VerifyReport:
 
 
 def _check_file(storage: Storage, add: AddFile) -> list[Finding]:
-    path = add.relative_path(storage.url)
-    if path is None:
-        return []
+    home, inside = locate(storage, add.path)
+    path = inside if home is storage else add.path
     try:
-        size = storage.head(path).size
+        size = home.head(inside).size
     except NotFoundError:
         return [Finding("missing_file", path, "the log needs it and it is not there")]
     if size != add.size:
         return [Finding("wrong_size", path, f"the log says {add.size} bytes, it has {size}")]
     try:
-        rows = _footer_rows(storage, path, size)
-    except (OSError, ValueError, LakehouseError) as error:
+        rows = int(read_footer(storage, add).num_rows)
+    except (CorruptTableError, StorageError) as error:
         return [
             Finding("unreadable_file", path, f"its Parquet footer can't be read ({type(error).__name__})")
         ]
@@ -114,30 +125,16 @@ def _check_file(storage: Storage, add: AddFile) -> list[Finding]:
     return []
 
 
-def _footer_rows(storage: Storage, path: str, size: int) -> int:
-    """The rows that a Parquet file's footer promises; reads the end of the file alone."""
-    tail = storage.get_range(path, start=max(0, size - 8), length=min(8, size))
-    length = int.from_bytes(tail[:4], "little") + 8
-    if tail[4:] != b"PAR1" or length > size:
-        raise ValueError("no footer")
-    footer = storage.get_range(path, start=size - length, length=length)
-    # Four bytes of magic at the front make the footer alone a file that pyarrow opens.
-    return int(pq.read_metadata(io.BytesIO(b"PAR1" + footer)).num_rows)
-
-
 def _check_vector(storage: Storage, add: AddFile) -> list[Finding]:
     vector = add.deletion_vector
     if vector is None:
         return []
-    path = vector.relative_path() or add.path
+    path = add.path
     try:
+        path = vector.relative_path() or path
         rows = deletion_vectors.read(storage, vector)
-    except LakehouseError as error:
+    except CorruptTableError as error:
         return [Finding("bad_vector", path, error.message)]
-    if len(rows) != vector.cardinality:
-        return [
-            Finding("bad_vector", path, f"the log says {vector.cardinality} hidden rows, it has {len(rows)}")
-        ]
-    if rows and add.physical_records is not None and rows[len(rows) - 1] >= add.physical_records:
+    if rows and add.physical_records is not None and rows.max() >= add.physical_records:
         return [Finding("bad_vector", path, "it hides rows beyond the end of its file")]
     return []

@@ -8,13 +8,14 @@ costs what changed, not what is there, works in both directions, and needs no ch
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import polars as pl
 from pyroaring import BitMap64
 
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.exact import column
 from lakehouse.delta.locations import map_files
 from lakehouse.delta.scan import read_rows_at, read_vectors, scan_file
@@ -39,7 +40,9 @@ def diff(
         before: The version to start from.
         after: The version to arrive at; may be the older one.
         key: The table's key; empty where it has none (then there are no updates, only deletes and inserts).
-        columns: The columns to show and to compare, key included.
+            Columns of it that one of the versions lacks count for nothing.
+        columns: The columns to show and to compare, key included. One that was renamed in between is
+            compared as one, and shown under the name that it has in ``after``.
 
     Returns:
         ``_change`` (``insert``, ``update_before``, ``update_after``, ``delete``) and the columns, ordered
@@ -49,15 +52,37 @@ def diff(
     Raises:
         UsageError: A column has types in the two versions that have nothing in common.
     """
-    kinds = _types(before, after, columns)
-    gone = _rows(storage, before, _left_behind(storage, before, after), kinds)
-    came = _rows(storage, after, _left_behind(storage, after, before), kinds)
-    return _label(*_cancel(gone, came), key=key)
+    names = _names_before(before, after)
+    shown = {old: new for new, old in names.items()}
+    columns = [name for name in columns if name in after.schema or name not in shown]
+    kinds = _types(before, after, columns, names=names)
+    gone = _rows(storage, before, _left_behind(storage, before, after), kinds, names=names)
+    came = _rows(storage, after, _left_behind(storage, after, before), kinds, names={})
+    known = [name if name in after.schema else shown.get(name, "") for name in key]
+    return _label(*_cancel(gone, came), key=[name for name in known if names.get(name) in before.schema])
 
 
-def _types(before: Snapshot, after: Snapshot, columns: Sequence[str]) -> pl.Schema:
+def _names_before(before: Snapshot, after: Snapshot) -> dict[str, str]:
+    """What the columns of the version after were called before: a renamed column is the same one."""
+    old, new = (
+        physical_names(side.schema, mode(side.metadata, protocol=side.protocol)) for side in (before, after)
+    )
+    called = {physical: name for name, physical in old.items()}
+    renamed = {name: called[physical] for name, physical in new.items() if physical in called}
+    # A column that was made anew under the name of one that went is compared with that one.
+    taken = set(renamed.values())
+    return {name: name for name in new if name in old and name not in taken} | renamed
+
+
+def _types(
+    before: Snapshot, after: Snapshot, columns: Sequence[str], *, names: Mapping[str, str]
+) -> pl.Schema:
     """For each column a type that holds the values of both versions."""
-    sides = [to_polars(side.schema) for side in (before, after)]
+    old = to_polars(before.schema)
+    sides = [
+        {name: old[own] for name in columns if (own := names.get(name, name)) in old},
+        to_polars(after.schema),
+    ]
     found: dict[str, pl.DataType] = {}
     for name in columns:
         empty = [pl.DataFrame(schema={name: side[name]}) for side in sides if name in side]
@@ -66,10 +91,11 @@ def _types(before: Snapshot, after: Snapshot, columns: Sequence[str]) -> pl.Sche
         try:
             found[name] = pl.concat(empty, how="vertical_relaxed").schema[name]
         except pl.exceptions.PolarsError:
-            old, new = (type_string(side.schema.field(name).type) for side in (before, after))
+            then = type_string(before.schema.field(names.get(name, name)).type)
+            now = type_string(after.schema.field(name).type)
             raise UsageError(
-                f"column {name!r} is {old} in version {before.version} and {new} in version {after.version}, "
-                "which can't be compared",
+                f"column {name!r} is {then} in version {before.version} and {now} in version "
+                f"{after.version}, which can't be compared",
                 advice="leave it out by naming the columns to compare",
             ) from None
     return pl.Schema(found)
@@ -99,11 +125,14 @@ def _rows(
     snapshot: Snapshot,
     places: Sequence[tuple[AddFile, BitMap64 | None]],
     kinds: pl.Schema,
+    *,
+    names: Mapping[str, str],
 ) -> pl.DataFrame:
     """The rows at these places, in the types of both versions: a column that this one lacks is null."""
-    known = [name for name in kinds if name in snapshot.schema]
+    own = {name: there for name in kinds if (there := names.get(name, name)) in snapshot.schema}
+    known = list(own.values())
     values = [
-        column(name).cast(kind) if name in known else pl.lit(None, dtype=kind).alias(name)
+        (column(own[name]).cast(kind) if name in own else pl.lit(None, dtype=kind)).alias(name)
         for name, kind in kinds.items()
     ]
 

@@ -313,6 +313,14 @@ def test_verify_finds_damage(shop: Run) -> None:
     assert shop("verify").code == 5
 
 
+def test_verify_finds_a_broken_log_and_goes_on(shop: Run) -> None:
+    Path("lake/customers/_delta_log/00000000000000000000.json").write_text("{")
+    answer = shop("verify", "--json")
+    assert answer.code == 5
+    (finding,) = answer.document["tables"][0]["findings"]
+    assert finding["kind"] == "bad_log"
+
+
 def test_an_unknown_table_names_the_nearest(shop: Run) -> None:
     for words in (
         ["read", "custmers"],

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyroaring import BitMap64
 
-from lakehouse.delta import data, deletion_vectors
+from lakehouse.delta import data, deletion_vectors, scan_query
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage, open_storage
 from tests.unit.delta.made_tables import put, snapshot_of, struct, write
@@ -114,3 +114,13 @@ class TestRowsAt:
         (vector,) = deletion_vectors.write(table, [BitMap64([3])])
         marked = replace(add, deletion_vector=vector)
         assert data.read_rows_at(table, here, marked, [3, 4])["a"].to_list() == [3, 4]
+
+
+def test_no_scan_has_more_rows_than_can_be_numbered(table: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scan_query, "_ROWS_A_SCAN", 5)
+    here = snapshot_of(struct("id:long"))
+    adds = [add for start in range(7) for add in write(table, pl.DataFrame({"id": [start, -start]}), here)]
+    rows = data.scan_files(table, here, adds, file="file", position="at").collect().sort("file", "at")
+    assert rows.rows() == [
+        (value, start, at) for start in range(7) for at, value in enumerate((start, -start))
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,9 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from lakehouse.delta.actions import CommitInfo, Protocol
+from lakehouse.delta.schema import Json, StructType
+from lakehouse.delta.transaction import commit
 from lakehouse.errors import UsageError
 from lakehouse.table import Table
 from tests.unit.timetravel.conftest import OpenTable
@@ -152,3 +156,51 @@ def test_delta_rs_compaction_of_vectors_changes_nothing(open_table: OpenTable, t
     DeltaTable(tmp_path / "lake" / "t").optimize.compact()
     assert table.snapshot().version == before + 1
     assert changed(table, before, before + 1) == []
+
+
+def renamed_table(open_table: OpenTable, tmp_path: Path, **options: Any) -> Table:
+    """Version 1 maps columns, 2 renames them, 3 changes a row, 4 puts all rows into one file."""
+    place = tmp_path / "lake" / "t"
+    write_deltalake(place, pa.table({"old_id": [1, 2], "a": ["x", "y"], "b": ["p", "q"]}))
+    table = open_table(**options)
+    names = {"old_id": ("old_id", 1), "a": ("a", 2), "b": ("b", 3)}
+    mapped = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "3"}
+    renamed = {"old_id": "id", "a": "b", "b": "a"}
+    for version in (1, 2):
+        here = table.snapshot()
+        fields = []
+        for item in here.schema.fields:
+            physical, number = names[item.physical_name]
+            carried: dict[str, Json] = {
+                "delta.columnMapping.id": number,
+                "delta.columnMapping.physicalName": physical,
+            }
+            name = renamed[physical] if version == 2 else item.name
+            fields.append(replace(item, name=name, metadata=carried))
+        metadata = replace(
+            here.metadata, schema_string=StructType(tuple(fields)).to_json(), configuration=mapped
+        )
+        commit(
+            table.storage,
+            version=version,
+            actions=[Protocol(2, 5), metadata],
+            commit_info=CommitInfo(),
+            base=here,
+        )
+    table.merge([{"id": 1, "b": "changed"}])
+    table.compact()
+    assert table.snapshot().version == 4
+    return table
+
+
+def test_renamed_columns_are_the_same_columns(open_table: OpenTable, tmp_path: Path) -> None:
+    # The two columns even swapped their names.
+    table = renamed_table(open_table, tmp_path, merge="on_write")
+    there = table.diff(0, 4)
+    assert there.columns == ["_change", "id", "b", "a"]
+    assert there.rows() == [("update_before", 1, "x", "p"), ("update_after", 1, "changed", "p")]
+    back = table.diff(4, 0)
+    assert back.columns == ["_change", "old_id", "a", "b"]
+    assert back.rows() == [("update_before", 1, "changed", "p"), ("update_after", 1, "x", "p")]
+    assert table.diff(0, 4, columns=["a"]).is_empty()
+    assert table.diff(0, 4, columns=["b"]).height == 2
