@@ -42,6 +42,9 @@ _SHOWN = 20
 @click.option(
     "--source-table", metavar="NAME", help="Only events of this table of the source, as shop.orders."
 )
+@click.option(
+    "--allow-deletes", is_flag=True, help="A full picture (format snapshot) may lack any number of rows."
+)
 @click.option("--dry-run", is_flag=True, help="Count what would happen; write nothing.")
 @click.pass_obj
 def merge(
@@ -52,6 +55,7 @@ def merge(
     source: str | None,
     offset: int | None,
     source_table: str | None,
+    allow_deletes: bool,
     dry_run: bool,
 ) -> int:
     """Merge files of changes into a table, in one commit.
@@ -64,7 +68,12 @@ def merge(
     place = session.lake.table(table)
     with progress(session, f"merging into {table}"):
         result = place.merge_files(
-            files, source=source, offset=offset, source_table=source_table, dry_run=dry_run
+            files,
+            source=source,
+            offset=offset,
+            source_table=source_table,
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
         )
     session.out.emit(_document(result, dry_run=dry_run), *_story(result, dry_run=dry_run))
     if not result.rejected:
