@@ -150,9 +150,10 @@ class Table:
             raise UsageError(
                 "source and offset belong together", advice="give both for exactly-once, or none"
             )
+        # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
+        known = self._newest()
         if not dry_run:
             self._before_write()
-        known = self._newest()
         timer = Timer()
         with timer.phase("normalize"):
             settings = settings_of(
