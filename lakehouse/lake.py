@@ -17,6 +17,10 @@ from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, pl
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 
+_CHANGING = frozenset(
+    {"insert", "update", "delete", "merge", "truncate", "create", "drop", "alter", "replace"}
+)
+
 
 class Lakehouse:
     """A lake: all tables of one config file. Open it with `Lakehouse.open`; can be used from many threads.
@@ -45,6 +49,10 @@ class Lakehouse:
         """
         return cls(load_config(source))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Config]]:
+        # Another process opens its own connections.
+        return type(self), (self.config,)
+
     def __repr__(self) -> str:
         return f"Lakehouse({self.config.name!r}, {self._storage.url!r})"
 
@@ -67,6 +75,7 @@ class Lakehouse:
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
+        _need_text(name, "a table's name")
         section = self.config.tables.get(name)
         if section is None:
             near = nearest(name, self.tables)
@@ -138,8 +147,20 @@ class Lakehouse:
                 self._probed = True
 
 
+def _need_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is a text, not {type(value).__name__}")
+
+
 def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
     """Answers a query with Polars' SQL; only the tables that it names are opened."""
+    _need_text(query, "a query")
+    verb = re.match(r"(?:\s|\(|--[^\n]*\n|/\*.*?\*/)*(\w+)", query, re.DOTALL)
+    if verb is not None and verb[1].lower() in _CHANGING:
+        # Polars would carry it out on a copy and answer with that, as if something had happened.
+        raise UsageError(
+            f"sql only reads: {verb[1].upper()} changes nothing here", advice="change tables with `merge`"
+        )
     words = set(re.findall(r"[^\W\d]\w*", query))
     frames = {
         name: lake.table(name).scan() for name in lake.tables if name in words and lake.table(name).exists()

@@ -12,7 +12,7 @@ from lakehouse.errors import LakehouseError, StorageError, UsageError, VersionNo
 from lakehouse.storage import Storage
 
 
-def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str) -> pl.LazyFrame:
+def filtered(rows: pl.LazyFrame, where: object, *, table: str) -> pl.LazyFrame:
     """Keeps the rows that meet a condition.
 
     Args:
@@ -27,6 +27,11 @@ def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str) -> pl.Lazy
         UsageError: The condition can't be read, names a column that is not there, or compares what can't be
             compared. It is tried on no rows first, so that no value can be in the message.
     """
+    if not isinstance(where, str | pl.Expr):
+        raise UsageError(
+            f"the condition on table {table} is a {type(where).__name__}",
+            advice="give SQL text, as \"country = 'DE'\", or a Polars expression",
+        )
     nothing = pl.LazyFrame(schema=rows.collect_schema())
     try:
         _keep(nothing, where).collect()
