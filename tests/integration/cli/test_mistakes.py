@@ -145,7 +145,7 @@ def test_options_of_the_storage_are_part_of_the_check(run: Run) -> None:
     )
     answer = run("config", "check")
     assert answer.code == 2
-    assert "did you mean 'region'?" in answer.err
+    assert "did you mean `region`?" in answer.err
 
 
 def lakehouse(*words: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
