@@ -27,15 +27,14 @@ from lakehouse.cdc.timeline import (
     fold,
 )
 from lakehouse.config.models.changes import HistoryConfig
-from lakehouse.delta.scan import scan_files
+from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.schema import STRING, StructField, StructType, to_polars, type_from_arrow, type_string
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.merge.locate import candidates, locate
+from lakehouse.merge.locate import candidates
 from lakehouse.merge.plan import MergePlan, dead_rows
-from lakehouse.merge.stored import stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, watermark
-from lakehouse.merge.verdicts import CHANGE, FILE, INSERT, POSITION, UPDATE
+from lakehouse.merge.verdicts import FILE, INSERT, POSITION, UPDATE
 from lakehouse.storage import Storage
 
 _NEW = "__new"
@@ -204,18 +203,28 @@ def _touched(storage: Storage, snapshot: Snapshot, marks: pl.DataFrame, shape: S
 
 def _stored(storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """Every stored version of the keys, with ``__file`` (among all files of the table) and ``__position``."""
-    files = tuple(snapshot.files.values())
-    numbers = {add.path: number for number, add in enumerate(files)}
+    numbers = {path: number for number, path in enumerate(snapshot.files)}
     found = candidates(snapshot, keys=keys)
-    located = locate(storage, snapshot, found, keys=keys.with_row_index(CHANGE), sequence=())
-    of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
-    places = located.frame.select(of_all.gather(located.frame[FILE]).alias(FILE), POSITION)
     columns = [
         name
         for name in (*shape.key, *shape.inner, *shape.values, *VERSION_COLUMNS)
         if name in snapshot.schema.names
     ]
-    rows = stored_rows(storage, snapshot, files, places, columns=columns)
+    # Keys and rows in one pass: the pages of the other columns are read once, and only where a key was found.
+    scan = scan_files(
+        storage,
+        snapshot,
+        found,
+        columns=columns,
+        file=FILE,
+        position=POSITION,
+        apply_vectors=False,
+        keys=keys,
+    )
+    read = scan.collect(engine="streaming")
+    rows: pl.DataFrame = drop_hidden(storage, read, found, file=FILE, position=POSITION)
+    of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
+    rows = rows.with_columns(of_all.gather(rows[FILE]).alias(FILE))
     types = {**shape.sequence, **shape.values, VALID_FROM: shape.time, VALID_TO: shape.time}
     rows = rows.with_columns(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, dtype=kind).alias(name)
