@@ -1,4 +1,4 @@
-"""Reads stored rows whole, by file and position, and brings them into the types that a merge gives the table."""
+"""Reads stored rows whole, by file and position, and brings them into the types that a merge gives them."""
 
 from __future__ import annotations
 
