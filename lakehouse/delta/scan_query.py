@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,8 @@ from lakehouse.storage import Storage
 # into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast.
 _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
+# Polars numbers the rows of a scan with 32 bits.
+_ROWS_A_SCAN: Final = 1 << 31
 _MOST_TEXTS: Final = 250_000
 _MEMORY: Final = "memory:"
 
@@ -175,7 +177,9 @@ class ScanQuery:
         shared = any(len(group.adds) > 1 for group in groups)
         starts = dict.fromkeys(range(len(adds)), 0)
         if shared and (self._marked or vectors):
-            starts = _starts(groups, footers.row_counts(self.storage, adds))
+            counts = footers.row_counts(self.storage, adds)
+            groups = [part for group in groups for part in _short(group, counts)]
+            starts = _starts(groups, counts)
         rows = pl.concat(
             [self._scan(group, starts, vectors=vectors, shared=shared) for group in groups], how="vertical"
         )
@@ -290,6 +294,19 @@ def _dead_rows(dead: Mapping[int, BitMap64], starts: Mapping[int, int]) -> pl.Se
         deletion_vectors.positions_of(bitmap) + np.uint64(starts[number]) for number, bitmap in dead.items()
     ]
     return pl.Series(np.concatenate(parts), dtype=pl.UInt32)
+
+
+def _short(group: Group, counts: Sequence[int]) -> Iterator[Group]:
+    """The group in parts of which each has no more rows than a scan can number."""
+    part, rows = replace(group, adds=[], numbers=[]), 0
+    for add, number in zip(group.adds, group.numbers, strict=True):
+        if part.adds and rows + counts[number] > _ROWS_A_SCAN:
+            yield part
+            part, rows = replace(group, adds=[], numbers=[]), 0
+        part.adds.append(add)
+        part.numbers.append(number)
+        rows += counts[number]
+    yield part
 
 
 def _starts(groups: Sequence[Group], counts: Sequence[int]) -> dict[int, int]:
