@@ -171,10 +171,7 @@ def _operations(frame: pl.DataFrame, word: str | None, dialect: Dialect) -> pl.S
     words = frame[word]
     if words.dtype == pl.Null:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    if words.dtype.is_nested() or words.dtype == pl.Binary:  # no word, so no operation
-        text = pl.Series(OP, [None], dtype=pl.String).new_from_index(0, words.len())
-    else:
-        text = words.cast(pl.String, strict=False).alias(OP)
+    text = _as_text(words).alias(OP)
     # A batch has few different words, however many rows.
     by_meaning: dict[int, list[str]] = {}
     for found in text.unique().drop_nulls().to_list():
@@ -184,6 +181,16 @@ def _operations(frame: pl.DataFrame, word: str | None, dialect: Dialect) -> pl.S
         meaning = pl.when(pl.col(OP).is_in(by_meaning[code])).then(code).otherwise(meaning)
     known = text.to_frame().with_columns(meaning.cast(pl.Int8).alias(OP))[OP]
     return known.set(words.is_null(), UPSERT)
+
+
+def _as_text(words: pl.Series) -> pl.Series:
+    """Words of any type as text; null where no text can be made of them."""
+    if words.dtype.is_nested():
+        return pl.Series([None], dtype=pl.String).new_from_index(0, words.len())
+    if words.dtype == pl.Binary:
+        texts = [None if word is None else word.decode(errors="replace") for word in words.to_list()]
+        return pl.Series(texts, dtype=pl.String)
+    return words.cast(pl.String, strict=False)
 
 
 def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> ChangeBatch:
