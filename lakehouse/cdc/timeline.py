@@ -230,9 +230,10 @@ def _versions(state: pl.DataFrame, shape: Shape) -> pl.DataFrame:
 
 def _entries(kept: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """`EVENTS` of the versions that do not speak for themselves, by number."""
-    size = pl.len().over(_VERSION)
-    speaks = (size == 1) & pl.col(_ENTRY).is_null()
-    told = kept.filter(~speaks)
+    number = pl.col(_VERSION)
+    alone = number.ne_missing(number.shift()) & number.ne_missing(number.shift(-1))
+    names = [*shape.sequence, TIME, OP, _OPENS, _ENTRY, _VERSION, *shape.untracked]
+    told = kept.select(list(dict.fromkeys(names))).filter(~(alone & pl.col(_ENTRY).is_null()))
     # Where nothing but a delete, or repeats, came after a complete event, that event needs no entry.
     complete = pl.col(_OPENS) & pl.col(_ENTRY).is_null()
     if shape.untracked:

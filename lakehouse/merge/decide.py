@@ -15,6 +15,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count, count_events
 from lakehouse.merge.history import (
+    check_dates,
     history_fields,
     in_order_of_arrival,
     plan_history,
@@ -139,6 +140,7 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         conformed = replace(conformed, batch=with_time(conformed.batch))
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
+    check_dates(snapshot, shape)
     found = plan_history(
         target.storage, snapshot, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
     )
