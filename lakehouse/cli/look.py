@@ -56,6 +56,7 @@ def _config_document(section: TableConfig) -> dict[str, Any]:
         "key": list(section.key),
         "partition_by": list(section.partition_by),
         "format": section.changes.format,
+        "history": section.history.mode,
     }
 
 
@@ -152,6 +153,7 @@ def _config_fields(table: str, section: TableConfig) -> list[tuple[str, object]]
         ("key", ", ".join(section.key) or "none"),
         ("partitions", ", ".join(section.partition_by) or None),
         ("changes", section.changes.format),
+        ("history", "full: every version of a row" if section.history.mode == "full" else None),
     ]
 
 
