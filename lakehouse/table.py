@@ -13,7 +13,7 @@ import polars as pl
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
-from lakehouse.cdc.sources import read_files
+from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
@@ -198,6 +198,7 @@ class Table:
         self,
         files: Sequence[str | Path],
         *,
+        kind: FileKind | None = None,
         source: str | None = None,
         offset: int | None = None,
         source_table: str | None = None,
@@ -209,6 +210,8 @@ class Table:
         Args:
             files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input,
                 perhaps through gzip.
+            kind: What is in them (``jsonl``, ``json``, ``csv``, ``parquet``, ``arrow``), whatever their names
+                say; also for standard input.
             source: As for `merge`.
             offset: As for `merge`.
             source_table: As for `merge`.
@@ -224,7 +227,7 @@ class Table:
         """
         if isinstance(files, str | Path):
             raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
-        records = read_files([Path(file) for file in files])
+        records = read_files([Path(file) for file in files], kind=kind)
         return self.merge(
             records,
             source=source,

@@ -16,6 +16,7 @@ from lakehouse.cli.progress import progress
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from lakehouse.cdc.sources import FileKind
     from lakehouse.merge.result import MergeResult
 
 _SHOWN = 20
@@ -28,12 +29,18 @@ _SHOWN = 20
         "lakehouse merge orders events-*.jsonl --source-table shop.orders",
         "lakehouse merge customers day-42.parquet --source shop --offset 42   # counts once",
         "produce-changes | lakehouse merge customers -",
+        "zcat old.csv.gz | lakehouse merge customers - --file-type csv",
     ],
     python='lake.table(...).merge_files(files, source="shop", offset=42), .merge(changes)',
 )
 @table_argument()
 @click.argument(
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True, path_type=Path)
+)
+@click.option(
+    "--file-type",
+    type=click.Choice(["jsonl", "json", "csv", "parquet", "arrow"]),
+    help="What is in the files, where their names do not tell; also for standard input.",
 )
 @click.option(
     "--source", metavar="NAME", help="Whose changes these are; with --offset each batch counts once."
@@ -52,6 +59,7 @@ def merge(
     *,
     table: str,
     files: tuple[Path, ...],
+    file_type: FileKind | None,
     source: str | None,
     offset: int | None,
     source_table: str | None,
@@ -69,6 +77,7 @@ def merge(
     with progress(session, f"merging into {table}"):
         result = place.merge_files(
             files,
+            kind=file_type,
             source=source,
             offset=offset,
             source_table=source_table,
