@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,12 +25,14 @@ from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
+from lakehouse.merge.quarantine import SUFFIX, Keeping, QuarantineStore
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
@@ -52,7 +55,7 @@ class Table:
         name: Its name in the config.
         config: Its section of the config.
         storage: Its folder.
-        lake: The lake's root, where tags are.
+        lake: The lake's root, where tags and the quarantine are.
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
@@ -78,6 +81,7 @@ class Table:
         self._before_write = before_write
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
+        self._quarantine = QuarantineStore(f"{name}{SUFFIX}", lake.child(f"{name}{SUFFIX}"), clock)
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
@@ -85,6 +89,16 @@ class Table:
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
         return self._newest() is not None
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The records that could not be merged, and wait: list, retry, drop."""
+        return Quarantine(
+            table=self.name,
+            store=self._quarantine,
+            merge_again=self._merge,
+            before_write=self._before_write,
+        )
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
         """The table's state at a version: schema, files, transactions.
@@ -143,12 +157,11 @@ class Table:
             dry_run: Counts what would happen and writes nothing.
 
         Returns:
-            Counts that add up to the input, the new version, and what it cost.
+            Counts that add up to the input, the new version, and what it cost. Records that can't be used
+            are counted as ``rejected``, described in ``problems``, and kept in the table's `quarantine`.
 
         Raises:
-            DataError: The batch as a whole can't be used; nothing was written. Single records that can't be
-            used do not
-                raise: they are counted as ``rejected`` and described in ``problems``.
+            DataError: The batch as a whole can't be used, or an expectation refuses it; nothing was written.
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
@@ -160,6 +173,26 @@ class Table:
             )
         if not dry_run:
             self._before_write()
+        return self._merge(
+            changes,
+            source_table=source_table,
+            offset=None if source is None or offset is None else Offset(source=source, position=offset),
+            rejects=Keeping(store=self._quarantine, source=source, offset=offset, source_table=source_table),
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
+        )
+
+    def _merge(
+        self,
+        changes: Any,
+        *,
+        source_table: str | None = None,
+        offset: Offset | None = None,
+        rejects: Keeping | None = None,
+        allow_deletes: bool = False,
+        dry_run: bool = False,
+    ) -> MergeResult:
+        """Merges; without a place for rejected records, these are from the quarantine itself."""
         known = self._newest()
         timer = Timer()
         with timer.phase("normalize"):
@@ -167,12 +200,15 @@ class Table:
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
+            if rejects is None:
+                # Single rows of a full picture say nothing of those that are not among them.
+                batch = replace(batch, full=False)
         with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
             result, after = merge(
-                self._target(allow_deletes=allow_deletes),
+                self._target(allow_deletes=allow_deletes, rejects=rejects),
                 batch,
                 snapshot=known,
-                offset=None if source is None or offset is None else Offset(source=source, position=offset),
+                offset=offset,
                 dry_run=dry_run,
                 timer=timer,
             )
@@ -401,13 +437,14 @@ class Table:
             return unreadable(error, table=self.name)
         return verify(self.storage, snapshot, table=self.name)
 
-    def _target(self, *, allow_deletes: bool = False) -> MergeTarget:
+    def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         return MergeTarget(
             name=self.name,
             storage=self.storage,
             config=self.config,
             steps=self._steps,
             clock=self._clock,
+            rejects=rejects,
             allow_deletes=allow_deletes,
         )
 

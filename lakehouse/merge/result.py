@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lakehouse.cdc.changes import Rejected
+from lakehouse.merge.expectations import DROPPED, ExpectationResult
 
 COUNTS: Final = (
     "inserted",
@@ -38,7 +39,8 @@ class MergeResult:
         duplicate: Records that repeat a change of the same key and sequence.
         conflicting: Records with the key and sequence of another one and other content; the fixed rule
             (delete first, then the content's hash) decided which of them stands.
-        rejected: Records that could not be merged; ``problems`` says why.
+        rejected: Records that could not be merged; ``problems`` says why. They are in the table's quarantine
+            (`quarantined`), but for those that an expectation drops (`dropped`).
         suppressed: Records dropped because they would bring an erased person back.
         rows_removed: Rows that left the table, more than ``deleted`` where a truncate took many.
         files_added: Data files that the commit added (a file that only got a new vector not included).
@@ -50,6 +52,7 @@ class MergeResult:
         problems: The rejected records: position, line, reason; never values.
         discarded: Columns of the batch that were left out by the schema policy.
         new_columns: Columns that the merge added to the table.
+        expectations: How each expectation with a ``check`` fared, in the order of the config.
     """
 
     table: str
@@ -74,6 +77,17 @@ class MergeResult:
     problems: tuple[Rejected, ...] = ()
     discarded: tuple[str, ...] = ()
     new_columns: tuple[str, ...] = ()
+    expectations: tuple[ExpectationResult, ...] = ()
+
+    @property
+    def dropped(self) -> int:
+        """Of the rejected records, those that an expectation with ``on_fail: drop`` left out."""
+        return sum(problem.reason == DROPPED for problem in self.problems)
+
+    @property
+    def quarantined(self) -> int:
+        """Of the rejected records, those that wait in the quarantine; with a dry run, that would."""
+        return self.rejected - self.dropped
 
     @property
     def total(self) -> int:
