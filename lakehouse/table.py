@@ -24,9 +24,10 @@ from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
+from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
-from lakehouse.merge.quarantine import SUFFIX, Keeping, QuarantineStore
-from lakehouse.merge.result import MergeResult
+from lakehouse.merge.quarantine import Keeping, QuarantineStore
+from lakehouse.merge.result import QUARANTINE, MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
@@ -81,7 +82,8 @@ class Table:
         self._before_write = before_write
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
-        self._quarantine = QuarantineStore(f"{name}{SUFFIX}", lake.child(f"{name}{SUFFIX}"), clock)
+        beside = f"{name}{QUARANTINE}"
+        self._quarantine = QuarantineStore(beside, lake.child(beside), clock)
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
@@ -425,6 +427,8 @@ class Table:
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
 
+        The newest version is also judged by the config's expectations on freshness.
+
         Args:
             version: A version's number; None means the newest.
 
@@ -435,7 +439,10 @@ class Table:
             snapshot = self.snapshot(version=version)
         except CorruptTableError as error:
             return unreadable(error, table=self.name)
-        return verify(self.storage, snapshot, table=self.name)
+        fresh: tuple[Freshness, ...] = ()
+        if version is None:
+            fresh = freshness(self.storage, snapshot, self.config.expect, now=self._clock())
+        return verify(self.storage, snapshot, table=self.name, fresh=fresh)
 
     def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         return MergeTarget(

@@ -27,9 +27,6 @@ from lakehouse.merge.run import merge
 from lakehouse.merge.target import Clock, MergeTarget, utc_now
 from lakehouse.storage import Storage
 
-SUFFIX: Final = "__quarantine"
-"""What the names of quarantines end in; the config allows no table a name like that."""
-
 COLUMNS: Final[Mapping[str, str]] = {
     "id": "string",
     "reason": "string",
@@ -93,6 +90,17 @@ class QuarantineStore:
         if snapshot is None:
             return pl.LazyFrame(schema=dict(SCHEMA))
         return scan_table(self.storage, snapshot, columns=list(COLUMNS))
+
+    def count(self) -> int:
+        """How many records wait, from the log alone where it says so."""
+        snapshot = self.snapshot()
+        if snapshot is None:
+            return 0
+        known = [add.live_records for add in snapshot.files.values()]
+        counted = [number for number in known if number is not None]
+        if len(counted) == len(known):
+            return sum(counted)
+        return int(scan_table(self.storage, snapshot, columns=["id"]).select(pl.len()).collect().item())
 
     def change(self, *, put: Sequence[Mapping[str, Any]] = (), take: Sequence[str] = ()) -> None:
         """Puts records in and takes others out, in one commit.

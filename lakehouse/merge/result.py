@@ -9,6 +9,9 @@ from typing import Final
 from lakehouse.cdc.changes import Rejected
 from lakehouse.merge.expectations import DROPPED, ExpectationResult
 
+QUARANTINE: Final = "__quarantine"
+"""What the names of quarantines end in; the config allows no table a name like that."""
+
 COUNTS: Final = (
     "inserted",
     "updated",
@@ -88,6 +91,11 @@ class MergeResult:
     def quarantined(self) -> int:
         """Of the rejected records, those that wait in the quarantine; with a dry run, that would."""
         return self.rejected - self.dropped
+
+    @property
+    def quarantine(self) -> str:
+        """The name of the Delta table beside the table in which rejected records are kept."""
+        return f"{self.table}{QUARANTINE}"
 
     @property
     def total(self) -> int:
