@@ -83,7 +83,7 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         return _full_history(target, snapshot, batch, timer=timer)
     with timer.phase("order"):
         conformed = _compared(target, snapshot, fit(target, batch, snapshot))
-        judged = _judgement(target, conformed)
+        judged = _judgement(target, batch, conformed)
         conformed = replace(conformed, batch=conformed.batch.reject(judged.stated(conformed.batch)))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
@@ -113,7 +113,7 @@ def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) 
     """
     with timer.phase("order"):
         conformed = fit(target, batch, None)
-        judged = _judgement(target, conformed)
+        judged = _judgement(target, batch, conformed)
         misfits = judged.stated(conformed.batch)
         while True:
             conformed = replace(conformed, batch=conformed.batch.reject(misfits))
@@ -144,9 +144,9 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
     return replace(conformed, batch=reject_violations(conformed.batch, rules))
 
 
-def _judgement(target: MergeTarget, conformed: Conformed) -> Judgement:
-    # What `discard_columns` leaves out is unknown to conditions; columns of nothing but nulls are null.
-    untold = () if target.config.changes.schema_policy == "discard_columns" else conformed.discarded
+def _judgement(target: MergeTarget, batch: ChangeBatch, conformed: Conformed) -> Judgement:
+    # A column of nothing but nulls is left out until it says something; a condition may speak of it.
+    untold = [name for name in batch.columns if batch.frame[name].null_count() == batch.frame.height]
     return judgement(target.config.expect, schema=conformed.schema, untold=untold, table=target.name)
 
 
@@ -178,7 +178,7 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
             now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
             conformed = in_order_of_arrival(conformed, now_ms=now_ms)
         conformed = replace(conformed, batch=with_time(conformed.batch))
-        judged = _judgement(target, conformed)
+        judged = _judgement(target, batch, conformed)
         misfits = judged.stated(conformed.batch)
     while True:
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
