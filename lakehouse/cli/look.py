@@ -198,9 +198,10 @@ def _live_rows(snapshot: Snapshot) -> int | None:
 @verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
 @click.pass_obj
 def status(session: Session) -> int:
-    """Show the whole lake at a glance: every table's version, age, rows, size, and what waits in quarantine.
+    """Show the whole lake at a glance: every table's version, age, rows, size.
 
-    Read from the tables' logs alone: no data file is opened. Exit code 1 if a log can't be read.
+    And how many records wait in quarantine. Read from the tables' logs alone: no data file is opened. Exit
+    code 1 if a log can't be read.
     """
     found = session.lake.status()
     document = {

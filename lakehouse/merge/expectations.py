@@ -8,7 +8,7 @@ compared: one that drops rows hides nothing from those behind it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -97,7 +97,7 @@ class Judgement:
                 continue
             flags = [absence(name) for name in tally.columns if absence(name) in upserts.columns]
             tally.judge(upserts.filter(~pl.any_horizontal(pl.lit(value=False), *flags)) if flags else upserts)
-        return self._misfits(set(batch.frame[ORDINAL]))
+        return self._misfits(batch.frame[ORDINAL])
 
     def outcome(self, rows: pl.DataFrame, changes: pl.DataFrame, *, on: Sequence[str]) -> dict[int, Misfit]:
         """Judges what the table would hold of records that do not say all of their row themselves.
@@ -125,7 +125,7 @@ class Judgement:
             tally.judge(whole)
         if all(tally.failed.len() == before[tally.name] for tally in open_):
             return {}
-        return self._misfits(set(changes[ORDINAL]))
+        return self._misfits(changes[ORDINAL])
 
     def results(self) -> tuple[ExpectationResult, ...]:
         """The numbers so far.
@@ -151,15 +151,16 @@ class Judgement:
             for tally in self.tallies
         )
 
-    def _misfits(self, known: Collection[int]) -> dict[int, Misfit]:
+    def _misfits(self, known: pl.Series) -> dict[int, Misfit]:
+        """Why records among some ordinals do not go on; the first expectation that says so counts."""
         found: dict[int, Misfit] = {}
         for tally in self.tallies:
-            if tally.on_fail in {"drop", "quarantine"}:
+            if tally.on_fail in {"drop", "quarantine"} and tally.failed.len():
                 reason = DROPPED if tally.on_fail == "drop" else UNMET
                 misfit = Misfit(reason, f"the expectation {tally.name} does not hold")
-                for ordinal in tally.failed:
+                for ordinal in tally.failed.filter(tally.failed.is_in(known.implode())):
                     found.setdefault(ordinal, misfit)
-        return {ordinal: misfit for ordinal, misfit in found.items() if ordinal in known}
+        return found
 
 
 def judgement(

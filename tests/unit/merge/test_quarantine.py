@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -237,3 +240,51 @@ def test_types(tmp_path: Path) -> None:
     table.merge([CUT])
     assert table.quarantine.list().schema == empty
     assert empty["raw"] == pl.Binary
+
+
+def test_values_survive_the_wait(tmp_path: Path) -> None:
+    schema = {"id": "long", "f": "double", "d": "decimal(10,2)", "t": "timestamp", "b": "binary", "n": "long"}
+    row = {
+        "id": [1, 2],
+        "f": [float("nan"), float("inf")],
+        "d": [Decimal("1.50"), None],
+        "t": [datetime(2026, 1, 1, 12, 30, 1, 123456, tzinfo=UTC)] * 2,
+        "b": [bytes([0, 255]), b""],
+        "n": [9, 9],
+    }
+    strict = [{"name": "small", "check": "n < 5", "on_fail": "quarantine"}]
+    frame = pl.DataFrame(row, schema_overrides={"d": pl.Decimal(10, 2)})
+    assert open_table(tmp_path, schema=schema, expect=strict).merge(frame).quarantined == 2
+    table = open_table(tmp_path, schema=schema)
+    assert table.quarantine.retry().merged == 2
+    assert table.read().sort("id").equals(frame)
+
+
+def test_events_of_debezium(tmp_path: Path) -> None:
+    section: dict[str, Any] = {"schema": {"id": "long", "n": "long"}, "changes": {"format": "debezium"}}
+    event = {
+        "op": "c",
+        "before": None,
+        "after": {"id": 1, "n": 9},
+        "ts_ms": 1,
+        "source": {"ts_ms": 1, "lsn": 5},
+    }
+    strict = [{"name": "small", "check": "n < 5", "on_fail": "quarantine"}]
+    made_strict = open_table(tmp_path, expect=strict, **section)
+    assert made_strict.merge([event, {"op": "?", "after": {}}]).quarantined == 2
+    table = open_table(tmp_path, **section)
+    done = table.quarantine.retry()
+    assert (done.merged, done.waiting) == (1, 1)
+    assert table.read().rows() == [(1, 9)]
+
+
+def test_merges_at_once_keep_each_record_once(tmp_path: Path) -> None:
+    bad = [{"id": None, "seq": number, "n": 1} for number in range(5)]
+    made(tmp_path).merge([GOOD])
+
+    def one(number: int) -> None:
+        made(tmp_path).merge([{"id": number, "seq": 1, "n": 1}, *bad], source=f"s{number % 2}", offset=1)
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(one, range(4)))
+    assert made(tmp_path).quarantine.count() == 10
