@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -23,13 +24,16 @@ from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
+from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
-from lakehouse.merge.result import MergeResult
+from lakehouse.merge.quarantine import Keeping, QuarantineStore
+from lakehouse.merge.result import QUARANTINE, MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
@@ -56,7 +60,7 @@ class Table:
         name: Its name in the config.
         config: Its section of the config.
         storage: Its folder.
-        lake: The lake's root, where tags are.
+        lake: The lake's root, where tags and the quarantine are.
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
@@ -82,6 +86,8 @@ class Table:
         self._before_write = before_write
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
+        beside = f"{name}{QUARANTINE}"
+        self._quarantine = QuarantineStore(beside, lake.child(beside), clock)
 
     def __getstate__(self) -> dict[str, Any]:
         # Another process, or a copy, has its own lock and finds out itself what the newest version is.
@@ -98,6 +104,16 @@ class Table:
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
         return self._newest() is not None
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The records that could not be merged, and wait: list, retry, drop."""
+        return Quarantine(
+            table=self.name,
+            store=self._quarantine,
+            merge_again=self._merge,
+            before_write=self._before_write,
+        )
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
         """The table's state at a version: schema, files, transactions.
@@ -156,12 +172,11 @@ class Table:
             dry_run: Counts what would happen and writes nothing.
 
         Returns:
-            Counts that add up to the input, the new version, and what it cost.
+            Counts that add up to the input, the new version, and what it cost. Records that can't be used
+            are counted as ``rejected``, described in ``problems``, and kept in the table's `quarantine`.
 
         Raises:
-            DataError: The batch as a whole can't be used; nothing was written. Single records that can't be
-            used do not
-                raise: they are counted as ``rejected`` and described in ``problems``.
+            DataError: The batch as a whole can't be used, or an expectation refuses it; nothing was written.
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
@@ -175,18 +190,44 @@ class Table:
         known = self._newest()
         if not dry_run:
             self._before_write()
+        return self._merge(
+            changes,
+            source_table=source_table,
+            offset=None if source is None or offset is None else Offset(source=source, position=offset),
+            rejects=Keeping(store=self._quarantine, source=source, offset=offset, source_table=source_table),
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
+            known=known,
+        )
+
+    def _merge(
+        self,
+        changes: Any,
+        *,
+        source_table: str | None = None,
+        offset: Offset | None = None,
+        rejects: Keeping | None = None,
+        allow_deletes: bool = False,
+        dry_run: bool = False,
+        known: Snapshot | None = None,
+    ) -> MergeResult:
+        """Merges; without a place for rejected records, these are from the quarantine itself."""
+        known = known or self._newest()
         timer = Timer()
         with timer.phase("normalize"):
             settings = settings_of(
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
+            if rejects is None:
+                # Single rows of a full picture say nothing of those that are not among them.
+                batch = replace(batch, full=False)
         with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
             result, after = merge(
-                self._target(allow_deletes=allow_deletes),
+                self._target(allow_deletes=allow_deletes, rejects=rejects),
                 batch,
                 snapshot=known,
-                offset=None if source is None or offset is None else Offset(source=source, position=offset),
+                offset=offset,
                 dry_run=dry_run,
                 timer=timer,
             )
@@ -408,6 +449,8 @@ class Table:
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
 
+        The newest version is also judged by the config's expectations on freshness.
+
         Args:
             version: A version's number; None means the newest.
 
@@ -418,15 +461,19 @@ class Table:
             snapshot = self.snapshot(version=version)
         except CorruptTableError as error:
             return unreadable(error, table=self.name)
-        return verify(self.storage, snapshot, table=self.name)
+        fresh: tuple[Freshness, ...] = ()
+        if version is None:
+            fresh = freshness(self.storage, snapshot, self.config.expect, now=self._clock())
+        return verify(self.storage, snapshot, table=self.name, fresh=fresh)
 
-    def _target(self, *, allow_deletes: bool = False) -> MergeTarget:
+    def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         return MergeTarget(
             name=self.name,
             storage=self.storage,
             config=self.config,
             steps=self._steps,
             clock=self._clock,
+            rejects=rejects,
             allow_deletes=allow_deletes,
         )
 

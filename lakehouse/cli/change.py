@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.cells import size, span
+from lakehouse.cli.cells import amount, said, size, span
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, listing, plural
@@ -70,8 +70,9 @@ def merge(
 
     JSON Lines, CSV, Parquet and Arrow files (- is JSON Lines from standard input), all of them in one commit.
     Inserts, updates and deletes are ordered by the table's sequence, not by arrival; merging a file again
-    changes nothing. Records that can't be used are listed by line and reason, the others are merged, and the
-    exit code is 1.
+    changes nothing. Records that can't be used are listed by line and reason and kept in the table's
+    quarantine (`lakehouse quarantine`), the others are merged, and the exit code is 1. So it is where an
+    expectation of the config quarantines rows; where one only drops them, it is 0.
     """
     place = session.lake.table(table)
     with progress(session, f"merging into {table}"):
@@ -85,7 +86,7 @@ def merge(
             dry_run=dry_run,
         )
     session.out.emit(_document(result, dry_run=dry_run), *_story(result, dry_run=dry_run))
-    if not result.rejected:
+    if not result.quarantined:
         return 0
     if not session.as_json:
         click.echo(_rejection(result, dry_run=dry_run), err=True)
@@ -108,6 +109,11 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     else:
         head = f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
     counts = [(name, f"{number:,}") for name, number in result.counts.items() if number]
+    if result.dropped:
+        counts = [
+            (name, f"{number}, of them {result.dropped:,} dropped" if name == "rejected" else number)
+            for name, number in counts
+        ]
     written = [
         plural(result.files_added, "file") + " added" if result.files_added else "",
         plural(result.files_removed, "file") + " removed" if result.files_removed else "",
@@ -125,7 +131,17 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
         story += ["", _rejected(result)]
     if len(result.problems) > _SHOWN:
         story.append(f"… and {len(result.problems) - _SHOWN:,} more; --json lists all")
+    if result.expectations:
+        story += ["", _expectations(result)]
     return story
+
+
+def _expectations(result: MergeResult) -> Grid:
+    rows = [
+        [said(each.name), amount(each.checked), amount(each.failed), said(each.on_fail)]
+        for each in result.expectations
+    ]
+    return Grid(["expectation", "checked", "failed", "on fail"], rows)
 
 
 def _rejected(result: MergeResult) -> Grid:
@@ -139,11 +155,13 @@ def _rejected(result: MergeResult) -> Grid:
 
 def _rejection(result: MergeResult, *, dry_run: bool) -> str:
     others = result.total - result.rejected
-    verb_ = "would be" if dry_run else ("was" if result.rejected == 1 else "were")
+    verb_ = "would be" if dry_run else ("was" if result.quarantined == 1 else "were")
     good = "one" if others == 1 else f"{others:,}"
     did = "would be" if dry_run else ("is" if others == 1 else "are")
     rest = f"; the other {good} {did} merged" if others else ""
-    return f"error: {result.rejected:,} of {plural(result.total, 'record')} {verb_} rejected{rest}"
+    what = f"{result.quarantined:,} of {plural(result.total, 'record')}"
+    where = f"{'' if dry_run else ' and kept in ' + result.quarantine}"
+    return f"error: {what} {verb_} rejected{where}{rest}"
 
 
 def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
@@ -154,6 +172,9 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "total": result.total,
         **result.counts,
+        "dropped": result.dropped,
+        "quarantined": result.quarantined,
+        "quarantine": result.quarantine,
         "files_added": result.files_added,
         "files_removed": result.files_removed,
         "vectors_written": result.vectors_written,
@@ -163,6 +184,10 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "discarded": list(result.discarded),
         "attempts": result.attempts,
         "seconds": dict(result.seconds),
+        "expectations": [
+            {"name": each.name, "on_fail": each.on_fail, "checked": each.checked, "failed": each.failed}
+            for each in result.expectations
+        ],
         "problems": [
             {"position": each.position, "line": each.line, "reason": each.reason, "detail": each.detail}
             for each in result.problems

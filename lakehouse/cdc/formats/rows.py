@@ -199,6 +199,7 @@ def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> Cha
     rows: list[Row] = []
     rejected: list[Rejected] = []
     ignored = 0
+    counted = {*settings.key, *(settings.sequence or ()), SEQUENCE}
     for position, item in enumerate(_parsed(records)):
         if item is None:
             ignored += 1
@@ -206,8 +207,11 @@ def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> Cha
             rejected.append(rejection(records, position, BROKEN_JSON if item is BROKEN else _NO_ROW))
         else:
             word = dialect.named(item)
-            ops.append(UPSERT if word is None else dialect.meaning(item[word]))
-            rows.append(item if word is None else {name: item[name] for name in item if name != word})
+            op = UPSERT if word is None else dialect.meaning(item[word])
+            ops.append(op)
+            # What a delete says beyond key and sequence means nothing, so it need not be of any type.
+            names = item if op in {UPSERT, _UNKNOWN} else item.keys() & counted
+            rows.append(item if word is None else {name: item[name] for name in names if name != word})
             positions.append(position)
     frame, misfits = assemble(Rows(ordinals=positions, ops=ops, rows=rows), choose=_codecs(settings))
     draft = Draft(
