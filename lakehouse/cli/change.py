@@ -99,6 +99,8 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     story: list[Block] = [head, Fields(*((f"  {name}", number) for name, number in counts))]
     if any(written):
         story.append("  " + ", ".join(part for part in written if part))
+    if result.files_compacted:
+        story.append(f"  {plural(result.files_compacted, 'small file')} put together")
     if result.new_columns:
         story.append(f"  new columns: {listing(result.new_columns)}")
     if result.discarded:
@@ -141,6 +143,8 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "vectors_written": result.vectors_written,
         "bytes_written": result.bytes_written,
         "rows_removed": result.rows_removed,
+        "files_compacted": result.files_compacted,
+        "compacted_version": result.compacted_version,
         "new_columns": list(result.new_columns),
         "discarded": list(result.discarded),
         "attempts": result.attempts,
