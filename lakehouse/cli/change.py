@@ -103,6 +103,8 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
         story.append(f"  {plural(result.files_compacted, 'small file')} put together")
     if result.new_columns:
         story.append(f"  new columns: {listing(result.new_columns)}")
+    if result.widened:
+        story.append(f"  wider types: {listing(result.widened)}")
     if result.discarded:
         story.append(f"  columns left out: {listing(result.discarded)}")
     if result.problems:
@@ -146,6 +148,7 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "files_compacted": result.files_compacted,
         "compacted_version": result.compacted_version,
         "new_columns": list(result.new_columns),
+        "widened": list(result.widened),
         "discarded": list(result.discarded),
         "attempts": result.attempts,
         "seconds": dict(result.seconds),

@@ -26,6 +26,7 @@ from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
+from lakehouse.merge.widening import seen_as, way_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +37,14 @@ class Decision:
         conformed: The batch in the table's types, without the records that were rejected on the way.
         plan: The rows that go and come.
         counts: What became of each record.
+        view: The version, read in the types that its columns have afterwards.
         fields: Columns that the table needs beside those of the changes.
     """
 
     conformed: Conformed
     plan: MergePlan
     counts: Mapping[str, int]
+    view: Snapshot
     fields: tuple[StructField, ...] = ()
 
 
@@ -61,15 +64,17 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
     if target.config.history.mode == "full":
         return _full_history(target, snapshot, batch, timer=timer)
     with timer.phase("order"):
-        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
+        conformed = fit(target, batch, snapshot)
+        view = seen_as(snapshot, conformed)
+        conformed = _compared(target, view, conformed)
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
     # Until no row would break a rule of the table: records that make one are rejected on the way.
     while True:
-        plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
+        plan = plan_merge(target.storage, view, collapsed, schema=conformed.schema, timer=timer)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         if not misfits:
-            return Decision(conformed, plan, count(conformed.batch, collapsed, plan))
+            return Decision(conformed, plan, count(conformed.batch, collapsed, plan), view)
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         collapsed = collapse(conformed.batch)
 
@@ -103,6 +108,8 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         schema=_visible(snapshot.schema) if snapshot is not None else None,
         declared=declared_schema(declared) if declared else None,
         policy=target.config.changes.schema_policy,
+        widen=way_of(target, snapshot) != "never",
+        fixed=snapshot.metadata.partition_columns if snapshot is not None else (),
         table=target.name,
     )
     rules = rules_of(conformed.schema, configuration(snapshot))
@@ -131,7 +138,9 @@ def _visible(schema: StructType) -> StructType:
 
 def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
     with timer.phase("order"):
-        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
+        conformed = fit(target, batch, snapshot)
+        view = seen_as(snapshot, conformed)
+        conformed = _compared(target, view, conformed)
         if not batch.sequence:
             # Arrival goes on where the table is, even if the clock of this host does not.
             now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
@@ -140,6 +149,8 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
     found = plan_history(
-        target.storage, snapshot, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
+        target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
     )
-    return Decision(conformed, found.plan, count_events(conformed.batch, found.fates), history_fields(shape))
+    return Decision(
+        conformed, found.plan, count_events(conformed.batch, found.fates), view, history_fields(shape)
+    )

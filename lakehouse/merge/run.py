@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import polars as pl
+from pyroaring import BitMap64
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
@@ -20,6 +21,7 @@ from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
+from lakehouse.delta.type_changes import enable_type_widening, traced
 from lakehouse.errors import (
     ConflictError,
     DataError,
@@ -42,6 +44,7 @@ from lakehouse.merge.together import write_together
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import Manifest, remember
 from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
+from lakehouse.merge.widening import way_of, widened_schema
 from lakehouse.storage import Storage
 
 FIRST_PAUSE = 0.02
@@ -224,25 +227,30 @@ def _write(
             f"table {target.name} is append-only (delta.appendOnly), and the batch would change its rows",
             advice="merge only new keys, or take the property off the table",
         )
-    mode = _mode(target, snapshot)
-    head = _table_actions(snapshot, decision, vectors=mode == "on_read" and bool(plan.dead))
+    widens = bool(decision.conformed.widened)
+    anew = widens and way_of(target, snapshot) == "rewrite"
+    mode: Mode = "on_write" if anew else _mode(target, snapshot)
+    head = _table_actions(
+        snapshot, decision, vectors=mode == "on_read" and bool(plan.dead), traces=widens and not anew
+    )
+    dead = {n: plan.dead.get(n, BitMap64()) for n in _staying(plan)} if anew else plan.dead
     metadata = next((action for action in head if isinstance(action, Metadata)), snapshot.metadata)
     protocol = next((action for action in head if isinstance(action, Protocol)), snapshot.protocol)
     after = replace(
         snapshot, protocol=protocol, metadata=metadata, schema=parse_schema(metadata.schema_string)
     )
-    writer = FileWriter(storage=target.storage, before=snapshot, after=after, now_ms=now_ms)
+    writer = FileWriter(storage=target.storage, before=decision.view, after=after, now_ms=now_ms)
     for add in plan.dropped:
         writer.drop(changes, add)
 
     def remove(part: FileChanges) -> None:
-        writer.remove_rows(part, plan.dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
+        writer.remove_rows(part, dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
 
     def append(part: FileChanges) -> None:
         writer.append(part, plan.rows)
 
     def feed(part: FileChanges) -> None:
-        write_feed(target.storage, before=snapshot, after=after, plan=plan, changes=part)
+        write_feed(target.storage, before=decision.view, after=after, plan=plan, changes=part, rewritten=anew)
 
     def bury(part: FileChanges) -> None:
         pointer = remember(
@@ -263,8 +271,15 @@ def _write(
     return [*head, *changes.actions, *tail]
 
 
-def _table_actions(snapshot: Snapshot, decision: Decision, *, vectors: bool) -> list[Action]:
-    """Protocol and metadata, where the merge changes them: new columns, vectors switched on."""
+def _staying(plan: MergePlan) -> list[int]:
+    """The numbers of the files that do not go whole."""
+    return [number for number, add in enumerate(plan.files) if add not in plan.dropped]
+
+
+def _table_actions(
+    snapshot: Snapshot, decision: Decision, *, vectors: bool, traces: bool = False
+) -> list[Action]:
+    """Protocol and metadata, where the merge changes them: new columns, wider types, vectors switched on."""
     protocol, metadata = snapshot.protocol, snapshot.metadata
     plan, fields = decision.plan, list(decision.conformed.schema.fields)
     known = {field.name: field for field in snapshot.schema.fields}
@@ -273,9 +288,13 @@ def _table_actions(snapshot: Snapshot, decision: Decision, *, vectors: bool) -> 
     ]
     if CELLS in plan.rows.columns or CELLS in snapshot.schema.names:
         fields.append(
-            known.get(CELLS) or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
+            widened_schema(snapshot, decision.conformed).get(CELLS)
+            or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
         )
     schema = StructType(tuple(fields))
+    if traces:
+        schema = traced(snapshot.schema, schema)
+        protocol, metadata = enable_type_widening(protocol, metadata)
     if schema != snapshot.schema:
         metadata = column_mapping.with_new_columns(metadata, schema)
         protocol = protocols.with_types_of(protocol, schema)
@@ -399,6 +418,7 @@ def _result(
         problems=conformed.batch.rejected,
         discarded=conformed.discarded,
         new_columns=conformed.added,
+        widened=tuple(conformed.widened),
     )
 
 
