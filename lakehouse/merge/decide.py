@@ -12,8 +12,10 @@ from lakehouse.cdc.order import Collapsed, collapse
 from lakehouse.cdc.timeline import VERSION_COLUMNS
 from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import UnsupportedFeatureError
 from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count, count_events
+from lakehouse.merge.generated import Generated, generated_of, regenerate, state_generated
 from lakehouse.merge.history import (
     history_fields,
     in_order_of_arrival,
@@ -69,9 +71,11 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         conformed = _compared(target, view, conformed)
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
+    generated = generated_of(conformed.schema)
     # Until no row would break a rule of the table: records that make one are rejected on the way.
     while True:
         plan = plan_merge(target.storage, view, collapsed, schema=conformed.schema, timer=timer)
+        plan = regenerate(plan, generated, schema=conformed.schema)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         if not misfits:
             return Decision(conformed, plan, count(conformed.batch, collapsed, plan), view)
@@ -112,8 +116,21 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         fixed=snapshot.metadata.partition_columns if snapshot is not None else (),
         table=target.name,
     )
+    batch = state_generated(conformed.batch, _generated(target, conformed))
     rules = rules_of(conformed.schema, configuration(snapshot))
-    return replace(conformed, batch=reject_violations(conformed.batch, rules))
+    return replace(conformed, batch=reject_violations(batch, rules))
+
+
+def _generated(target: MergeTarget, conformed: Conformed) -> tuple[Generated, ...]:
+    found = generated_of(conformed.schema)
+    if found and target.config.history.mode == "full":
+        raise UnsupportedFeatureError(
+            f"the table's columns {', '.join(one.name for one in found)} are generated from others, which a "
+            "table with full history can't have",
+            features=("generatedColumns",),
+            advice="write the history to a table of its own",
+        )
+    return found
 
 
 def _compared(target: MergeTarget, snapshot: Snapshot, conformed: Conformed) -> Conformed:

@@ -130,7 +130,7 @@ def test_by_metadata_the_table_tells_what_changed(tmp_path: Path) -> None:
 
 
 def test_delta_rs_can_not_read_the_feature_yet(tmp_path: Path) -> None:
-    """When this fails, docs/decisions/0006 is to be thought over."""
+    """When this fails, docs/decisions/0010 is to be thought over."""
     table = made(tmp_path, "integer", 1, changes={"widen": "metadata"})
     table.merge([{"id": 1, "v": 2**40, "n": 1}])
     with pytest.raises(DeltaError, match="typeWidening"):
