@@ -6,45 +6,36 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
-from pyroaring import BitMap64
 
-from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
 from lakehouse.cdc.conform import Conformed
-from lakehouse.delta import column_mapping, protocols
-from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
+from lakehouse.delta.actions import Action, CommitInfo, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.features import ensure_readable, ensure_writable
-from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.delta.type_changes import enable_type_widening, traced
 from lakehouse.errors import (
     ConflictError,
     DataError,
     LakehouseError,
     NotBuiltError,
-    RefusedError,
     UsageError,
 )
 from lakehouse.merge.counts import count
-from lakehouse.merge.decide import Decision, decide, decide_on_nothing, fit
-from lakehouse.merge.feed import write_feed
-from lakehouse.merge.files import FileChanges, FileWriter
-from lakehouse.merge.history import same_type
+from lakehouse.merge.decide import decide, decide_on_nothing, fit
+from lakehouse.merge.files import FileChanges
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.timer import Timer
-from lakehouse.merge.together import write_together
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
-from lakehouse.merge.tombstones import Manifest, remember
+from lakehouse.merge.tombstones import Manifest
 from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
-from lakehouse.merge.widening import way_of, widened_schema
+from lakehouse.merge.writing import mode_of, write_commit
 from lakehouse.storage import Storage
 
 FIRST_PAUSE = 0.02
@@ -162,7 +153,9 @@ def _try_once(
     written = FileChanges()
     try:
         with timer.phase("write"):
-            actions = _write(target, snapshot, decision, offset=offset, changes=written)
+            actions = write_commit(
+                target, snapshot, decision, tail=_offset_action(target, offset), changes=written
+            )
     except BaseException:
         _clean_up(target.storage, written)
         raise
@@ -172,7 +165,7 @@ def _try_once(
             target.storage,
             version=snapshot.version + 1,
             actions=actions,
-            commit_info=_commit_info(snapshot, counts, written, plan, mode=_mode(target, snapshot)),
+            commit_info=_commit_info(snapshot, counts, written, plan, mode=mode_of(target, snapshot)),
             base=snapshot,
             now_ms=lambda: _millis(target),
         )
@@ -211,108 +204,12 @@ def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
     return load_snapshot(target.storage)
 
 
-def _write(
-    target: MergeTarget,
-    snapshot: Snapshot,
-    decision: Decision,
-    *,
-    offset: Offset | None,
-    changes: FileChanges,
-) -> list[Action]:
-    """Writes the new objects and gives the actions of the commit."""
-    plan = decision.plan
-    now_ms = _millis(target)
-    if (plan.dead or plan.dropped) and protocols.append_only(snapshot.protocol, snapshot.metadata):
-        raise RefusedError(
-            f"table {target.name} is append-only (delta.appendOnly), and the batch would change its rows",
-            advice="merge only new keys, or take the property off the table",
-        )
-    widens = bool(decision.conformed.widened)
-    anew = widens and way_of(target, snapshot) == "rewrite"
-    mode: Mode = "on_write" if anew else _mode(target, snapshot)
-    head = _table_actions(
-        snapshot, decision, vectors=mode == "on_read" and bool(plan.dead), traces=widens and not anew
-    )
-    dead = {n: plan.dead.get(n, BitMap64()) for n in _staying(plan)} if anew else plan.dead
-    metadata = next((action for action in head if isinstance(action, Metadata)), snapshot.metadata)
-    protocol = next((action for action in head if isinstance(action, Protocol)), snapshot.protocol)
-    after = replace(
-        snapshot, protocol=protocol, metadata=metadata, schema=parse_schema(metadata.schema_string)
-    )
-    writer = FileWriter(storage=target.storage, before=decision.view, after=after, now_ms=now_ms)
-    for add in plan.dropped:
-        writer.drop(changes, add)
-
-    def remove(part: FileChanges) -> None:
-        writer.remove_rows(part, dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
-
-    def append(part: FileChanges) -> None:
-        writer.append(part, plan.rows)
-
-    def feed(part: FileChanges) -> None:
-        write_feed(target.storage, before=decision.view, after=after, plan=plan, changes=part, rewritten=anew)
-
-    def bury(part: FileChanges) -> None:
-        pointer = remember(
-            target.storage,
-            plan.manifest,
-            deletes=plan.tombstones,
-            truncate=plan.truncate,
-            now_ms=now_ms,
-            keep=target.config.changes.tombstones,
-            written=part.written,
-        )
-        part.actions += [pointer] if pointer is not None else []
-
-    write_together(changes, [remove, append, feed, bury], storage=target.storage)
-    tail: list[Action] = []
-    if offset is not None:
-        tail.append(SetTransaction(app_id=offset.source, version=offset.position, last_updated=now_ms))
-    return [*head, *changes.actions, *tail]
-
-
-def _staying(plan: MergePlan) -> list[int]:
-    """The numbers of the files that do not go whole."""
-    return [number for number, add in enumerate(plan.files) if add not in plan.dropped]
-
-
-def _table_actions(
-    snapshot: Snapshot, decision: Decision, *, vectors: bool, traces: bool = False
-) -> list[Action]:
-    """Protocol and metadata, where the merge changes them: new columns, wider types, vectors switched on."""
-    protocol, metadata = snapshot.protocol, snapshot.metadata
-    plan, fields = decision.plan, list(decision.conformed.schema.fields)
-    known = {field.name: field for field in snapshot.schema.fields}
-    fields += [
-        known[field.name] if same_type(known.get(field.name), field) else field for field in decision.fields
+def _offset_action(target: MergeTarget, offset: Offset | None) -> list[Action]:
+    if offset is None:
+        return []
+    return [
+        SetTransaction(app_id=offset.source, version=offset.position, last_updated=_millis(target)),
     ]
-    if CELLS in plan.rows.columns or CELLS in snapshot.schema.names:
-        fields.append(
-            widened_schema(snapshot, decision.conformed).get(CELLS)
-            or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
-        )
-    schema = StructType(tuple(fields))
-    if traces:
-        schema = traced(snapshot.schema, schema)
-        protocol, metadata = enable_type_widening(protocol, metadata)
-    if schema != snapshot.schema:
-        metadata = column_mapping.with_new_columns(metadata, schema)
-        protocol = protocols.with_types_of(protocol, schema)
-    if vectors:
-        protocol, metadata = protocols.enable_deletion_vectors(protocol, metadata)
-    changed: list[Action] = [protocol] if protocol is not snapshot.protocol else []
-    return [*changed, metadata] if metadata is not snapshot.metadata else changed
-
-
-def _mode(target: MergeTarget, snapshot: Snapshot) -> Mode:
-    """How rows are taken out: by vectors or by rewriting.
-
-    ``auto`` uses vectors where the table has them, and does not switch them on in a table that it did not
-    make: older readers of it would be locked out.
-    """
-    if target.config.merge == "auto":
-        return "on_read" if protocols.deletion_vectors(snapshot.protocol, snapshot.metadata) else "on_write"
-    return target.config.merge
 
 
 def _refuse_unbuilt(target: MergeTarget) -> None:

@@ -13,7 +13,7 @@ from typing import Literal
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.conform import Conformed
-from lakehouse.delta.schema import ArrayType, DataType, StructType
+from lakehouse.delta.schema import ArrayType, DataType, MapType, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.type_changes import traced, widens_by_metadata
 from lakehouse.merge.target import MergeTarget
@@ -73,6 +73,32 @@ def seen_as(snapshot: Snapshot, conformed: Conformed) -> Snapshot:
     """
     schema = traced(snapshot.schema, widened_schema(snapshot, conformed))
     return snapshot if schema == snapshot.schema else replace(snapshot, schema=schema)
+
+
+def grows_inside(known: DataType, wanted: DataType, *, inside: bool = False) -> bool:
+    """Whether structs in lists or maps get more fields.
+
+    delta-rs can't read lists and maps of files whose structs lack fields that the table has.
+
+    Args:
+        known: The table's schema, or a type in it.
+        wanted: The same after the merge.
+        inside: Whether it is inside of a list or map.
+    """
+    match known, wanted:
+        case StructType(), StructType():
+            if inside and set(wanted.names) - set(known.names):
+                return True
+            there = ((known.get(item.name), item) for item in wanted.fields)
+            return any(
+                old is not None and grows_inside(old.type, new.type, inside=inside) for old, new in there
+            )
+        case ArrayType(), ArrayType():
+            return grows_inside(known.element, wanted.element, inside=True)
+        case MapType(), MapType():
+            return grows_inside(known.value, wanted.value, inside=True)
+        case _:
+            return False
 
 
 def _with_ages(cells: DataType, sequence: Mapping[str, DataType]) -> DataType:

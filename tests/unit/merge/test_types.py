@@ -29,7 +29,7 @@ TYPES: dict[str, tuple[str, Any, Any]] = {
     "s": ("short", -(2**15), 2**15 - 1),
     "i": ("integer", -(2**31), 2**31 - 1),
     "l": ("long", -(2**63), 2**63 - 1),
-    "f": ("float", 0.5, -1.25e10),
+    "f": ("float", 0.5, -1.25 * 2**33),
     "d": ("double", 0.1, -1.7976931348623157e308),
     "t": ("string", "", "ä€😀\n"),
     "y": ("binary", b"", b"\x00\xff\x80"),
@@ -56,6 +56,7 @@ TYPES: dict[str, tuple[str, Any, Any]] = {
         [{"key": "c", "value": []}],
     ),
 }
+KEYS = range(100, 100 + len(TYPES))
 SCHEMA = {"id": "long", "n": "long", **{name: kind for name, (kind, _, _) in TYPES.items()}}
 
 
@@ -88,10 +89,14 @@ def test_values_of_every_type_survive(tmp_path: Path, mode: str, rewriting: str)
 
 def test_partial_changes_keep_values_of_every_type(tmp_path: Path, mode: str) -> None:
     table = open_table(tmp_path, merge=mode, schema=SCHEMA, changes={"sequence": "n"})
-    table.merge([row(key, 1, 1) for key in range(len(TYPES))])
-    changes = [{"id": key, "n": 2, name: entry[2]} for key, (name, entry) in enumerate(TYPES.items())]
+    table.merge([row(key, 1, 1) for key in KEYS])
+    changes = [
+        {"id": key, "n": 2, name: entry[2]} for key, (name, entry) in zip(KEYS, TYPES.items(), strict=True)
+    ]
     assert table.merge(changes).updated == len(TYPES)
-    expected = [{**row(key, 2, 1), name: entry[2]} for key, (name, entry) in enumerate(TYPES.items())]
+    expected = [
+        {**row(key, 2, 1), name: entry[2]} for key, (name, entry) in zip(KEYS, TYPES.items(), strict=True)
+    ]
     assert [shown(found) for found in records(ours(table))] == expected
 
 
@@ -162,3 +167,19 @@ def test_names_that_differ_by_case_only_are_refused(tmp_path: Path, change: Row)
         open_table(tmp_path / "new").merge([{"id": 1, "s": {"a": 1, "A": 2}}])
     assert table.snapshot().version == 1
     assert len(by_polars(tmp_path)) == len(by_delta_rs(tmp_path)) == 3
+
+
+def test_maps_of_structs_and_histories_grow_too(tmp_path: Path, mode: str) -> None:
+    table = open_table(tmp_path, merge=mode, schema={"id": "long", "m": "map<string,struct<p:long>>"})
+    table.merge([{"id": key, "m": [{"key": "k", "value": {"p": 1}}]} for key in range(2)])
+    table.merge([{"id": 1, "m": [{"key": "k", "value": {"p": 2, "q": 3}}]}])
+    assert [found["m"][0]["value"] for found in read_alike(table, tmp_path)] == [
+        {"p": 1, "q": None},
+        {"p": 2, "q": 3},
+    ]
+    root = tmp_path / "history"
+    kept = open_table(root, merge=mode, history="full", changes={"sequence": "n"})
+    days = [datetime(2024, 1, day, tzinfo=UTC) for day in range(1, 6)]
+    kept.merge([{"id": 1, "n": days[0], "v": "a"}, {"id": 1, "n": days[4], "v": "e"}])
+    kept.merge([{"id": 1, "n": days[2], "w": "new"}])
+    assert len(read_alike(kept, root)) == 3
