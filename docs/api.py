@@ -23,7 +23,7 @@ _RETURNED: Final = (
     "lakehouse.timetravel.history:HistoryEntry",
     "lakehouse.timetravel.tags:Tag",
     "lakehouse.timetravel.restore:RestorePlan",
-    "lakehouse.maintenance.compact:CompactPlan",
+    "lakehouse.maintenance.compact_plan:CompactPlan",
     "lakehouse.maintenance.verify:VerifyReport",
     "lakehouse.maintenance.verify:Finding",
     "lakehouse.maintenance.freshness:Freshness",

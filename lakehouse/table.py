@@ -23,7 +23,9 @@ from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
-from lakehouse.maintenance.compact import CompactPlan, compact
+from lakehouse.maintenance.after_merge import compact_after_merge
+from lakehouse.maintenance.compact import compact
+from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
@@ -233,7 +235,33 @@ class Table:
             )
         if after is not None:
             self._remember(after)
-        return result
+        return self._compacted(result, after, timer) if after is not None and result.committed else result
+
+    def _compacted(self, result: MergeResult, snapshot: Snapshot, timer: Timer) -> MergeResult:
+        """Puts small files together after a merge, if the config asks for it."""
+        if self.config.compact.after is None:
+            return result
+        with timer.phase("compact"):
+            done = compact_after_merge(
+                self.storage,
+                snapshot,
+                table=self.name,
+                after=self.config.compact.after,
+                cluster_by=self._cluster_by,
+                clock=self._clock,
+            )
+        if done is None:
+            return replace(result, seconds=timer.seconds)
+        return replace(
+            result,
+            seconds=timer.seconds,
+            files_compacted=done.files_removed,
+            compacted_version=done.version,
+        )
+
+    @property
+    def _cluster_by(self) -> tuple[str, ...]:
+        return tuple(self.config.compact.cluster_by or self.config.key)
 
     def merge_files(
         self,
@@ -444,7 +472,14 @@ class Table:
             self._before_write()
         newest = self.snapshot()
         with naming_damage(self.storage, snapshots=[newest], table=self.name):
-            return compact(self.storage, newest, table=self.name, clock=self._clock, dry_run=dry_run)
+            return compact(
+                self.storage,
+                newest,
+                table=self.name,
+                clock=self._clock,
+                cluster_by=self._cluster_by,
+                dry_run=dry_run,
+            )
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.

@@ -17,7 +17,7 @@ Columns that the batch does not have are not made up: that they are missing mean
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import polars as pl
@@ -25,6 +25,7 @@ import polars as pl
 from lakehouse.cdc.changes import OP, ORDINAL, SEQUENCE, UPSERT, ChangeBatch, Misfit, absence, is_control
 from lakehouse.cdc.evolution import grow
 from lakehouse.cdc.fitting import UNKNOWN_COLUMN, Rules, fit
+from lakehouse.cdc.widening import ORDERED_ALIKE
 from lakehouse.cdc.widening import widen as widened_type
 from lakehouse.config.models.changes import SchemaPolicy
 from lakehouse.delta.schema import DataType, StructType
@@ -61,6 +62,7 @@ def conform(
     policy: SchemaPolicy = "evolve",
     textual: bool = False,
     widen: bool = False,
+    fixed: Collection[str] = (),
     table: str = "",
 ) -> Conformed:
     """Fits a batch to a table.
@@ -71,7 +73,9 @@ def conform(
         declared: The columns that the config gives; None where it gives none.
         policy: What happens to columns that the schema does not have.
         textual: Whether all values came as text (CSV), so that text may be read as a number or Boolean.
-        widen: Whether columns may be widened, under the policy ``evolve``.
+        widen: Whether columns may be widened, under the policy ``evolve``. Those of key and sequence only to
+            types that compare with what was stored and remembered before.
+        fixed: Columns that are never widened.
         table: The table's name, for errors.
 
     Returns:
@@ -92,7 +96,7 @@ def conform(
         raise _frozen(refused, table)
     after = growth.schema
     rules = Rules(textual=textual, refuse_unknown=policy == "quarantine")
-    widened = _widened(batch, after, rules=rules) if widen and policy == "evolve" else {}
+    widened = _widened(batch, after, rules=rules, fixed=fixed) if widen and policy == "evolve" else {}
     for name, wider in widened.items():
         after = after.with_type(name, wider)
     if schema is None:
@@ -141,15 +145,19 @@ def _sequence_last(schema: StructType) -> StructType:
     return schema if found is None else schema.without([SEQUENCE]).append([found])
 
 
-def _widened(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> dict[str, DataType]:
+def _widened(
+    batch: ChangeBatch, schema: StructType, *, rules: Rules, fixed: Collection[str]
+) -> dict[str, DataType]:
     """The columns that need a wider type for this batch; deletes don't count."""
     upserts = batch.frame.filter(pl.col(OP) == UPSERT)
     found: dict[str, DataType] = {}
     for item in schema.fields:
-        if item.name in batch.columns:
-            wider = widened_type(upserts[item.name], item.type, rules=rules)
-            if wider is not None:
-                found[item.name] = wider
+        if item.name not in batch.columns or item.name in fixed:
+            continue
+        wider = widened_type(upserts[item.name], item.type, rules=rules)
+        compared = item.name in batch.key or item.name in batch.sequence
+        if wider is not None and (wider in ORDERED_ALIKE or not compared):
+            found[item.name] = wider
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from lakehouse.cdc.inference import infer_type, part_type
-from lakehouse.delta.schema import ArrayType, DataType, MapType, StructField, StructType
+from lakehouse.delta.schema import ArrayType, DataType, MapType, StructField, StructType, walk
 from lakehouse.errors import DataError
 
 
@@ -50,6 +50,10 @@ class _Survey:
         if found is None and (inferred := infer_type(dtype, column=name)) is not None:
             found = StructField(name, inferred)
         (self.untyped if found is None else self.added).append(name)
+        if found is not None:
+            for part in walk(found.type):
+                if isinstance(part, StructType):
+                    _check_names((), part.names, path=f"{name}.")
         return found
 
 

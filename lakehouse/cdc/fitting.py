@@ -87,7 +87,7 @@ def fit(  # noqa: PLR0911 - one way out per type
             return _fit_struct(values, target, column=column, rules=rules)
         case ArrayType() if isinstance(values.dtype, pl.List | pl.Array):
             return _fit_list(values, target.element, column=f"{column}.element", rules=rules)
-        case MapType() if (entries := _entries(values)) is not None:
+        case MapType() if (entries := entries_of(values)) is not None:
             entry = StructType((StructField("key", target.key), StructField("value", target.value)))
             return _fit_list(entries, entry, column=column, rules=rules)
         case StructType() | ArrayType() | MapType() | OpaqueType():
@@ -158,8 +158,15 @@ def _fit_list(values: pl.Series, element: DataType, *, column: str, rules: Rules
     return Fit(built[values.name], misfits)
 
 
-def _entries(values: pl.Series) -> pl.Series | None:
-    """A map as a list of key and value; None where the column is no map."""
+def entries_of(values: pl.Series) -> pl.Series | None:
+    """A map as a list of key and value.
+
+    Args:
+        values: A column.
+
+    Returns:
+        Lists of structs; None where the column is no map.
+    """
     dtype = values.dtype
     if isinstance(dtype, pl.Map):
         return values.cast(pl.List(pl.Struct({"key": dtype.key, "value": dtype.value})))

@@ -86,6 +86,8 @@ def merge(
             dry_run=dry_run,
         )
     session.out.emit(_document(result, dry_run=dry_run), *_story(result, dry_run=dry_run))
+    if result.conflicting and not session.as_json:
+        click.echo(_contradiction(result), err=True)
     if not result.quarantined:
         return 0
     if not session.as_json:
@@ -95,38 +97,15 @@ def merge(
 
 def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     """What a merge did, for people: where it went, the counts, what it cost, what was rejected."""
-    seconds = sum(result.seconds.values())
-    records = plural(result.total, "record")
-    if not result.total and not result.committed:
-        head = f"{result.table}: there are no records to merge; nothing was written"
-    elif dry_run:
-        head = f"{result.table}: {records} would be merged; nothing was written"
-    elif result.committed:
-        some = f"{result.total - result.rejected:,} of " if result.rejected else ""
-        head = f"{result.table}: {some}{records} merged into version {result.version} in {span(seconds)}"
-    elif result.rejected == result.total > 0:
-        head = f"{result.table}: none of {records} could be merged, nothing was written"
-    else:
-        head = f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
     counts = [(name, f"{number:,}") for name, number in result.counts.items() if number]
     if result.dropped:
         counts = [
             (name, f"{number}, of them {result.dropped:,} dropped" if name == "rejected" else number)
             for name, number in counts
         ]
-    written = [
-        plural(result.files_added, "file") + " added" if result.files_added else "",
-        plural(result.files_removed, "file") + " removed" if result.files_removed else "",
-        plural(result.vectors_written, "deletion vector") if result.vectors_written else "",
-        size(result.bytes_written) if result.bytes_written else "",
-    ]
-    story: list[Block] = [head, Fields(*((f"  {name}", number) for name, number in counts))]
-    if any(written):
-        story.append("  " + ", ".join(part for part in written if part))
-    if result.new_columns:
-        story.append(f"  new columns: {listing(result.new_columns)}")
-    if result.discarded:
-        story.append(f"  columns left out: {listing(result.discarded)}")
+    story: list[Block] = [_head(result, dry_run=dry_run)]
+    story.append(Fields(*((f"  {name}", number) for name, number in counts)))
+    story += [f"  {note}" for note in _notes(result)]
     if result.problems:
         story += ["", _rejected(result)]
     if len(result.problems) > _SHOWN:
@@ -134,6 +113,52 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     if result.expectations:
         story += ["", _expectations(result)]
     return story
+
+
+def _head(result: MergeResult, *, dry_run: bool) -> str:
+    """What became of the batch as a whole."""
+    seconds = sum(result.seconds.values())
+    records = plural(result.total, "record")
+    if not result.total and not result.committed:
+        return f"{result.table}: there are no records to merge; nothing was written"
+    if dry_run:
+        return f"{result.table}: {records} would be merged; nothing was written"
+    if result.committed:
+        some = f"{result.total - result.rejected:,} of " if result.rejected else ""
+        return f"{result.table}: {some}{records} merged into version {result.version} in {span(seconds)}"
+    if result.rejected == result.total > 0:
+        return f"{result.table}: none of {records} could be merged, nothing was written"
+    return f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
+
+
+def _notes(result: MergeResult) -> list[str]:
+    """What was written, and what became of the columns."""
+    written = [
+        plural(result.files_added, "file") + " added" if result.files_added else "",
+        plural(result.files_removed, "file") + " removed" if result.files_removed else "",
+        plural(result.vectors_written, "deletion vector") if result.vectors_written else "",
+        size(result.bytes_written) if result.bytes_written else "",
+    ]
+    compacted = (
+        f"{plural(result.files_compacted, 'small file')} put together" if result.files_compacted else ""
+    )
+    columns = {
+        "new columns": result.new_columns,
+        "wider types": result.widened,
+        "columns left out": result.discarded,
+    }
+    notes = [", ".join(part for part in written if part), compacted]
+    notes += [f"{what}: {listing(names)}" for what, names in columns.items() if names]
+    return [note for note in notes if note]
+
+
+def _contradiction(result: MergeResult) -> str:
+    some = plural(result.conflicting, "change")
+    said_ = "contradicts another one" if result.conflicting == 1 else "contradict others"
+    return (
+        f"warning: {some} {said_} of the same key and sequence; a delete wins, then the content's hash, "
+        "whatever comes first"
+    )
 
 
 def _expectations(result: MergeResult) -> Grid:
@@ -180,7 +205,10 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "vectors_written": result.vectors_written,
         "bytes_written": result.bytes_written,
         "rows_removed": result.rows_removed,
+        "files_compacted": result.files_compacted,
+        "compacted_version": result.compacted_version,
         "new_columns": list(result.new_columns),
+        "widened": list(result.widened),
         "discarded": list(result.discarded),
         "attempts": result.attempts,
         "seconds": dict(result.seconds),

@@ -1,174 +1,35 @@
 """Compaction: many small files become few, and rows that vectors hide are left behind.
 
-The plan is pure: which files, in which groups. Carrying it out reads each group once and writes it anew;
-the rows do not change, so the commit says ``dataChange: false`` and readers of the change feed see nothing.
-If another writer commits meanwhile, what was written still stands as long as that writer took none of the
-files; otherwise the plan is made again.
+The plan is pure (`lakehouse.maintenance.layout`): which files, in which groups. Carrying it out reads each
+group and writes it anew, sorted; the rows do not change, so the commit says ``dataChange: false`` and readers
+of the change feed see nothing. If another writer commits meanwhile, every group stands of which that writer
+took no file; where none does, the plan is made again.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
+
+import polars as pl
 
 from lakehouse.delta.actions import AddFile, CommitInfo
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.data import scan_files, write_files
+from lakehouse.delta.exact import column
 from lakehouse.delta.features import ensure_writable
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import ConflictError, LakehouseError
+from lakehouse.maintenance.compact_plan import CompactPlan, clustering, plan_compaction
+from lakehouse.maintenance.layout import Group, Policy
 from lakehouse.storage import Storage
 
-TARGET_SIZE: Final = 128 * 1024 * 1024
-"""Bytes that a compacted file is meant to have, unless the table's property ``delta.targetFileSize`` says
-otherwise."""
-
-SMALL_SHARE: Final = 0.75
-"""A file below this share of the target size is worth being put together with others."""
-
-DEAD_SHARE: Final = 0.05
-"""A file with a larger share of hidden rows than this is written anew, even alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Files that become one (or a few) new ones.
-
-    Args:
-        files: At least one; all of the same partition.
-        size: Their bytes together.
-        hidden_rows: Rows in them that vectors hide.
-    """
-
-    files: tuple[AddFile, ...]
-    size: int
-    hidden_rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactPlan:
-    """What a compaction does, or, after it is carried out, has done.
-
-    Args:
-        table: The table's name.
-        read_version: The version that was looked at.
-        groups: The files to put together.
-        files_before: Data files now.
-        files_removed: Files that the groups hold.
-        files_added: Files written; 0 while it is only a plan.
-        bytes_read: Bytes of the files that the groups hold.
-        bytes_written: Bytes of the new files; 0 while it is only a plan.
-        version: The version that was made; None while it is only a plan, or where there was nothing to do.
-    """
-
-    table: str
-    read_version: int
-    groups: tuple[Group, ...]
-    files_before: int
-    files_removed: int
-    bytes_read: int
-    files_added: int = 0
-    bytes_written: int = 0
-    version: int | None = None
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether there is nothing to put together."""
-        return not self.groups
-
-
-def plan_groups(files: Sequence[AddFile], *, target_size: int = TARGET_SIZE) -> tuple[Group, ...]:
-    """Decides which files to put together: pure.
-
-    Args:
-        files: The table's files in their order.
-        target_size: Bytes that a new file is meant to have.
-
-    Returns:
-        Groups of the same partition. A file is in a group if it is small or has many hidden rows; a group
-        of a single file is made only where that file has hidden rows to leave behind.
-    """
-    by_partition: dict[tuple[tuple[str, str | None], ...], list[AddFile]] = defaultdict(list)
-    for add in files:
-        if _is_small(add, target_size) or _is_worn(add):
-            by_partition[tuple(sorted(add.partition_values.items()))].append(add)
-    groups: list[Group] = []
-    for members in by_partition.values():
-        groups += [
-            group for group in _fill(members, target_size) if len(group.files) > 1 or _is_worn(group.files[0])
-        ]
-    return tuple(groups)
-
-
-def _fill(files: Sequence[AddFile], target_size: int) -> list[Group]:
-    """Fills groups in the order of the files, so that rows that lie together stay together."""
-    groups: list[Group] = []
-    current: list[AddFile] = []
-    size = 0.0
-    for add in files:
-        live = _live_size(add)
-        if current and size + live > target_size:
-            groups.append(_group(current))
-            current, size = [], 0.0
-        current.append(add)
-        size += live
-    if current:
-        groups.append(_group(current))
-    return groups
-
-
-def _group(files: Sequence[AddFile]) -> Group:
-    return Group(
-        files=tuple(files), size=sum(add.size for add in files), hidden_rows=sum(map(_hidden, files))
-    )
-
-
-def _hidden(add: AddFile) -> int:
-    return add.deletion_vector.cardinality if add.deletion_vector else 0
-
-
-def _live_size(add: AddFile) -> float:
-    records = add.physical_records
-    return add.size * (1 - _hidden(add) / records) if records else add.size
-
-
-def _is_small(add: AddFile, target_size: int) -> bool:
-    return add.size < target_size * SMALL_SHARE
-
-
-def _is_worn(add: AddFile) -> bool:
-    records = add.physical_records
-    return bool(_hidden(add)) and (records is None or _hidden(add) > DEAD_SHARE * records)
-
-
-def plan_compaction(snapshot: Snapshot, *, table: str) -> CompactPlan:
-    """Decides what a compaction of a version does: pure.
-
-    Args:
-        snapshot: The version to look at.
-        table: The table's name.
-    """
-    files = tuple(snapshot.files.values())
-    groups = plan_groups(files, target_size=target_size(snapshot))
-    return CompactPlan(
-        table=table,
-        read_version=snapshot.version,
-        groups=groups,
-        files_before=len(files),
-        files_removed=sum(len(group.files) for group in groups),
-        bytes_read=sum(group.size for group in groups),
-    )
-
-
-def target_size(snapshot: Snapshot) -> int:
-    """The size of files that is aimed at, in bytes: ``delta.targetFileSize``, or `TARGET_SIZE`."""
-    text = snapshot.configuration.get("delta.targetFileSize", "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else TARGET_SIZE
+_UNCUT: Final = 2**62
 
 
 def compact(
@@ -177,7 +38,9 @@ def compact(
     *,
     table: str,
     clock: Callable[[], datetime],
-    dry_run: bool,
+    cluster_by: Sequence[str] = (),
+    policy: Policy | None = None,
+    dry_run: bool = False,
     tries: int = 5,
 ) -> CompactPlan:
     """Plans a compaction and, unless it is a dry run, carries it out.
@@ -187,11 +50,14 @@ def compact(
         snapshot: The newest version.
         table: The table's name.
         clock: Gives the time.
+        cluster_by: As for `plan_compaction`.
+        policy: As for `plan_compaction`.
         dry_run: Only plan.
-        tries: How often to begin again where another writer took one of the files.
+        tries: How often to begin again where another writer took all of the files.
 
     Returns:
-        The plan, with ``version`` where it was carried out.
+        The plan, with ``version`` where it was carried out; groups of which another writer took a file
+        meanwhile are not in it.
 
     Raises:
         UnsupportedFeatureError: The table needs a feature that is not known here.
@@ -199,14 +65,13 @@ def compact(
     """
     ensure_writable(snapshot)
     for _ in range(tries):
-        plan = plan_compaction(snapshot, table=table)
+        plan = plan_compaction(snapshot, table=table, cluster_by=cluster_by, policy=policy)
         if dry_run or plan.changes_nothing:
             return plan
-        added = _rewrite(storage, snapshot, plan)
-        version = _commit(storage, snapshot, plan, added, clock=clock)
-        if version is not None:
-            written = sum(add.size for add in added)
-            return replace(plan, version=version, files_added=len(added), bytes_written=written)
+        written = _rewrite(storage, snapshot, plan, cluster_by=clustering(snapshot, cluster_by))
+        done = _commit(storage, snapshot, written, clock=clock)
+        if done is not None:
+            return _carried_out(plan, *done)
         snapshot = load_snapshot(storage, base=snapshot)
     raise ConflictError(
         f"table {table} could not be compacted: other writers took its files in each of {tries} tries",
@@ -214,23 +79,74 @@ def compact(
     )
 
 
-def _rewrite(storage: Storage, snapshot: Snapshot, plan: CompactPlan) -> list[AddFile]:
+@dataclass(frozen=True, slots=True)
+class _Rewritten:
+    """A group, and the files that were written for it."""
+
+    group: Group
+    added: tuple[AddFile, ...]
+
+
+def _carried_out(plan: CompactPlan, version: int, done: Sequence[_Rewritten]) -> CompactPlan:
+    added = [add for each in done for add in each.added]
+    return replace(
+        plan,
+        version=version,
+        groups=tuple(each.group for each in done),
+        files_removed=sum(len(each.group.files) for each in done),
+        bytes_read=sum(each.group.size for each in done),
+        files_added=len(added),
+        bytes_written=sum(add.size for add in added),
+    )
+
+
+def _rewrite(
+    storage: Storage, snapshot: Snapshot, plan: CompactPlan, *, cluster_by: Sequence[str]
+) -> list[_Rewritten]:
+    done: list[_Rewritten] = []
     added: list[AddFile] = []
     try:
         for group in plan.groups:
-            rows = scan_files(storage, snapshot, group.files).collect(engine="streaming")
-            written = write_files(
-                storage,
-                rows,
-                schema=snapshot.schema,
-                metadata=snapshot.metadata,
-                target_bytes=target_size(snapshot),
-            )
-            added += [replace(add, data_change=False) for add in written]
+            start = len(added)
+            for rows in _parts(scan_files(storage, snapshot, group.files), group, cluster_by=cluster_by):
+                # The plan says how many files there are to be, from the sizes in the log.
+                written = write_files(
+                    storage,
+                    rows.collect(engine="streaming"),
+                    schema=snapshot.schema,
+                    metadata=snapshot.metadata,
+                    target_bytes=_UNCUT,
+                )
+                added += [replace(add, data_change=False) for add in written]
+            done.append(_Rewritten(group, tuple(added[start:])))
     except BaseException:
         _clean_up(storage, added)
         raise
-    return added
+    return done
+
+
+def _parts(rows: pl.LazyFrame, group: Group, *, cluster_by: Sequence[str]) -> Iterator[pl.LazyFrame]:
+    """The rows of each new file: one stretch of the clustering column after the other, sorted.
+
+    Only one of them is in memory at a time, so the group may be larger than that.
+    """
+    if not cluster_by:
+        yield rows
+        return
+    keys = [column(name) for name in cluster_by]
+    cuts: list[Any] = []
+    if group.parts > 1:
+        values = rows.select(keys[0]).collect(engine="streaming").to_series().sort()
+        places = [values.len() * number // group.parts for number in range(1, group.parts)]
+        cuts = values.gather(places).drop_nulls().unique(maintain_order=True).to_list()
+    for low, high in itertools.pairwise([None, *cuts, None]):
+        part = rows
+        if low is not None:
+            part = part.filter(keys[0] >= low)
+        if high is not None:
+            below = keys[0] < high
+            part = part.filter(below if low is not None else below | keys[0].is_null())
+        yield part.sort(keys, maintain_order=True)
 
 
 def _clean_up(storage: Storage, added: Sequence[AddFile]) -> None:
@@ -247,17 +163,18 @@ def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
 
 
 def _commit(
-    storage: Storage,
-    snapshot: Snapshot,
-    plan: CompactPlan,
-    added: list[AddFile],
-    *,
-    clock: Callable[[], datetime],
-) -> int | None:
-    """Commits the new files for the old ones. None where another writer took one of the old ones."""
-    old = [add for group in plan.groups for add in group.files]
+    storage: Storage, snapshot: Snapshot, written: list[_Rewritten], *, clock: Callable[[], datetime]
+) -> tuple[int, list[_Rewritten]] | None:
+    """Commits the new files for the old ones.
+
+    Returns:
+        The version, and what is in it: groups of which another writer took a file are left out. None where
+        that is all of them, or where the table itself was changed.
+    """
     base = snapshot
     while True:
+        old = [add for each in written for add in each.group.files]
+        added = [add for each in written for add in each.added]
         now_ms = int(clock().timestamp() * 1000)
         outcome = commit(
             storage,
@@ -274,9 +191,16 @@ def _commit(
         )
         if isinstance(outcome, Committed):
             _look_after(storage, base, outcome.version)
-            return outcome.version
+            return outcome.version, written
         base = load_snapshot(storage, base=base)
         same_table = base.metadata == snapshot.metadata and base.protocol == snapshot.protocol
-        if not same_table or any(base.files.get(add.path) != add for add in old):
-            _clean_up(storage, added)
+        standing = [each for each in written if same_table and _stands(each.group, base)]
+        _clean_up(storage, [add for each in written if each not in standing for add in each.added])
+        if not standing:
             return None
+        written = standing
+
+
+def _stands(group: Group, snapshot: Snapshot) -> bool:
+    """Whether all files of a group are in a version as they were read, vectors included."""
+    return all(snapshot.files.get(add.path) == add for add in group.files)

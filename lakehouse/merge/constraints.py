@@ -9,19 +9,20 @@ rows only the outcome can be judged, which has what is stored in it (`find_viola
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import polars as pl
 
 from lakehouse.cdc.changes import OP, ORDINAL, UPSERT, ChangeBatch, Misfit, absence
 from lakehouse.cdc.order import Collapsed
-from lakehouse.delta.schema import StructType, to_polars
+from lakehouse.delta.schema import DataType, StructType, to_polars
 from lakehouse.errors import UnsupportedFeatureError
 from lakehouse.merge.plan import MergePlan
+from lakehouse.merge.sql import formula
 
 _CHECK = "delta.constraints."
-_BREAKS = "__breaks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +31,12 @@ class Rule:
 
     Args:
         columns: The columns that it looks at.
-        holds: True for rows that meet it.
+        holds: From rows to true for those that meet it; None where that can't be told.
         misfit: Why a row that does not is rejected.
     """
 
     columns: tuple[str, ...]
-    holds: pl.Expr
+    holds: Callable[[pl.DataFrame], pl.Series | None]
     misfit: Misfit
 
 
@@ -50,20 +51,26 @@ def rules_of(schema: StructType, configuration: Mapping[str, str]) -> tuple[Rule
         The not-null columns first, then the conditions.
 
     Raises:
-        UnsupportedFeatureError: A condition is written in SQL that can't be evaluated here, or a column is
-            computed from others.
+        UnsupportedFeatureError: A condition is written in SQL that can't be evaluated here.
     """
-    generated = [field.name for field in schema.fields if field.generation_expression is not None]
-    if generated:
-        raise UnsupportedFeatureError(
-            f"the table's columns {', '.join(generated)} are generated from others, which is not done here",
-            features=("generatedColumns",),
-            advice="write to this table with the engine that made them",
-        )
     rules = [
-        Rule((name,), pl.col(name).is_not_null(), Misfit("not_null", f"column {name} must not be null"))
-        for name in (field.name for field in schema.fields if not field.nullable)
+        Rule(
+            (field.name,),
+            partial(_not_null, column=field.name),
+            Misfit("not_null", f"column {field.name} must not be null"),
+        )
+        for field in schema.fields
+        if not field.nullable
     ]
+    for field in schema.fields:
+        rules += [
+            Rule(
+                (field.name,),
+                partial(_no_null_inside, column=field.name, path=path),
+                Misfit("not_null", f"field {'.'.join((field.name, *path))} must not be null"),
+            )
+            for path in _required(field.type)
+        ]
     texts = {key.removeprefix(_CHECK): text for key, text in configuration.items() if key.startswith(_CHECK)}
     texts |= {f"on {field.name}": field.invariant for field in schema.fields if field.invariant is not None}
     return (*rules, *(_condition(name, text, schema) for name, text in texts.items()))
@@ -132,24 +139,38 @@ def _ordinals(broken: pl.DataFrame, records: pl.DataFrame, collapsed: Collapsed)
 
 
 def _breaks(rows: pl.DataFrame, rule: Rule) -> pl.Series:
-    try:
-        return rows.select((~rule.holds.fill_null(value=False)).alias(_BREAKS))[_BREAKS]
-    except pl.exceptions.PolarsError:
-        # The cause is not kept: its message can show values.
-        raise _unknown(rule.misfit.detail) from None
+    holds = rule.holds(rows)
+    if holds is None or holds.dtype != pl.Boolean:
+        raise _unknown(rule.misfit.detail)
+    return ~holds.fill_null(value=False)
+
+
+def _not_null(rows: pl.DataFrame, *, column: str) -> pl.Series:
+    return rows[column].is_not_null()
+
+
+def _required(data_type: DataType) -> Iterator[tuple[str, ...]]:
+    """The ways to fields of structs that must not be null."""
+    for item in data_type.fields if isinstance(data_type, StructType) else ():
+        if not item.nullable:
+            yield (item.name,)
+        yield from ((item.name, *path) for path in _required(item.type))
+
+
+def _no_null_inside(rows: pl.DataFrame, *, column: str, path: Sequence[str]) -> pl.Series:
+    """A field is null only where the struct around it is."""
+    around = inside = rows[column]
+    for name in path:
+        around, inside = inside, inside.struct.field(name)
+    return around.is_null() | inside.is_not_null()
 
 
 def _condition(name: str, text: str, schema: StructType) -> Rule:
-    misfit = Misfit("constraint", f"the table's constraint {name} does not hold")
-    try:
-        holds = pl.sql_expr(text)
-    except pl.exceptions.PolarsError:
-        raise _unknown(f"the table's constraint {name}") from None
-    columns = tuple(dict.fromkeys(holds.meta.root_names()))
-    # Other engines don't mind the case of names; a condition on no known column would hold for nothing.
-    if not columns or any(column not in schema for column in columns):
+    found = formula(text, schema)
+    if found is None:
         raise _unknown(f"the table's constraint {name}")
-    return Rule(columns, holds, misfit)
+    misfit = Misfit("constraint", f"the table's constraint {name} does not hold")
+    return Rule(found.columns, found.evaluate, misfit)
 
 
 def _unknown(what: str) -> UnsupportedFeatureError:

@@ -14,9 +14,11 @@ from lakehouse.cdc.order import Collapsed, collapse
 from lakehouse.cdc.timeline import VERSION_COLUMNS
 from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import UnsupportedFeatureError
 from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count, count_events
 from lakehouse.merge.expectations import ExpectationResult, Judgement, judgement
+from lakehouse.merge.generated import Generated, generated_of, regenerate, state_generated
 from lakehouse.merge.history import (
     check_dates,
     history_fields,
@@ -30,6 +32,7 @@ from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
+from lakehouse.merge.widening import seen_as, way_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,7 @@ class Decision:
         conformed: The batch in the table's types, without the records that were rejected on the way.
         plan: The rows that go and come.
         counts: What became of each record.
+        view: The version, read in the types that its columns have afterwards; None where there is none.
         fields: Columns that the table needs beside those of the changes.
         expectations: How the expectations of the config fared.
     """
@@ -47,6 +51,7 @@ class Decision:
     conformed: Conformed
     plan: MergePlan
     counts: Mapping[str, int]
+    view: Snapshot | None = None
     fields: tuple[StructField, ...] = ()
     expectations: tuple[ExpectationResult, ...] = ()
 
@@ -83,19 +88,23 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
     if target.config.history.mode == "full":
         return _full_history(target, snapshot, batch, timer=timer)
     with timer.phase("order"):
-        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
+        conformed = fit(target, batch, snapshot)
+        view = seen_as(snapshot, conformed)
+        conformed = _compared(target, view, conformed)
         judged = _judgement(target, batch, conformed)
         conformed = replace(conformed, batch=conformed.batch.reject(judged.stated(conformed.batch)))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
+    generated = generated_of(conformed.schema)
     # Until no row would break a rule: records that make one are rejected on the way.
     while True:
-        plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
+        plan = plan_merge(target.storage, view, collapsed, schema=conformed.schema, timer=timer)
+        plan = regenerate(plan, generated, schema=conformed.schema)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         misfits = misfits or judged.outcome(plan.rows, collapsed.frame, on=collapsed.key)
         if not misfits:
             counts = count(conformed.batch, collapsed, plan)
-            return Decision(conformed, plan, counts, expectations=judged.results())
+            return Decision(conformed, plan, counts, view=view, expectations=judged.results())
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         collapsed = collapse(conformed.batch)
 
@@ -139,10 +148,25 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         schema=_visible(snapshot.schema) if snapshot is not None else None,
         declared=declared_schema(declared) if declared else None,
         policy=target.config.changes.schema_policy,
+        widen=way_of(target, snapshot) != "never",
+        fixed=snapshot.metadata.partition_columns if snapshot is not None else (),
         table=target.name,
     )
+    batch = state_generated(conformed.batch, _generated(target, conformed))
     rules = rules_of(conformed.schema, configuration(snapshot))
-    return replace(conformed, batch=reject_violations(conformed.batch, rules))
+    return replace(conformed, batch=reject_violations(batch, rules))
+
+
+def _generated(target: MergeTarget, conformed: Conformed) -> tuple[Generated, ...]:
+    found = generated_of(conformed.schema)
+    if found and target.config.history.mode == "full":
+        raise UnsupportedFeatureError(
+            f"the table's columns {', '.join(one.name for one in found)} are generated from others, which a "
+            "table with full history can't have",
+            features=("generatedColumns",),
+            advice="write the history to a table of its own",
+        )
+    return found
 
 
 def _judgement(target: MergeTarget, batch: ChangeBatch, conformed: Conformed) -> Judgement:
@@ -173,7 +197,9 @@ def _visible(schema: StructType) -> StructType:
 
 def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
     with timer.phase("order"):
-        conformed = _compared(target, snapshot, fit(target, batch, snapshot))
+        conformed = fit(target, batch, snapshot)
+        view = seen_as(snapshot, conformed)
+        conformed = _compared(target, view, conformed)
         if not batch.sequence:
             # Arrival goes on where the table is, even if the clock of this host does not.
             now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
@@ -187,7 +213,7 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
         check_dates(snapshot, shape)
         found = plan_history(
-            target.storage, snapshot, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
+            target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
         )
         # A row finds the change that began it; versions that others began were judged when they came.
         begun = list(dict.fromkeys((*conformed.batch.key, *conformed.batch.sequence)))
@@ -195,5 +221,10 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         if not misfits:
             counts = count_events(conformed.batch, found.fates)
             return Decision(
-                conformed, found.plan, counts, history_fields(shape), expectations=judged.results()
+                conformed,
+                found.plan,
+                counts,
+                view=view,
+                fields=history_fields(shape),
+                expectations=judged.results(),
             )

@@ -29,7 +29,13 @@ CHANGE_TYPE: Final = "_change_type"
 
 
 def write_feed(
-    storage: Storage, *, before: Snapshot, after: Snapshot, plan: MergePlan, changes: FileChanges
+    storage: Storage,
+    *,
+    before: Snapshot,
+    after: Snapshot,
+    plan: MergePlan,
+    changes: FileChanges,
+    rewritten: bool = False,
 ) -> None:
     """Writes the rows that a merge takes away and brings, each with what happened to it.
 
@@ -39,10 +45,11 @@ def write_feed(
         after: The same with the schema and properties that the commit gives the table.
         plan: What the merge does.
         changes: Where the actions and the written objects are noted.
+        rewritten: Whether the commit adds files with rows that were there before.
     """
     if not protocols.change_feed(after.protocol, after.metadata):
         return
-    if not (plan.dead or plan.dropped or _escaped(plan.rows, after)):
+    if not (rewritten or plan.dead or plan.dropped or _escaped(plan.rows, after)):
         return
     columns = list(before.schema.names)
     gone = stored_rows(storage, after, plan.files, _dead_places(plan), columns=columns)

@@ -76,17 +76,18 @@ class FileWriter:
     after: Snapshot
     now_ms: int
 
-    def append(self, changes: FileChanges, rows: pl.DataFrame) -> None:
+    def append(self, changes: FileChanges, rows: pl.DataFrame, *, data_change: bool = True) -> None:
         """Adds rows in new files.
 
         Args:
             changes: Where to note it.
             rows: With the columns of the schema.
+            data_change: Whether the table did not have these rows before.
         """
         if rows.is_empty():
             return
         for add in write_files(self.storage, rows, schema=self.after.schema, metadata=self.after.metadata):
-            self._note_added(changes, add)
+            self._note_added(changes, replace(add, data_change=data_change))
 
     def mark(self, changes: FileChanges, dead: Mapping[int, BitMap64], *, files: Sequence[AddFile]) -> None:
         """Marks rows as deleted without rewriting their files (Delta protocol, section "Deletion Vectors").
@@ -129,24 +130,25 @@ class FileWriter:
     def rewrite(
         self, changes: FileChanges, dead: Mapping[int, BitMap64], *, files: Sequence[AddFile]
     ) -> None:
-        """Writes files anew without the rows that go.
+        """Writes files anew without the rows that go, in the types of the version after.
 
         Args:
             changes: Where to note it.
-            dead: By number of the file, the positions of its rows that go; live ones only.
+            dead: By number of the file, the positions of its rows that go; live ones only. Where there are
+                none, no data changes.
             files: The files by number.
         """
         for number, positions in sorted(dead.items()):
             add = files[number]
             changes.rows_removed += len(positions)
-            self._note_removed(changes, add)
+            self._note_removed(changes, add, data_change=bool(positions))
             gone = pl.Series(deletion_vectors.positions_of(positions), dtype=pl.UInt32)
             live = scan_file(self.storage, self.after, add, row_index=POSITION).filter(
                 ~pl.col(POSITION).is_in(gone.implode())
             )
             survivors = live.drop(POSITION).collect()
             changes.rows_copied += survivors.height
-            self.append(changes, survivors)
+            self.append(changes, survivors, data_change=bool(positions))
 
     def drop(self, changes: FileChanges, add: AddFile) -> None:
         """Takes a whole file out of the table."""
@@ -200,6 +202,6 @@ class FileWriter:
         if path is not None:
             changes.written.append(path)
 
-    def _note_removed(self, changes: FileChanges, add: AddFile) -> None:
-        changes.actions.append(add.remove(at_ms=self.now_ms))
+    def _note_removed(self, changes: FileChanges, add: AddFile, *, data_change: bool = True) -> None:
+        changes.actions.append(add.remove(at_ms=self.now_ms, data_change=data_change))
         changes.removed += 1

@@ -55,6 +55,10 @@ class MergeResult:
         problems: The rejected records: position, line, reason; never values.
         discarded: Columns of the batch that were left out by the schema policy.
         new_columns: Columns that the merge added to the table.
+        widened: Columns that the merge gave a wider type.
+        files_compacted: Small files that were put together after the merge, in a version of their own
+            (``compacted_version``); 0 where there was nothing to do or another writer was faster.
+        compacted_version: That version, or None.
         expectations: How each expectation with a ``check`` fared, in the order of the config.
     """
 
@@ -80,6 +84,9 @@ class MergeResult:
     problems: tuple[Rejected, ...] = ()
     discarded: tuple[str, ...] = ()
     new_columns: tuple[str, ...] = ()
+    widened: tuple[str, ...] = ()
+    files_compacted: int = 0
+    compacted_version: int | None = None
     expectations: tuple[ExpectationResult, ...] = ()
 
     @property

@@ -6,17 +6,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import polars as pl
 
-from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch, Rejected
-from lakehouse.delta import column_mapping, protocols
-from lakehouse.delta.actions import Action, CommitInfo, Metadata, Protocol, SetTransaction
+from lakehouse.delta.actions import Action, CommitInfo, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.features import ensure_readable, ensure_writable
-from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import (
@@ -24,23 +21,20 @@ from lakehouse.errors import (
     DataError,
     LakehouseError,
     NotBuiltError,
-    RefusedError,
     UsageError,
 )
 from lakehouse.merge.counts import count
 from lakehouse.merge.decide import Decision, decide, decide_on_nothing
-from lakehouse.merge.feed import write_feed
-from lakehouse.merge.files import FileChanges, FileWriter
-from lakehouse.merge.history import same_type
+from lakehouse.merge.files import FileChanges
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.timer import Timer
-from lakehouse.merge.together import write_together
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
-from lakehouse.merge.tombstones import Manifest, remember
+from lakehouse.merge.tombstones import Manifest
 from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
+from lakehouse.merge.writing import mode_of, write_commit
 from lakehouse.storage import Storage
 
 FIRST_PAUSE = 0.02
@@ -168,7 +162,9 @@ def _try_once(
     written = FileChanges()
     try:
         with timer.phase("write"):
-            actions = _write(target, snapshot, decision, offset=offset, changes=written)
+            actions = write_commit(
+                target, snapshot, decision, tail=_offset_action(target, offset), changes=written
+            )
         # Before the commit: whoever dies in between leaves a record twice named, never one that is lost.
         _keep(target, rejected, version=snapshot.version, timer=timer)
     except BaseException:
@@ -180,7 +176,7 @@ def _try_once(
             target.storage,
             version=snapshot.version + 1,
             actions=actions,
-            commit_info=_commit_info(snapshot, decision, written, mode=_mode(target, snapshot)),
+            commit_info=_commit_info(snapshot, decision, written, mode=mode_of(target, snapshot)),
             base=snapshot,
             now_ms=lambda: _millis(target),
         )
@@ -227,92 +223,12 @@ def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapsho
     return load_snapshot(target.storage)
 
 
-def _write(
-    target: MergeTarget,
-    snapshot: Snapshot,
-    decision: Decision,
-    *,
-    offset: Offset | None,
-    changes: FileChanges,
-) -> list[Action]:
-    """Writes the new objects and gives the actions of the commit."""
-    plan = decision.plan
-    now_ms = _millis(target)
-    if (plan.dead or plan.dropped) and protocols.append_only(snapshot.protocol, snapshot.metadata):
-        raise RefusedError(
-            f"table {target.name} is append-only (delta.appendOnly), and the batch would change its rows",
-            advice="merge only new keys, or take the property off the table",
-        )
-    mode = _mode(target, snapshot)
-    head = _table_actions(snapshot, decision, vectors=mode == "on_read" and bool(plan.dead))
-    metadata = next((action for action in head if isinstance(action, Metadata)), snapshot.metadata)
-    protocol = next((action for action in head if isinstance(action, Protocol)), snapshot.protocol)
-    after = replace(
-        snapshot, protocol=protocol, metadata=metadata, schema=parse_schema(metadata.schema_string)
-    )
-    writer = FileWriter(storage=target.storage, after=after, now_ms=now_ms)
-    for add in plan.dropped:
-        writer.drop(changes, add)
-
-    def remove(part: FileChanges) -> None:
-        writer.remove_rows(part, plan.dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
-
-    def append(part: FileChanges) -> None:
-        writer.append(part, plan.rows)
-
-    def feed(part: FileChanges) -> None:
-        write_feed(target.storage, before=snapshot, after=after, plan=plan, changes=part)
-
-    def bury(part: FileChanges) -> None:
-        pointer = remember(
-            target.storage,
-            plan.manifest,
-            deletes=plan.tombstones,
-            truncate=plan.truncate,
-            now_ms=now_ms,
-            keep=target.config.changes.tombstones,
-            written=part.written,
-        )
-        part.actions += [pointer] if pointer is not None else []
-
-    write_together(changes, [remove, append, feed, bury], storage=target.storage)
-    tail: list[Action] = []
-    if offset is not None:
-        tail.append(SetTransaction(app_id=offset.source, version=offset.position, last_updated=now_ms))
-    return [*head, *changes.actions, *tail]
-
-
-def _table_actions(snapshot: Snapshot, decision: Decision, *, vectors: bool) -> list[Action]:
-    """Protocol and metadata, where the merge changes them: new columns, vectors switched on."""
-    protocol, metadata = snapshot.protocol, snapshot.metadata
-    plan, fields = decision.plan, list(decision.conformed.schema.fields)
-    known = {field.name: field for field in snapshot.schema.fields}
-    fields += [
-        known[field.name] if same_type(known.get(field.name), field) else field for field in decision.fields
+def _offset_action(target: MergeTarget, offset: Offset | None) -> list[Action]:
+    if offset is None:
+        return []
+    return [
+        SetTransaction(app_id=offset.source, version=offset.position, last_updated=_millis(target)),
     ]
-    if CELLS in plan.rows.columns or CELLS in snapshot.schema.names:
-        fields.append(
-            known.get(CELLS) or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
-        )
-    schema = StructType(tuple(fields))
-    if schema != snapshot.schema:
-        metadata = column_mapping.with_new_columns(metadata, schema)
-        protocol = protocols.with_types_of(protocol, schema)
-    if vectors:
-        protocol, metadata = protocols.enable_deletion_vectors(protocol, metadata)
-    changed: list[Action] = [protocol] if protocol is not snapshot.protocol else []
-    return [*changed, metadata] if metadata is not snapshot.metadata else changed
-
-
-def _mode(target: MergeTarget, snapshot: Snapshot) -> Mode:
-    """How rows are taken out: by vectors or by rewriting.
-
-    ``auto`` uses vectors where the table has them, and does not switch them on in a table that it did not
-    make: older readers of it would be locked out.
-    """
-    if target.config.merge == "auto":
-        return "on_read" if protocols.deletion_vectors(snapshot.protocol, snapshot.metadata) else "on_write"
-    return target.config.merge
 
 
 def _refuse_unbuilt(target: MergeTarget) -> None:
@@ -421,6 +337,7 @@ def _result(
         discarded=conformed.discarded,
         new_columns=conformed.added,
         expectations=decision.expectations,
+        widened=tuple(conformed.widened),
     )
 
 

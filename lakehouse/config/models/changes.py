@@ -19,6 +19,7 @@ from lakehouse.config.models.base import Duration, Flag, Model, Names, RuleError
 
 ChangeFormat: TypeAlias = Literal["rows", "debezium", "dms", "maxwell", "snapshot"]
 SchemaPolicy: TypeAlias = Literal["evolve", "freeze", "discard_columns", "quarantine"]
+Widening: TypeAlias = Literal["rewrite", "metadata", "never"]
 DecimalMode: TypeAlias = Literal["precise", "string", "double"]
 TimeMode: TypeAlias = Literal["adaptive", "microseconds", "isostring", "connect", "nanoseconds"]
 BinaryMode: TypeAlias = Literal["bytes", "base64", "base64-url-safe", "hex"]
@@ -65,6 +66,16 @@ class ChangesConfig(Model):
         description=(
             "What changes with new columns or wider types do: evolve: the table follows; freeze: the batch "
             "is refused; discard_columns: new columns are left out; quarantine: such changes are set aside."
+        ),
+    )
+    widen: Widening = Field(
+        default="rewrite",
+        description=(
+            "What `schema: evolve` does where a value needs a wider type (integer to long, float to double, "
+            "more decimal digits, date to timestamp_ntz): rewrite: all files are written anew in that type, "
+            "which every reader understands; metadata: files stay and the table tells of the change (the "
+            "feature typeWidening, which delta-rs and Polars can't read yet); never: such records are "
+            "rejected."
         ),
     )
     tombstones: Duration = Field(

@@ -84,6 +84,26 @@ class Expectation(Model):
         return self
 
 
+class CompactConfig(Model):
+    """How small files are put together."""
+
+    after: int | None = Field(
+        default=None,
+        ge=2,
+        description=(
+            "Merges put small files together as soon as a partition has more of them than this. Without it "
+            "only `lakehouse compact` does."
+        ),
+    )
+    cluster_by: Names = Field(
+        default=(),
+        description=(
+            "The columns by which rows lie together in compacted files, so that reads and merges of "
+            "neighbouring rows open few of them. Without it the key."
+        ),
+    )
+
+
 class TableConfig(Model):
     """One table."""
 
@@ -126,6 +146,10 @@ class TableConfig(Model):
             "on_read: old rows are marked (deletion vectors), files stay; on_write: files are rewritten, for "
             "readers that know no vectors; auto: marks, and rewrites files that are mostly dead."
         ),
+    )
+    compact: CompactConfig = Field(
+        default_factory=CompactConfig,
+        description="How small files are put together, after merges and by `lakehouse compact`.",
     )
     pii: dict[Name, ColumnPii] = Field(
         default_factory=dict, description="Columns with personal data, and of which kind."

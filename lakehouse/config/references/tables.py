@@ -91,8 +91,12 @@ def _schema(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]:
 
 
 def _key_and_partitions(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]:
-    for label, columns in (("key", table.key), ("partition_by", table.partition_by)):
-        way = ("tables", name, label)
+    for label, columns in (
+        ("key", table.key),
+        ("partition_by", table.partition_by),
+        ("compact.cluster_by", table.compact.cluster_by),
+    ):
+        way: Steps = ("tables", name, *label.split("."))
         yield from column_findings(lookup, name, columns, way, must_be_first=True)
         for at, column in enumerate(columns):
             kind = lookup.type_of(name, column) or ""

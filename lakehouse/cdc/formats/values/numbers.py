@@ -102,15 +102,16 @@ def floating_numbers(values: Sequence[object], target: PrimitiveType) -> Decoded
         target: ``double`` or ``float``.
 
     Returns:
-        The target's type, rounded to it as JSON's decimal digits are; Float64 where a number is too
-        large for 32 bits.
+        The target's type; Float64 where a number is too large for 32 bits, or has more digits than they hold:
+        whether a column is widened is decided where the table's schema is known.
     """
     dtype = type_to_polars(target)
     decoded = _vectorised(values, float, pl.Float64()) or by_value(values, _floating, pl.Float64())
     narrow = decoded.series.cast(dtype)
-    if narrow.is_infinite().sum() > decoded.series.is_infinite().sum():
-        return decoded
-    return Decoded(narrow, decoded.misfits)
+    differ = narrow.cast(pl.Float64) != decoded.series
+    # A number that is written with the same digits is the same to whoever wrote it.
+    as_written = narrow.filter(differ).cast(pl.String) == decoded.series.filter(differ).cast(pl.String)
+    return Decoded(narrow, decoded.misfits) if as_written.all() else decoded
 
 
 def _floating(value: object) -> float:

@@ -59,8 +59,9 @@ def temporal(values: Sequence[object], *, target: DataType, unit: Unit) -> Decod
         unit: What whole numbers count. For a date, numbers always count days.
 
     Returns:
-        Date, or Datetime in microseconds. Nanoseconds are cut off. Text with times of day where dates
-        were expected gives a Datetime: whether the column is widened is decided with the table's schema.
+        Date, or Datetime in microseconds. Nanoseconds are cut off. Text or datetimes with times of day
+        where dates were expected give a Datetime: whether the column is widened is decided with the table's
+        schema.
     """
     found = kinds(values)
     count: Unit = "d" if target == DATE else unit
@@ -75,6 +76,8 @@ def temporal(values: Sequence[object], *, target: DataType, unit: Unit) -> Decod
     else:
         parsed = by_value(values, lambda value: _one(value, target, count), pl.Int64())
         micros, misfits = parsed.series, dict(parsed.misfits)
+        if target == DATE and (micros % _DAY_US != 0).any():
+            return Decoded(_as_type(micros, TIMESTAMP_NTZ), misfits)
     return Decoded(_as_type(micros, target), misfits)
 
 
