@@ -118,9 +118,7 @@ def find_violations(
     """
     if not rules or plan.rows.is_empty():
         return {}
-    types = to_polars(schema)
-    missing = [pl.lit(None, dtype=types[name]).alias(name) for name in schema.names if name not in plan.rows]
-    rows = plan.rows.with_columns(missing)
+    rows = _whole(plan.rows, schema)
     records = collapsed.frame.select(*collapsed.key, ORDINAL)
     found: dict[int, Misfit] = {}
     for rule in rules:
@@ -128,6 +126,40 @@ def find_violations(
         for ordinal in _ordinals(broken, records, collapsed):
             found.setdefault(ordinal, rule.misfit)
     return found
+
+
+def find_violations_of_versions(
+    rows: pl.DataFrame, changes: pl.DataFrame, rules: Sequence[Rule], *, schema: StructType, on: Sequence[str]
+) -> dict[int, Misfit]:
+    """Finds the records that would begin a version, in a table with full history, which breaks a rule.
+
+    Args:
+        rows: The versions that would be written.
+        changes: The changes, with ``__op`` and ``__ordinal``.
+        rules: The table's rules.
+        schema: The table's schema after the merge.
+        on: The columns by which a version finds the change that begins it.
+
+    Returns:
+        Why, by the ordinal of the record.
+    """
+    if not rules or rows.is_empty():
+        return {}
+    records = changes.filter(pl.col(OP) == UPSERT).select(*on, ORDINAL)
+    whole = _whole(rows, schema).join(records, on=list(on), how="inner")
+    found: dict[int, Misfit] = {}
+    for rule in rules:
+        for ordinal in whole[ORDINAL].filter(_breaks(whole, rule)):
+            found.setdefault(ordinal, rule.misfit)
+    return found
+
+
+def _whole(rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
+    """The rows with all columns of the table; null where they say nothing."""
+    types = to_polars(schema)
+    return rows.with_columns(
+        pl.lit(None, dtype=types[name]).alias(name) for name in schema.names if name not in rows
+    )
 
 
 def _ordinals(broken: pl.DataFrame, records: pl.DataFrame, collapsed: Collapsed) -> Iterator[int]:

@@ -15,7 +15,12 @@ from lakehouse.cdc.timeline import VERSION_COLUMNS
 from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UnsupportedFeatureError
-from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
+from lakehouse.merge.constraints import (
+    find_violations,
+    find_violations_of_versions,
+    reject_violations,
+    rules_of,
+)
 from lakehouse.merge.counts import count, count_events
 from lakehouse.merge.expectations import ExpectationResult, Judgement, judgement
 from lakehouse.merge.generated import Generated, generated_of, regenerate, state_generated
@@ -207,6 +212,7 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         conformed = replace(conformed, batch=with_time(conformed.batch))
         judged = _judgement(target, batch, conformed)
         misfits = judged.stated(conformed.batch)
+    rules = rules_of(conformed.schema, configuration(snapshot))
     while True:
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         time = conformed.batch.frame.schema[TIME]
@@ -217,7 +223,9 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         )
         # A row finds the change that began it; versions that others began were judged when they came.
         begun = list(dict.fromkeys((*conformed.batch.key, *conformed.batch.sequence)))
-        misfits = judged.outcome(found.plan.rows, conformed.batch.frame, on=begun)
+        rows, changes = found.plan.rows, conformed.batch.frame
+        misfits = find_violations_of_versions(rows, changes, rules, schema=conformed.schema, on=begun)
+        misfits = misfits or judged.outcome(rows, changes, on=begun)
         if not misfits:
             counts = count_events(conformed.batch, found.fates)
             return Decision(

@@ -288,3 +288,13 @@ def test_merges_at_once_keep_each_record_once(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(one, range(4)))
     assert made(tmp_path).quarantine.count() == 10
+
+
+def test_with_full_history_the_tables_own_rules_hold_for_partial_rows(tmp_path: Path) -> None:
+    schema = {"id": "long", "seq": "long", "n": "long", "m": "long"}
+    table = made(tmp_path, history="full", schema=schema)
+    table.merge([{"id": id_, "seq": 1, "n": 1, "m": 1} for id_ in (1, 2)])
+    DeltaTable(str(tmp_path / "t")).alter.add_constraint({"sum": "n + m < 10"})
+    result = table.merge([{"id": 1, "seq": 2, "n": 5}, {"id": 2, "seq": 2, "n": 9}])
+    assert (result.updated, result.rejected) == (1, 1)
+    assert reasons(table) == ["constraint"]
