@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import shutil
 import statistics
 import subprocess
 import sys
@@ -42,6 +43,15 @@ def run_child(module: str, arguments: Sequence[str]) -> Run:
         raise RuntimeError(f"{' '.join(arguments)} failed:\n{done.stderr[-2000:]}")
     report = json.loads(done.stdout.strip().splitlines()[-1])
     return Run(seconds=report.pop("seconds"), peak_mb=report.pop("peak_mb"), detail=report)
+
+
+def fresh_copy(table: Path, folder: Path) -> Path:
+    """A copy that can be written to; data files are never changed in place, so they are only linked."""
+    copy = folder / "table"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(table, copy, copy_function=os.link, ignore=shutil.ignore_patterns("_delta_log"))
+    shutil.copytree(table / "_delta_log", copy / "_delta_log")
+    return copy
 
 
 def median(values: Sequence[float]) -> float:

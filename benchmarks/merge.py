@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import sys
 import tempfile
@@ -23,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, machine, median, peak_mb, run_child
+from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child
 
 MODULE = "benchmarks.merge"
 
@@ -102,15 +101,6 @@ def child(contender: str, table: Path, changes_file: Path) -> None:
         detail = merge_delta_rs(table, changes, streamed=contender == "delta-rs")
     seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "peak_mb": peak_mb(), **detail}))
-
-
-def fresh_copy(table: Path, folder: Path) -> Path:
-    """A copy that can be written to; data files are never changed in place, so they are only linked."""
-    copy = folder / "table"
-    shutil.rmtree(copy, ignore_errors=True)
-    shutil.copytree(table, copy, copy_function=os.link, ignore=shutil.ignore_patterns("_delta_log"))
-    shutil.copytree(table / "_delta_log", copy / "_delta_log")
-    return copy
 
 
 def contents(table: Path) -> pl.DataFrame:

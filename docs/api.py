@@ -16,12 +16,17 @@ import lakehouse
 _MAIN: Final = ("Lakehouse", "Table", "MergeResult")
 _RETURNED: Final = (
     "lakehouse.cdc.changes:Rejected",
+    "lakehouse.merge.expectations:ExpectationResult",
+    "lakehouse.quarantine:Quarantine",
+    "lakehouse.quarantine:RetryResult",
+    "lakehouse.quarantine:DropResult",
     "lakehouse.timetravel.history:HistoryEntry",
     "lakehouse.timetravel.tags:Tag",
     "lakehouse.timetravel.restore:RestorePlan",
     "lakehouse.maintenance.compact_plan:CompactPlan",
     "lakehouse.maintenance.verify:VerifyReport",
     "lakehouse.maintenance.verify:Finding",
+    "lakehouse.maintenance.freshness:Freshness",
     "lakehouse.overview:LakeStatus",
     "lakehouse.overview:TableStatus",
     "lakehouse.overview:ApplyPlan",

@@ -64,6 +64,7 @@ class TableStatus:
         bytes: Their size together.
         hidden_rows: Rows that deletion vectors hide.
         tags: Its tags.
+        quarantined: Records that could not be merged and wait in its quarantine.
         problem: Why its log can't be read; empty where it can.
     """
 
@@ -77,6 +78,7 @@ class TableStatus:
     bytes: int = 0
     hidden_rows: int = 0
     tags: tuple[str, ...] = ()
+    quarantined: int = 0
     problem: str = ""
 
 
@@ -112,6 +114,7 @@ def table_status(table: Table) -> TableStatus:
     config = table.config
     unmade = TableStatus(table=table.name, description=config.description, owner=config.owner)
     try:
+        unmade = replace(unmade, quarantined=table.quarantine.count())
         if not table.exists():
             return unmade
     except CorruptTableError as error:
@@ -129,4 +132,5 @@ def table_status(table: Table) -> TableStatus:
         bytes=sum(add.size for add in files),
         hidden_rows=sum(add.deletion_vector.cardinality for add in files if add.deletion_vector),
         tags=tuple(tag.name for tag in table.tags()),
+        quarantined=unmade.quarantined,
     )

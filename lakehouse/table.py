@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ import polars as pl
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
-from lakehouse.cdc.sources import read_files
+from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
@@ -26,19 +26,22 @@ from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.after_merge import compact_after_merge
 from lakehouse.maintenance.compact import compact
 from lakehouse.maintenance.compact_plan import CompactPlan
+from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
-from lakehouse.merge.result import MergeResult
+from lakehouse.merge.quarantine import Keeping, QuarantineStore
+from lakehouse.merge.result import QUARANTINE, MergeResult
 from lakehouse.merge.run import Offset, merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
 from lakehouse.timetravel.reading import collect, explaining, filtered
-from lakehouse.timetravel.resolve import resolve
+from lakehouse.timetravel.resolve import checked_version, resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
@@ -48,6 +51,10 @@ CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
 """Columns that are stored beside the rows and shown only when they are asked for by name."""
 
 
+def _anything_goes() -> None:
+    """Looks at no store."""
+
+
 class Table:
     """One table of the lake. Made by `Lakehouse.table`; can be used from many threads.
 
@@ -55,7 +62,7 @@ class Table:
         name: Its name in the config.
         config: Its section of the config.
         storage: Its folder.
-        lake: The lake's root, where tags are.
+        lake: The lake's root, where tags and the quarantine are.
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
@@ -70,7 +77,7 @@ class Table:
         lake: Storage,
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
-        before_write: Callable[[], None] = lambda: None,
+        before_write: Callable[[], None] = _anything_goes,
     ) -> None:
         self.name = name
         self.config = config
@@ -81,6 +88,17 @@ class Table:
         self._before_write = before_write
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
+        beside = f"{name}{QUARANTINE}"
+        self._quarantine = QuarantineStore(beside, lake.child(beside), clock)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process, or a copy, has its own lock and finds out itself what the newest version is.
+        return {name: value for name, value in self.__dict__.items() if name not in {"_lock", "_known"}}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        self._known = None
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
@@ -88,6 +106,16 @@ class Table:
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
         return self._newest() is not None
+
+    @property
+    def quarantine(self) -> Quarantine:
+        """The records that could not be merged, and wait: list, retry, drop."""
+        return Quarantine(
+            table=self.name,
+            store=self._quarantine,
+            merge_again=self._merge,
+            before_write=self._before_write,
+        )
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
         """The table's state at a version: schema, files, transactions.
@@ -105,7 +133,7 @@ class Table:
                 f"table {self.name} has not been made yet ({self.storage.url})",
                 advice="`apply` makes it from the schema in the config, or the first merge from its rows",
             )
-        return newest if version is None else self._at(newest, version)
+        return newest if version is None else self._at(newest, checked_version(version, table=self.name))
 
     def create(self) -> None:
         """Makes the table, empty, from the schema in the config.
@@ -146,12 +174,11 @@ class Table:
             dry_run: Counts what would happen and writes nothing.
 
         Returns:
-            Counts that add up to the input, the new version, and what it cost.
+            Counts that add up to the input, the new version, and what it cost. Records that can't be used
+            are counted as ``rejected``, described in ``problems``, and kept in the table's `quarantine`.
 
         Raises:
-            DataError: The batch as a whole can't be used; nothing was written. Single records that can't be
-            used do not
-                raise: they are counted as ``rejected`` and described in ``problems``.
+            DataError: The batch as a whole can't be used, or an expectation refuses it; nothing was written.
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
@@ -161,21 +188,48 @@ class Table:
             raise UsageError(
                 "source and offset belong together", advice="give both for exactly-once, or none"
             )
+        # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
+        known = self._newest()
         if not dry_run:
             self._before_write()
-        known = self._newest()
+        return self._merge(
+            changes,
+            source_table=source_table,
+            offset=None if source is None or offset is None else Offset(source=source, position=offset),
+            rejects=Keeping(store=self._quarantine, source=source, offset=offset, source_table=source_table),
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
+            known=known,
+        )
+
+    def _merge(
+        self,
+        changes: Any,
+        *,
+        source_table: str | None = None,
+        offset: Offset | None = None,
+        rejects: Keeping | None = None,
+        allow_deletes: bool = False,
+        dry_run: bool = False,
+        known: Snapshot | None = None,
+    ) -> MergeResult:
+        """Merges; without a place for rejected records, these are from the quarantine itself."""
+        known = known or self._newest()
         timer = Timer()
         with timer.phase("normalize"):
             settings = settings_of(
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
+            if rejects is None:
+                # Single rows of a full picture say nothing of those that are not among them.
+                batch = replace(batch, full=False)
         with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
             result, after = merge(
-                self._target(allow_deletes=allow_deletes),
+                self._target(allow_deletes=allow_deletes, rejects=rejects),
                 batch,
                 snapshot=known,
-                offset=None if source is None or offset is None else Offset(source=source, position=offset),
+                offset=offset,
                 dry_run=dry_run,
                 timer=timer,
             )
@@ -213,6 +267,7 @@ class Table:
         self,
         files: Sequence[str | Path],
         *,
+        kind: FileKind | None = None,
         source: str | None = None,
         offset: int | None = None,
         source_table: str | None = None,
@@ -224,6 +279,8 @@ class Table:
         Args:
             files: JSON Lines, CSV, Parquet or Arrow files; ``-`` is JSON Lines from standard input,
                 perhaps through gzip.
+            kind: What is in them (``jsonl``, ``json``, ``csv``, ``parquet``, ``arrow``), whatever their names
+                say; also for standard input.
             source: As for `merge`.
             offset: As for `merge`.
             source_table: As for `merge`.
@@ -237,7 +294,9 @@ class Table:
             NotFoundError: A file is not there.
             DataError: A file can't be read at all.
         """
-        records = read_files([Path(file) for file in files])
+        if isinstance(files, str | Path):
+            raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
+        records = read_files([Path(file) for file in files], kind=kind)
         return self.merge(
             records,
             source=source,
@@ -425,6 +484,8 @@ class Table:
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
 
+        The newest version is also judged by the config's expectations on freshness.
+
         Args:
             version: A version's number; None means the newest.
 
@@ -435,15 +496,19 @@ class Table:
             snapshot = self.snapshot(version=version)
         except CorruptTableError as error:
             return unreadable(error, table=self.name)
-        return verify(self.storage, snapshot, table=self.name)
+        fresh: tuple[Freshness, ...] = ()
+        if version is None:
+            fresh = freshness(self.storage, snapshot, self.config.expect, now=self._clock())
+        return verify(self.storage, snapshot, table=self.name, fresh=fresh)
 
-    def _target(self, *, allow_deletes: bool = False) -> MergeTarget:
+    def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         return MergeTarget(
             name=self.name,
             storage=self.storage,
             config=self.config,
             steps=self._steps,
             clock=self._clock,
+            rejects=rejects,
             allow_deletes=allow_deletes,
         )
 
@@ -460,7 +525,13 @@ class Table:
 
     def _remember(self, snapshot: Snapshot) -> None:
         with self._lock:
-            if self._known is None or self._known.version <= snapshot.version:
+            known = self._known
+            # A table that was made anew counts its versions from 0 again.
+            if (
+                known is None
+                or known.version <= snapshot.version
+                or known.metadata.id != snapshot.metadata.id
+            ):
                 self._known = snapshot
 
     def _at(self, newest: Snapshot, version: int) -> Snapshot:
@@ -480,13 +551,15 @@ class Table:
         names = snapshot.schema.names
         if columns is None:
             return _without_control(names)
+        if isinstance(columns, str):
+            raise UsageError(f"columns is a list of names, not a text: [{columns!r}]")
         unknown = [name for name in columns if name not in names]
         if unknown:
             raise UsageError(
-                f"table {self.name} has no column {', '.join(unknown)}",
+                f"table {self.name} has no column {', '.join(map(str, unknown))}",
                 advice=f"its columns are: {', '.join(_without_control(names))}",
             )
-        return list(columns)
+        return list(dict.fromkeys(columns))
 
     def _lazy(
         self,

@@ -91,8 +91,9 @@ def conform(
     takes_all = policy == "evolve" or before is None
     only = None if takes_all else {*batch.key, *batch.sequence}
     growth = grow(before or StructType(), columns, declared=declared, only=only)
-    if growth.refused and policy == "freeze":
-        raise _frozen(growth.refused, table)
+    refused = tuple(name for name in growth.refused if _is_stated(batch, name))
+    if refused and policy == "freeze":
+        raise _frozen(refused, table)
     after = growth.schema
     rules = Rules(textual=textual, refuse_unknown=policy == "quarantine")
     widened = _widened(batch, after, rules=rules, fixed=fixed) if widen and policy == "evolve" else {}
@@ -104,7 +105,7 @@ def conform(
         batch=_fitted(batch, after, rules=rules),
         schema=after,
         changed=after != schema,
-        discarded=(*(growth.refused if policy == "discard_columns" else ()), *growth.untyped),
+        discarded=(*(refused if policy == "discard_columns" else ()), *growth.untyped),
         added=growth.added if schema is not None else (),
         widened=widened,
     )
@@ -117,6 +118,14 @@ def _check_key(batch: ChangeBatch, schema: StructType | None, table: str) -> Non
             f"{_named(table)} has no key column {', '.join(missing)}",
             advice="correct `key` in the table's config",
         )
+
+
+def _is_stated(batch: ChangeBatch, name: str) -> bool:
+    """Whether a column is there for more than deletes, of which nothing but key and sequence counts."""
+    if name not in batch.frame.columns:
+        return True
+    upserts = batch.frame[OP] == UPSERT
+    return bool(upserts.all()) or bool((batch.frame[name].is_not_null() & upserts).any())
 
 
 def _frozen(columns: Sequence[str], table: str) -> DataError:

@@ -86,6 +86,34 @@ def dump(value: object) -> bytes:
     return text.encode("utf-8", errors="replace")
 
 
+def dump_exactly(value: object) -> bytes:
+    """A value as `dump` writes it, but with ``NaN`` and ``Infinity``, which `parse_json` understands.
+
+    Args:
+        value: Any value.
+
+    Returns:
+        JSON, apart from these two words: for records that are read again.
+    """
+    written = dump(value)
+    if b"null" not in written or not _has_odd_float(value):
+        return written
+    text = json.dumps(value, default=_as_dumped, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", errors="replace")
+
+
+def _has_odd_float(value: object) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return all(isinstance(name, str) for name in value) and any(map(_has_odd_float, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_odd_float, value))
+
+
+def _as_dumped(value: object) -> object:
+    return orjson.loads(dump(value))
+
+
 def as_text(value: object) -> str:
     """A value that JSON does not know, as text.
 

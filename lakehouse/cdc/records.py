@@ -11,7 +11,7 @@ import polars as pl
 import pyarrow as pa
 
 from lakehouse.cdc.changes import Misfit, Rejected
-from lakehouse.cdc.documents import dump
+from lakehouse.cdc.documents import dump_exactly
 from lakehouse.cdc.untyped import typed_text
 from lakehouse.errors import DataError
 
@@ -66,7 +66,7 @@ class Records:
             return item.raw
         if isinstance(item, str):
             return item.encode("utf-8", errors="surrogatepass")
-        return bytes(item) if isinstance(item, (bytes, bytearray, memoryview)) else dump(item)
+        return bytes(item) if isinstance(item, (bytes, bytearray, memoryview)) else dump_exactly(item)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +102,7 @@ class Tabular:
     def raw(self, position: int) -> bytes | None:
         """A record as compact JSON; see `Records.raw`."""
         row = bisect_left(self.record_of_row, position)
-        return dump(self.frame.row(row, named=True))
+        return dump_exactly(self.frame.row(row, named=True))
 
 
 def rejection(records: Records, position: int, misfit: Misfit) -> Rejected:

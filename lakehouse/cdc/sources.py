@@ -8,7 +8,8 @@ name                                       what is in it
 ``*.csv``                                  comma-separated, names in the first line
 ``*.parquet``, ``*.arrow``, ``*.feather``,  columns
 ``*.ipc``
-``-``                                      standard input, one JSON document a line, perhaps through gzip
+``-``                                      standard input, one JSON document a line, perhaps through gzip,
+                                           unless the kind is given
 =========================================  ================================================================
 
 The text files can be compressed (``.gz``). A line that can't be read is rejected with its number, the
@@ -18,12 +19,13 @@ others are kept; a file that can't be read at all is an error.
 from __future__ import annotations
 
 import gzip
+import io
 import sys
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, Literal, TypeAlias
 
 import polars as pl
 import pyarrow as pa
@@ -33,6 +35,9 @@ from lakehouse.cdc.csv_source import read_csv
 from lakehouse.cdc.documents import Broken, parse_json
 from lakehouse.cdc.records import Records, Tabular, as_items
 from lakehouse.errors import DataError, NotFoundError, UsageError
+
+FileKind: TypeAlias = Literal["jsonl", "json", "csv", "parquet", "arrow"]
+"""What a file has in it, where its name does not tell."""
 
 STDIN: Final = "-"
 """The name that stands for standard input."""
@@ -55,11 +60,14 @@ _KINDS: Final = {
 }
 
 
-def read_files(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) -> Records | Tabular:
+def read_files(
+    paths: Sequence[str | Path], *, kind: FileKind | None = None, stdin: BinaryIO | None = None
+) -> Records | Tabular:
     """Reads files as one batch, in the order given.
 
     Args:
         paths: The files; ``-`` is standard input.
+        kind: What is in them, whatever their names say; None goes by the names.
         stdin: What to read for ``-``; None takes the process's own.
 
     Returns:
@@ -71,7 +79,7 @@ def read_files(paths: Sequence[str | Path], *, stdin: BinaryIO | None = None) ->
         UsageError: A file's name does not say what kind it is.
         DataError: A file can't be read, or its columns contradict another file's.
     """
-    parts = [_read(path, stdin=stdin) for path in paths]
+    parts = [_read(path, kind=kind, stdin=stdin) for path in paths]
     if len(parts) == 1:
         return parts[0]
     tables = [part for part in parts if isinstance(part, Tabular)]
@@ -84,21 +92,28 @@ def _shape(table: Tabular) -> tuple[frozenset[str], bool]:
     return frozenset(table.frame.columns), table.untyped
 
 
-def _read(path: str | Path, *, stdin: BinaryIO | None) -> Records | Tabular:
-    name = str(path)
+def _read(path: str | Path, *, kind: FileKind | None, stdin: BinaryIO | None) -> Records | Tabular:
+    name, told = str(path), None if kind is None else f".{kind}"
     if name == STDIN:
-        return _lines(_from_stdin((stdin or sys.stdin.buffer).read()))
+        data = (stdin or sys.stdin.buffer).read()
+        if told in COLUMNS:
+            return _columns(Path("standard input"), told, io.BytesIO(data))
+        return _text(_from_stdin(data), told or ".jsonl", "standard input")
     file = Path(name)
     if file.is_dir():
         raise UsageError(f"{name} is a folder", advice=f"name the files in it, as {file / '*.jsonl'}")
-    suffix = _suffix(file)
+    suffix = told or _suffix(file)
     if not file.exists():
         raise NotFoundError(f"there is no file {name}", advice="check the name, or give - for standard input")
     if suffix == ".parquet" and file.stat().st_size == 0:
         raise DataError(f"the file {name} is empty", advice="check that it was written to its end")
     if suffix in COLUMNS:
-        return _columns(file, suffix)
-    data = _bytes(file)
+        with _opened(file) as content:
+            return _columns(file, suffix, content)
+    return _text(_bytes(file), suffix, name)
+
+
+def _text(data: bytes, suffix: str, name: str) -> Records | Tabular:
     if suffix == ".csv":
         return read_csv(data, name=name)
     return _lines(data) if suffix in JSON_LINES else _json(data, name)
@@ -114,7 +129,7 @@ def _from_stdin(data: bytes) -> bytes:
     if data.startswith(_COLUMN_MARKS):
         raise UsageError(
             "standard input is JSON Lines, and what comes in is Parquet or Arrow",
-            advice="write it to a file whose name says so, and merge that",
+            advice="say so with the kind of file (--file-type parquet), or merge it as a file",
         )
     if not data.startswith(_GZIP_MARK):
         return data.removeprefix(_MARK)
@@ -168,24 +183,30 @@ def _json(data: bytes, name: str) -> Records:
     return Records(value if isinstance(value, list) else [value])
 
 
-def _columns(file: Path, suffix: str) -> Tabular:
+def _opened(file: Path) -> BinaryIO:
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise _unreadable(file, error) from error
+
+
+def _columns(file: Path, suffix: str, content: BinaryIO) -> Tabular:
     try:
         if suffix == ".parquet":
-            return Tabular(pl.read_parquet(file, glob=False, hive_partitioning=False))
-        return Tabular(_arrow(file))
+            return Tabular(pl.read_parquet(content, hive_partitioning=False))
+        return Tabular(_arrow(content))
     except (pl.exceptions.PolarsError, pa.ArrowException, OSError) as error:
         raise _unreadable(file, error) from error
 
 
-def _arrow(file: Path) -> pl.DataFrame:
+def _arrow(content: Any) -> pl.DataFrame:
     """An Arrow file, or a stream, which has no mark at its beginning."""
-    with pa.memory_map(str(file)) as source:
-        if file.stat().st_size == 0:
-            return pl.DataFrame()
-        begins = source.read(6)
-        source.seek(0)
-        opened = pa.ipc.open_file(source) if begins == b"ARROW1" else pa.ipc.open_stream(source)
-        return pl.DataFrame(opened.read_all())
+    begins = content.read(6)
+    if not begins:
+        return pl.DataFrame()
+    content.seek(0)
+    opened = pa.ipc.open_file(content) if begins == b"ARROW1" else pa.ipc.open_stream(content)
+    return pl.DataFrame(opened.read_all())
 
 
 def _stacked(tables: Sequence[Tabular]) -> Tabular:

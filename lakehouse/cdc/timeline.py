@@ -230,9 +230,10 @@ def _versions(state: pl.DataFrame, shape: Shape) -> pl.DataFrame:
 
 def _entries(kept: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """`EVENTS` of the versions that do not speak for themselves, by number."""
-    size = pl.len().over(_VERSION)
-    speaks = (size == 1) & pl.col(_ENTRY).is_null()
-    told = kept.filter(~speaks)
+    number = pl.col(_VERSION)
+    alone = number.ne_missing(number.shift()) & number.ne_missing(number.shift(-1))
+    names = [*shape.sequence, TIME, OP, _OPENS, _ENTRY, _VERSION, *shape.untracked]
+    told = kept.select(list(dict.fromkeys(names))).filter(~(alone & pl.col(_ENTRY).is_null()))
     # Where nothing but a delete, or repeats, came after a complete event, that event needs no entry.
     complete = pl.col(_OPENS) & pl.col(_ENTRY).is_null()
     if shape.untracked:
@@ -267,7 +268,30 @@ def expand(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     missing = [
         pl.lit(None, dtype=kind).alias(name) for name, kind in shape.values.items() if name not in versions
     ]
-    rows = versions.with_columns(missing).with_row_index(_VERSION)
+    rows = versions.with_columns(missing)
+    if EVENTS not in rows.columns:
+        return _plain(rows, shape)
+    speaks = rows[EVENTS].is_null()
+    told = rows.filter(~speaks)
+    plain = _plain(rows.filter(speaks), shape)
+    return plain if told.is_empty() else pl.concat([plain, _told(told, shape)], how="diagonal")
+
+
+def _plain(rows: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """The events of versions that speak for themselves: one complete event each."""
+    return rows.select(
+        *shape.key,
+        *shape.inner,
+        *shape.values,
+        pl.lit(UPSERT, dtype=pl.Int8).alias(OP),
+        pl.col(VALID_FROM).alias(TIME),
+        pl.lit(None, dtype=pl.Int64).alias(ORDINAL),
+    )
+
+
+def _told(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+    """The events of versions that have entries."""
+    rows = versions.with_row_index(_VERSION)
     entries = _unpacked(rows, shape)
     upserts = entries.filter(pl.col("op") == UPSERT)
     own = rows.select(_VERSION, pl.struct(*shape.sequence).alias(_AT), pl.col(VALID_FROM).alias(TIME))
@@ -315,8 +339,6 @@ def expand(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
 def _unpacked(rows: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """The entries of versions, one per row, with the version's number."""
     names = ["at", "time", "op", "columns", *(["state"] if shape.untracked else [])]
-    if EVENTS not in rows.columns:
-        rows = rows.with_columns(pl.lit(None, dtype=shape.entries).alias(EVENTS))
     listed = rows.select(_VERSION, EVENTS).drop_nulls(EVENTS).explode(EVENTS)
     fields = [pl.col(EVENTS).struct.field(name) for name in names]
     return listed.select(_VERSION, *fields)

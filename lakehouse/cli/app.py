@@ -24,6 +24,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "Change": {
         "merge": "lakehouse.cli.change:merge",
+        "quarantine": "lakehouse.cli.quarantine:quarantine",
     },
     "Time travel": {
         "history": "lakehouse.cli.timetravel:history",
@@ -54,6 +55,8 @@ OTHER_WORDS = {
     "optimize": "compact",
     "plan": "apply",
     "query": "sql",
+    "rejected": "quarantine list",
+    "retry": "quarantine retry",
     "rollback": "restore",
     "schema": "show",
     "select": "sql",

@@ -85,8 +85,8 @@ def verify(session: Session, *, tables: tuple[str, ...]) -> int:
     """Check that every file of a table is there, whole and true to the log.
 
     All tables if none is named. Opens every file of the newest version: size, footer, number of rows,
-    deletion vectors. The log must be readable, and its newest checkpoint must agree with it. Exit code 5 if
-    anything is wrong.
+    deletion vectors. The log must be readable, and its newest checkpoint must agree with it. Data must be as
+    fresh as the config expects: with `on_fail: warn` it is only said. Exit code 5 if anything is wrong.
     """
     reports: list[VerifyReport] = []
     with progress(session, "checking") as step:
@@ -100,6 +100,12 @@ def verify(session: Session, *, tables: tuple[str, ...]) -> int:
         [[said(name), said(each.kind), said(each.path), said(each.detail)] for name, each in findings],
     )
     blocks: list[Block] = [_verify_line(each) for each in reports]
+    blocks += [
+        f"warning: {report.table}: {each.detail}"
+        for report in reports
+        for each in report.freshness
+        if not each.ok and each.on_fail == "warn"
+    ]
     if findings:
         blocks += ["", grid]
     session.out.emit(
@@ -116,6 +122,17 @@ def verify(session: Session, *, tables: tuple[str, ...]) -> int:
                     "findings": [
                         {"kind": finding.kind, "path": finding.path, "detail": finding.detail}
                         for finding in each.findings
+                    ],
+                    "freshness": [
+                        {
+                            "name": fresh.name,
+                            "on_fail": fresh.on_fail,
+                            "ok": fresh.ok,
+                            "newest": fresh.newest,
+                            "age": fresh.age,
+                            "allowed": fresh.allowed,
+                        }
+                        for fresh in each.freshness
                     ],
                 }
                 for each in reports

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.cells import size, span
+from lakehouse.cli.cells import amount, said, size, span
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, listing, plural
@@ -16,6 +16,7 @@ from lakehouse.cli.progress import progress
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from lakehouse.cdc.sources import FileKind
     from lakehouse.merge.result import MergeResult
 
 _SHOWN = 20
@@ -28,6 +29,7 @@ _SHOWN = 20
         "lakehouse merge orders events-*.jsonl --source-table shop.orders",
         "lakehouse merge customers day-42.parquet --source shop --offset 42   # counts once",
         "produce-changes | lakehouse merge customers -",
+        "zcat old.csv.gz | lakehouse merge customers - --file-type csv",
     ],
     python='lake.table(...).merge_files(files, source="shop", offset=42), .merge(changes)',
 )
@@ -36,11 +38,19 @@ _SHOWN = 20
     "files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True, path_type=Path)
 )
 @click.option(
+    "--file-type",
+    type=click.Choice(["jsonl", "json", "csv", "parquet", "arrow"]),
+    help="What is in the files, where their names do not tell; also for standard input.",
+)
+@click.option(
     "--source", metavar="NAME", help="Whose changes these are; with --offset each batch counts once."
 )
 @click.option("--offset", type=Whole(min=0), metavar="N", help="Which batch of the source this is.")
 @click.option(
     "--source-table", metavar="NAME", help="Only events of this table of the source, as shop.orders."
+)
+@click.option(
+    "--allow-deletes", is_flag=True, help="A full picture (format snapshot) may lack any number of rows."
 )
 @click.option("--dry-run", is_flag=True, help="Count what would happen; write nothing.")
 @click.pass_obj
@@ -49,25 +59,34 @@ def merge(
     *,
     table: str,
     files: tuple[Path, ...],
+    file_type: FileKind | None,
     source: str | None,
     offset: int | None,
     source_table: str | None,
+    allow_deletes: bool,
     dry_run: bool,
 ) -> int:
     """Merge files of changes into a table, in one commit.
 
     JSON Lines, CSV, Parquet and Arrow files (- is JSON Lines from standard input), all of them in one commit.
     Inserts, updates and deletes are ordered by the table's sequence, not by arrival; merging a file again
-    changes nothing. Records that can't be used are listed by line and reason, the others are merged, and the
-    exit code is 1.
+    changes nothing. Records that can't be used are listed by line and reason and kept in the table's
+    quarantine (`lakehouse quarantine`), the others are merged, and the exit code is 1. So it is where an
+    expectation of the config quarantines rows; where one only drops them, it is 0.
     """
     place = session.lake.table(table)
     with progress(session, f"merging into {table}"):
         result = place.merge_files(
-            files, source=source, offset=offset, source_table=source_table, dry_run=dry_run
+            files,
+            kind=file_type,
+            source=source,
+            offset=offset,
+            source_table=source_table,
+            allow_deletes=allow_deletes,
+            dry_run=dry_run,
         )
     session.out.emit(_document(result, dry_run=dry_run), *_story(result, dry_run=dry_run))
-    if not result.rejected:
+    if not result.quarantined:
         return 0
     if not session.as_json:
         click.echo(_rejection(result, dry_run=dry_run), err=True)
@@ -90,6 +109,11 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     else:
         head = f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
     counts = [(name, f"{number:,}") for name, number in result.counts.items() if number]
+    if result.dropped:
+        counts = [
+            (name, f"{number}, of them {result.dropped:,} dropped" if name == "rejected" else number)
+            for name, number in counts
+        ]
     written = [
         plural(result.files_added, "file") + " added" if result.files_added else "",
         plural(result.files_removed, "file") + " removed" if result.files_removed else "",
@@ -99,19 +123,37 @@ def _story(result: MergeResult, *, dry_run: bool) -> list[Block]:
     story: list[Block] = [head, Fields(*((f"  {name}", number) for name, number in counts))]
     if any(written):
         story.append("  " + ", ".join(part for part in written if part))
-    if result.files_compacted:
-        story.append(f"  {plural(result.files_compacted, 'small file')} put together")
-    if result.new_columns:
-        story.append(f"  new columns: {listing(result.new_columns)}")
-    if result.widened:
-        story.append(f"  wider types: {listing(result.widened)}")
-    if result.discarded:
-        story.append(f"  columns left out: {listing(result.discarded)}")
+    story += _table_lines(result)
     if result.problems:
         story += ["", _rejected(result)]
     if len(result.problems) > _SHOWN:
         story.append(f"… and {len(result.problems) - _SHOWN:,} more; --json lists all")
+    if result.expectations:
+        story += ["", _expectations(result)]
     return story
+
+
+def _table_lines(result: MergeResult) -> list[Block]:
+    """What became of the table itself: its files and columns."""
+    lines: list[Block] = []
+    if result.files_compacted:
+        lines.append(f"  {plural(result.files_compacted, 'small file')} put together")
+    for label, columns in (
+        ("new columns", result.new_columns),
+        ("wider types", result.widened),
+        ("columns left out", result.discarded),
+    ):
+        if columns:
+            lines.append(f"  {label}: {listing(columns)}")
+    return lines
+
+
+def _expectations(result: MergeResult) -> Grid:
+    rows = [
+        [said(each.name), amount(each.checked), amount(each.failed), said(each.on_fail)]
+        for each in result.expectations
+    ]
+    return Grid(["expectation", "checked", "failed", "on fail"], rows)
 
 
 def _rejected(result: MergeResult) -> Grid:
@@ -125,11 +167,13 @@ def _rejected(result: MergeResult) -> Grid:
 
 def _rejection(result: MergeResult, *, dry_run: bool) -> str:
     others = result.total - result.rejected
-    verb_ = "would be" if dry_run else ("was" if result.rejected == 1 else "were")
+    verb_ = "would be" if dry_run else ("was" if result.quarantined == 1 else "were")
     good = "one" if others == 1 else f"{others:,}"
     did = "would be" if dry_run else ("is" if others == 1 else "are")
     rest = f"; the other {good} {did} merged" if others else ""
-    return f"error: {result.rejected:,} of {plural(result.total, 'record')} {verb_} rejected{rest}"
+    what = f"{result.quarantined:,} of {plural(result.total, 'record')}"
+    where = f"{'' if dry_run else ' and kept in ' + result.quarantine}"
+    return f"error: {what} {verb_} rejected{where}{rest}"
 
 
 def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
@@ -140,6 +184,9 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "dry_run": dry_run,
         "total": result.total,
         **result.counts,
+        "dropped": result.dropped,
+        "quarantined": result.quarantined,
+        "quarantine": result.quarantine,
         "files_added": result.files_added,
         "files_removed": result.files_removed,
         "vectors_written": result.vectors_written,
@@ -152,6 +199,10 @@ def _document(result: MergeResult, *, dry_run: bool) -> dict[str, Any]:
         "discarded": list(result.discarded),
         "attempts": result.attempts,
         "seconds": dict(result.seconds),
+        "expectations": [
+            {"name": each.name, "on_fail": each.on_fail, "checked": each.checked, "failed": each.failed}
+            for each in result.expectations
+        ],
         "problems": [
             {"position": each.position, "line": each.line, "reason": each.reason, "detail": each.detail}
             for each in result.problems

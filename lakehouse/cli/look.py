@@ -56,6 +56,7 @@ def _config_document(section: TableConfig) -> dict[str, Any]:
         "key": list(section.key),
         "partition_by": list(section.partition_by),
         "format": section.changes.format,
+        "history": section.history.mode,
     }
 
 
@@ -152,6 +153,7 @@ def _config_fields(table: str, section: TableConfig) -> list[tuple[str, object]]
         ("key", ", ".join(section.key) or "none"),
         ("partitions", ", ".join(section.partition_by) or None),
         ("changes", section.changes.format),
+        ("history", "full: every version of a row" if section.history.mode == "full" else None),
     ]
 
 
@@ -200,7 +202,8 @@ def _live_rows(snapshot: Snapshot) -> int | None:
 def status(session: Session) -> int:
     """Show the whole lake at a glance: every table's version, age, rows, size.
 
-    Read from the tables' logs alone: no data file is opened. Exit code 1 if a log can't be read.
+    And how many records wait in quarantine. Read from the tables' logs alone: no data file is opened. Exit
+    code 1 if a log can't be read.
     """
     found = session.lake.status()
     document = {
@@ -217,6 +220,7 @@ def status(session: Session) -> int:
                 "bytes": each.bytes,
                 "hidden_rows": each.hidden_rows,
                 "tags": list(each.tags),
+                "quarantined": each.quarantined,
                 "owner": each.owner,
                 "description": each.description,
                 "problem": each.problem,
@@ -225,13 +229,13 @@ def status(session: Session) -> int:
         ],
     }
     grid = Grid(
-        ["table", "version", "changed", "rows", "deleted", "files", "size", "tags", "owner"],
+        ["table", "version", "changed", "rows", "deleted", "quarantined", "files", "size", "tags", "owner"],
         [_status_row(each) for each in found.tables],
     )
     head = f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}"
     blocks: list[Block] = [head]
     if found.tables:
-        blocks += ["", grid.without_empty("deleted", "tags", "owner")]
+        blocks += ["", grid.without_empty("deleted", "quarantined", "tags", "owner")]
     session.out.emit(document, *blocks)
     damaged = [each for each in found.tables if each.problem]
     if damaged:
@@ -250,13 +254,22 @@ def status(session: Session) -> int:
 def _status_row(each: TableStatus) -> list[Cell]:
     if each.version is None or each.changed is None:
         what = "damaged" if each.problem else "none"
-        return [said(each.table), Cell(what, "null"), *(said("") for _ in range(6)), said(each.owner)]
+        nothing = said("")
+        return [
+            said(each.table),
+            Cell(what, "null"),
+            *(nothing for _ in range(3)),
+            amount(each.quarantined) if each.quarantined else nothing,
+            *(nothing for _ in range(3)),
+            said(each.owner),
+        ]
     return [
         said(each.table),
         amount(each.version),
         cell(each.changed.replace(microsecond=0)),
         amount(each.rows),
         amount(each.hidden_rows) if each.hidden_rows else said(""),
+        amount(each.quarantined) if each.quarantined else said(""),
         amount(each.files),
         said(size(each.bytes)),
         said(", ".join(each.tags)),

@@ -25,15 +25,19 @@ if TYPE_CHECKING:
         "lakehouse read customers --columns id,email --where \"email LIKE '%.example'\"",
         "lakehouse read orders --order-by total --descending --limit 5",
         "lakehouse read orders --timestamp 2026-03-01T00:00:00Z",
+        "lakehouse read prices --valid-at 2026-03-01T00:00:00Z   # with full history",
         "lakehouse read orders --tag before-move --output orders.parquet",
     ],
-    python="lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=...)",
+    python="lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=..., valid_at=...)",
 )
 @table_argument()
 @click.option("--columns", multiple=True, metavar="A,B", help="Only these columns, in this order.")
 @click.option("--where", metavar="SQL", help="Only rows for which this holds.")
 @click.option("--order-by", multiple=True, metavar="A,B", help="Sort by these columns, nulls last.")
 @click.option("--descending", is_flag=True, help="Sort from the largest to the smallest.")
+@click.option(
+    "--valid-at", metavar="MOMENT", help="With full history: the rows as they held at this time or number."
+)
 @at_options
 @frame_options
 @click.pass_obj
@@ -45,6 +49,7 @@ def read(
     where: str | None,
     order_by: tuple[str, ...],
     descending: bool,
+    valid_at: str | None,
     version: int | None,
     timestamp: datetime | None,
     tag: str | None,
@@ -64,7 +69,7 @@ def read(
     wanted, order = words(columns), words(order_by)
     place = session.lake.table(table)
     with query_errors():
-        frame = place.scan(columns=_with(wanted, order), where=where, **moment.words)
+        frame = place.scan(columns=_with(wanted, order), where=where, valid_at=valid_at, **moment.words)
         _check_order(place, frame, order)
         if order:
             frame = frame.sort(order, descending=descending, nulls_last=True)

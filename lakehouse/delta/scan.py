@@ -211,6 +211,26 @@ def drop_dead(
     return found if alive.all() else found.filter(pl.Series(alive))
 
 
+def drop_hidden(
+    storage: Storage, found: pl.DataFrame, adds: Sequence[AddFile], *, file: str, position: str
+) -> pl.DataFrame:
+    """Drop the rows that their files' deletion vectors hide; only vectors of files with a row are read.
+
+    Args:
+        storage: The table's root.
+        found: Rows that were found without regard to vectors, with the number of their file and position.
+        adds: The files by number.
+        file: The column with the file's number.
+        position: The column with the position.
+
+    Returns:
+        The living rows, in the same order.
+    """
+    hit: list[int] = found[file].unique().to_list()
+    vectors = read_vectors(storage, [adds[number] for number in hit])
+    return drop_dead(found, {hit[at]: dead for at, dead in vectors.items()}, file=file, position=position)
+
+
 def _contains(ascending: npt.NDArray[np.uint64], asked: npt.NDArray[np.integer]) -> npt.NDArray[np.bool_]:
     if not ascending.size:
         return np.zeros(asked.size, dtype=np.bool_)

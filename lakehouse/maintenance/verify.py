@@ -5,6 +5,7 @@ The log is checked too: that it can be read, and that its newest checkpoint says
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,6 +17,7 @@ from lakehouse.delta.locations import locate, map_files
 from lakehouse.delta.log_files import LOG_FOLDER
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import CorruptTableError, NotFoundError, StorageError
+from lakehouse.maintenance.freshness import Freshness
 from lakehouse.storage import Storage
 
 Kind = Literal[
@@ -26,6 +28,7 @@ Kind = Literal[
     "bad_vector",
     "bad_checkpoint",
     "bad_log",
+    "stale_data",
 ]
 
 
@@ -55,6 +58,8 @@ class VerifyReport:
         vectors: Deletion vectors checked.
         bytes: Bytes of the data files together.
         findings: What is wrong; empty where all is well.
+        freshness: How the expectations on freshness fared; those with ``on_fail: fail`` that are not met are
+            findings too.
     """
 
     table: str
@@ -63,6 +68,7 @@ class VerifyReport:
     vectors: int
     bytes: int
     findings: tuple[Finding, ...]
+    freshness: tuple[Freshness, ...] = ()
 
     @property
     def ok(self) -> bool:
@@ -70,13 +76,16 @@ class VerifyReport:
         return not self.findings
 
 
-def verify(storage: Storage, snapshot: Snapshot, *, table: str) -> VerifyReport:
+def verify(
+    storage: Storage, snapshot: Snapshot, *, table: str, fresh: Sequence[Freshness] = ()
+) -> VerifyReport:
     """Opens every file that a version needs.
 
     Args:
         storage: The table's folder.
         snapshot: The version to check.
         table: The table's name.
+        fresh: How the expectations on freshness fared.
     """
     files = list(snapshot.files.values())
     checked = map_files(
@@ -84,6 +93,9 @@ def verify(storage: Storage, snapshot: Snapshot, *, table: str) -> VerifyReport:
     )
     findings = [item for found in checked for item in found]
     findings += [Finding("bad_checkpoint", *item) for item in check_checkpoints(storage, snapshot.version)]
+    findings += [
+        Finding("stale_data", "", each.detail) for each in fresh if not each.ok and each.on_fail == "fail"
+    ]
     return VerifyReport(
         table=table,
         version=snapshot.version,
@@ -91,6 +103,7 @@ def verify(storage: Storage, snapshot: Snapshot, *, table: str) -> VerifyReport:
         vectors=sum(add.deletion_vector is not None for add in files),
         bytes=sum(add.size for add in files),
         findings=tuple(findings),
+        freshness=tuple(fresh),
     )
 
 

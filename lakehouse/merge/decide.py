@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+import polars as pl
+
 from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import TIME, ChangeBatch
+from lakehouse.cdc.changes import OP, TIME, UPSERT, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.order import Collapsed, collapse
 from lakehouse.cdc.timeline import VERSION_COLUMNS
@@ -15,8 +17,10 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UnsupportedFeatureError
 from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count, count_events
+from lakehouse.merge.expectations import ExpectationResult, Judgement, judgement
 from lakehouse.merge.generated import Generated, generated_of, regenerate, state_generated
 from lakehouse.merge.history import (
+    check_dates,
     history_fields,
     in_order_of_arrival,
     plan_history,
@@ -39,15 +43,33 @@ class Decision:
         conformed: The batch in the table's types, without the records that were rejected on the way.
         plan: The rows that go and come.
         counts: What became of each record.
-        view: The version, read in the types that its columns have afterwards.
+        view: The version, read in the types that its columns have afterwards; None where
+            there is none.
         fields: Columns that the table needs beside those of the changes.
+        expectations: How the expectations of the config fared.
     """
 
     conformed: Conformed
     plan: MergePlan
     counts: Mapping[str, int]
-    view: Snapshot
+    view: Snapshot | None = None
     fields: tuple[StructField, ...] = ()
+    expectations: tuple[ExpectationResult, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a batch would be to a table that is not there.
+
+    Args:
+        conformed: The batch in the types that the table would have.
+        collapsed: One change per key.
+        expectations: How the expectations of the config fared.
+    """
+
+    conformed: Conformed
+    collapsed: Collapsed
+    expectations: tuple[ExpectationResult, ...]
 
 
 def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
@@ -60,7 +82,8 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         timer: Counts the phases ``order``, ``locate`` and ``decide``.
 
     Raises:
-        DataError: The batch as a whole can't be used.
+        DataError: The batch as a whole can't be used, or an expectation refuses it.
+        UsageError: An expectation can't be read.
         UnsupportedFeatureError: The table has a rule that can't be checked here.
     """
     if target.config.history.mode == "full":
@@ -69,33 +92,47 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         conformed = fit(target, batch, snapshot)
         view = seen_as(snapshot, conformed)
         conformed = _compared(target, view, conformed)
+        judged = _judgement(target, batch, conformed)
+        conformed = replace(conformed, batch=conformed.batch.reject(judged.stated(conformed.batch)))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
     generated = generated_of(conformed.schema)
-    # Until no row would break a rule of the table: records that make one are rejected on the way.
+    # Until no row would break a rule: records that make one are rejected on the way.
     while True:
         plan = plan_merge(target.storage, view, collapsed, schema=conformed.schema, timer=timer)
         plan = regenerate(plan, generated, schema=conformed.schema)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
+        misfits = misfits or judged.outcome(plan.rows, collapsed.frame, on=collapsed.key)
         if not misfits:
-            return Decision(conformed, plan, count(conformed.batch, collapsed, plan), view)
+            counts = count(conformed.batch, collapsed, plan)
+            return Decision(conformed, plan, counts, view, expectations=judged.results())
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         collapsed = collapse(conformed.batch)
 
 
-def decide_on_nothing(
-    target: MergeTarget, batch: ChangeBatch, *, timer: Timer
-) -> tuple[Conformed, Collapsed]:
-    """Fits and orders a batch for which there is no table.
+def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Beginning:
+    """Fits, judges and orders a batch for which there is no table.
 
     Args:
         target: The table.
         batch: The changes in normal form.
         timer: Counts the phase ``order``.
+
+    Raises:
+        DataError: The batch as a whole can't be used, or an expectation refuses it.
+        UsageError: An expectation can't be read.
     """
     with timer.phase("order"):
         conformed = fit(target, batch, None)
-        return conformed, collapse(conformed.batch)
+        judged = _judgement(target, batch, conformed)
+        misfits = judged.stated(conformed.batch)
+        while True:
+            conformed = replace(conformed, batch=conformed.batch.reject(misfits))
+            collapsed = collapse(conformed.batch)
+            rows = collapsed.frame.filter(pl.col(OP) == UPSERT).select(conformed.batch.columns)
+            misfits = judged.outcome(rows, collapsed.frame, on=collapsed.key)
+            if not misfits:
+                return Beginning(conformed, collapsed, judged.results())
 
 
 def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> Conformed:
@@ -133,6 +170,12 @@ def _generated(target: MergeTarget, conformed: Conformed) -> tuple[Generated, ..
     return found
 
 
+def _judgement(target: MergeTarget, batch: ChangeBatch, conformed: Conformed) -> Judgement:
+    # A column of nothing but nulls is left out until it says something; a condition may speak of it.
+    untold = [name for name in batch.columns if batch.frame[name].null_count() == batch.frame.height]
+    return judgement(target.config.expect, schema=conformed.schema, untold=untold, table=target.name)
+
+
 def _compared(target: MergeTarget, snapshot: Snapshot, conformed: Conformed) -> Conformed:
     """Makes changes of a full picture; other batches stay as they are."""
     if not conformed.batch.full:
@@ -163,11 +206,21 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
             now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
             conformed = in_order_of_arrival(conformed, now_ms=now_ms)
         conformed = replace(conformed, batch=with_time(conformed.batch))
+        judged = _judgement(target, batch, conformed)
+        misfits = judged.stated(conformed.batch)
+    while True:
+        conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
-    found = plan_history(
-        target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
-    )
-    return Decision(
-        conformed, found.plan, count_events(conformed.batch, found.fates), view, history_fields(shape)
-    )
+        check_dates(view, shape)
+        found = plan_history(
+            target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
+        )
+        # A row finds the change that began it; versions that others began were judged when they came.
+        begun = list(dict.fromkeys((*conformed.batch.key, *conformed.batch.sequence)))
+        misfits = judged.outcome(found.plan.rows, conformed.batch.frame, on=begun)
+        if not misfits:
+            counts = count_events(conformed.batch, found.fates)
+            return Decision(
+                conformed, found.plan, counts, view, history_fields(shape), expectations=judged.results()
+            )

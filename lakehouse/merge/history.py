@@ -27,15 +27,16 @@ from lakehouse.cdc.timeline import (
     fold,
 )
 from lakehouse.config.models.changes import HistoryConfig
-from lakehouse.delta.scan import scan_files
+from lakehouse.config.models.tables import TableConfig
+from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.schema import STRING, StructField, StructType, to_polars, type_from_arrow, type_string
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.merge.locate import candidates, locate
+from lakehouse.errors import DataError
+from lakehouse.merge.locate import candidates
 from lakehouse.merge.plan import MergePlan, dead_rows
-from lakehouse.merge.stored import stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, watermark
-from lakehouse.merge.verdicts import CHANGE, FILE, INSERT, POSITION, UPDATE
+from lakehouse.merge.verdicts import FILE, INSERT, POSITION, UPDATE
 from lakehouse.storage import Storage
 
 _NEW = "__new"
@@ -92,17 +93,19 @@ def shape_of(batch: ChangeBatch, schema: StructType, *, history: HistoryConfig, 
     types = to_polars(schema)
     fixed = {*batch.key, *batch.sequence, *VERSION_COLUMNS}
     values = {name: kind for name, kind in types.items() if name not in fixed}
-    if history.track is not None:
-        untracked = tuple(name for name in values if name not in history.track)
-    else:
-        untracked = tuple(name for name in values if name in (history.track_except or ()))
     return Shape(
         key=batch.key,
         sequence={name: types[name] for name in batch.sequence},
         values=values,
-        untracked=untracked,
+        untracked=_untracked(history, list(values)),
         time=time,
     )
+
+
+def _untracked(history: HistoryConfig, values: Sequence[str]) -> tuple[str, ...]:
+    if history.track is not None:
+        return tuple(name for name in values if name not in history.track)
+    return tuple(name for name in values if name in (history.track_except or ()))
 
 
 def history_fields(shape: Shape) -> tuple[StructField, ...]:
@@ -116,6 +119,51 @@ def history_fields(shape: Shape) -> tuple[StructField, ...]:
     )
     arrow = frame.to_arrow().schema
     return tuple(StructField(name, type_from_arrow(arrow.field(name).type)) for name in arrow.names)
+
+
+def fields_of_config(config: TableConfig, schema: StructType) -> tuple[StructField, ...]:
+    """The columns that a table with full history is made with, as far as the config tells.
+
+    Args:
+        config: The table's section of the config.
+        schema: The columns of its changes.
+
+    Returns:
+        None where the table keeps no history, or nothing tells yet by what it is dated.
+    """
+    sequence = config.changes.sequence or ((SEQUENCE,) if SEQUENCE in schema else ())
+    if config.history.mode != "full" or any(name not in schema for name in sequence):
+        return ()
+    types = to_polars(schema)
+    fixed = {*config.key, *sequence}
+    shape = Shape(
+        key=tuple(config.key),
+        sequence={name: types[name] for name in sequence} or {SEQUENCE: pl.String()},
+        values={name: kind for name, kind in types.items() if name not in fixed},
+        untracked=_untracked(config.history, [name for name in types if name not in fixed]),
+        time=types[sequence[0]] if config.changes.sequence else pl.Datetime("us", "UTC"),
+    )
+    return history_fields(shape)
+
+
+def check_dates(snapshot: Snapshot, shape: Shape) -> None:
+    """Refuses changes that are dated by another kind than the versions that a table has.
+
+    Args:
+        snapshot: The table's version to build on.
+        shape: What the columns are for the changes.
+
+    Raises:
+        DataError: The two can't be compared.
+    """
+    if VALID_FROM not in snapshot.schema or not snapshot.files:
+        return
+    stored = to_polars(snapshot.schema)[VALID_FROM]
+    if stored != shape.time:
+        raise DataError(
+            f"the versions of this table are dated by {stored}, and these changes by {shape.time}",
+            advice="keep `changes.sequence` as it was, or begin a new table",
+        )
 
 
 def same_type(known: StructField | None, wanted: StructField) -> bool:
@@ -204,18 +252,28 @@ def _touched(storage: Storage, snapshot: Snapshot, marks: pl.DataFrame, shape: S
 
 def _stored(storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """Every stored version of the keys, with ``__file`` (among all files of the table) and ``__position``."""
-    files = tuple(snapshot.files.values())
-    numbers = {add.path: number for number, add in enumerate(files)}
+    numbers = {path: number for number, path in enumerate(snapshot.files)}
     found = candidates(snapshot, keys=keys)
-    located = locate(storage, snapshot, found, keys=keys.with_row_index(CHANGE), sequence=())
-    of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
-    places = located.frame.select(of_all.gather(located.frame[FILE]).alias(FILE), POSITION)
     columns = [
         name
         for name in (*shape.key, *shape.inner, *shape.values, *VERSION_COLUMNS)
         if name in snapshot.schema.names
     ]
-    rows = stored_rows(storage, snapshot, files, places, columns=columns)
+    # Keys and rows in one pass: the pages of the other columns are read once, and only where a key was found.
+    scan = scan_files(
+        storage,
+        snapshot,
+        found,
+        columns=columns,
+        file=FILE,
+        position=POSITION,
+        apply_vectors=False,
+        keys=keys,
+    )
+    read = scan.collect(engine="streaming")
+    rows: pl.DataFrame = drop_hidden(storage, read, found, file=FILE, position=POSITION)
+    of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
+    rows = rows.with_columns(of_all.gather(rows[FILE]).alias(FILE))
     types = {**shape.sequence, **shape.values, VALID_FROM: shape.time, VALID_TO: shape.time}
     rows = rows.with_columns(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, dtype=kind).alias(name)

@@ -15,7 +15,7 @@ from typing import Final
 import polars as pl
 
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.scan import drop_dead, read_vectors, scan_files
+from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.scan_query import filters_fast
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.stats import bounds_frame
@@ -133,11 +133,7 @@ def locate(
         found = scan.collect(engine="streaming").join(keys, on=key, how="inner")
     else:
         found = scan.join(keys.lazy(), on=key, how="inner").collect(engine="streaming")
-    hit: list[int] = found[FILE].unique().to_list()
-    vectors = read_vectors(storage, [files[number] for number in hit])
-    alive = drop_dead(
-        found, {hit[number]: rows for number, rows in vectors.items()}, file=FILE, position=POSITION
-    )
+    alive = drop_hidden(storage, found, files, file=FILE, position=POSITION)
     # A sequence column can be a key column too, so it is copied, not renamed.
     copies = [
         (pl.col(column) if column in columns else pl.lit(None)).alias(name) for column, name in names.items()

@@ -7,6 +7,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lakehouse.cdc.changes import Rejected
+from lakehouse.merge.expectations import DROPPED, ExpectationResult
+
+QUARANTINE: Final = "__quarantine"
+"""What the names of quarantines end in; the config allows no table a name like that."""
 
 COUNTS: Final = (
     "inserted",
@@ -38,7 +42,8 @@ class MergeResult:
         duplicate: Records that repeat a change of the same key and sequence.
         conflicting: Records with the key and sequence of another one and other content; the fixed rule
             (delete first, then the content's hash) decided which of them stands.
-        rejected: Records that could not be merged; ``problems`` says why.
+        rejected: Records that could not be merged; ``problems`` says why. They are in the table's quarantine
+            (`quarantined`), but for those that an expectation drops (`dropped`).
         suppressed: Records dropped because they would bring an erased person back.
         rows_removed: Rows that left the table, more than ``deleted`` where a truncate took many.
         files_added: Data files that the commit added (a file that only got a new vector not included).
@@ -54,6 +59,7 @@ class MergeResult:
         files_compacted: Small files that were put together after the merge, in a version of their own
             (``compacted_version``); 0 where there was nothing to do or another writer was faster.
         compacted_version: That version, or None.
+        expectations: How each expectation with a ``check`` fared, in the order of the config.
     """
 
     table: str
@@ -81,6 +87,22 @@ class MergeResult:
     widened: tuple[str, ...] = ()
     files_compacted: int = 0
     compacted_version: int | None = None
+    expectations: tuple[ExpectationResult, ...] = ()
+
+    @property
+    def dropped(self) -> int:
+        """Of the rejected records, those that an expectation with ``on_fail: drop`` left out."""
+        return sum(problem.reason == DROPPED for problem in self.problems)
+
+    @property
+    def quarantined(self) -> int:
+        """Of the rejected records, those that wait in the quarantine; with a dry run, that would."""
+        return self.rejected - self.dropped
+
+    @property
+    def quarantine(self) -> str:
+        """The name of the Delta table beside the table in which rejected records are kept."""
+        return f"{self.table}{QUARANTINE}"
 
     @property
     def total(self) -> int:

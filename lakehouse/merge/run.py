@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
 import polars as pl
 
-from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
-from lakehouse.cdc.conform import Conformed
+from lakehouse.cdc.changes import DELETE, OP, ChangeBatch, Rejected
 from lakehouse.delta.actions import Action, CommitInfo, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.features import ensure_readable, ensure_writable
@@ -25,7 +24,7 @@ from lakehouse.errors import (
     UsageError,
 )
 from lakehouse.merge.counts import count
-from lakehouse.merge.decide import decide, decide_on_nothing, fit
+from lakehouse.merge.decide import Decision, decide, decide_on_nothing
 from lakehouse.merge.files import FileChanges
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import MergeResult
@@ -60,6 +59,13 @@ class Offset:
     position: int
 
     def __post_init__(self) -> None:
+        # Of another type they would make a commit that nobody can read.
+        for value, kind, what in (
+            (self.position, int, "an offset is a whole number"),
+            (self.source, str, "a source's name is a text"),
+        ):
+            if type(value) is not kind:
+                raise UsageError(f"{what}, not {type(value).__name__}")
         if not 0 <= self.position < 2**63:
             raise UsageError(
                 f"the offset {self.position} can't be: offsets are whole numbers from 0 to 2^63 - 1"
@@ -113,7 +119,7 @@ def merge(
         if snapshot is not None and offset is not None and offset.seen_by(snapshot):
             return _repeated(target, batch, snapshot, timer), snapshot
         if snapshot is None and not dry_run and not batch.frame.is_empty():
-            snapshot = _create(target, batch)
+            snapshot = _create(target, batch, timer=timer)
         outcome = _try_once(
             target, batch, snapshot, offset=offset, dry_run=dry_run, attempt=attempt, timer=timer
         )
@@ -142,20 +148,25 @@ def _try_once(
         ensure_readable(snapshot)
         ensure_writable(snapshot)
     if snapshot is None:
-        return _on_nothing(target, batch, timer), None
+        result = _on_nothing(target, batch, timer)
+        if not dry_run:
+            _keep(target, result.problems, version=None, timer=timer)
+        return result, None
     decision = decide(target, snapshot, batch, timer=timer)
-    conformed, plan, counts = decision.conformed, decision.plan, decision.counts
-    idle = plan.changes_nothing and offset is None
-    if dry_run or idle:
-        return _result(
-            target, conformed, counts, version=snapshot.version, attempts=attempt, timer=timer
-        ), snapshot
+    plan = decision.plan
+    rejected = decision.conformed.batch.rejected
+    if dry_run or (plan.changes_nothing and offset is None):
+        if not dry_run:
+            _keep(target, rejected, version=snapshot.version, timer=timer)
+        return _result(target, decision, version=snapshot.version, attempts=attempt, timer=timer), snapshot
     written = FileChanges()
     try:
         with timer.phase("write"):
             actions = write_commit(
                 target, snapshot, decision, tail=_offset_action(target, offset), changes=written
             )
+        # Before the commit: whoever dies in between leaves a record twice named, never one that is lost.
+        _keep(target, rejected, version=snapshot.version, timer=timer)
     except BaseException:
         _clean_up(target.storage, written)
         raise
@@ -165,7 +176,7 @@ def _try_once(
             target.storage,
             version=snapshot.version + 1,
             actions=actions,
-            commit_info=_commit_info(snapshot, counts, written, plan, mode=mode_of(target, snapshot)),
+            commit_info=_commit_info(snapshot, decision, written, mode=mode_of(target, snapshot)),
             base=snapshot,
             now_ms=lambda: _millis(target),
         )
@@ -175,9 +186,16 @@ def _try_once(
     with timer.phase("commit"):
         after = _look_after(target, snapshot, outcome)
     result = _result(
-        target, conformed, counts, version=outcome.version, written=written, attempts=attempt, timer=timer
+        target, decision, version=outcome.version, written=written, attempts=attempt, timer=timer
     )
     return result, after
+
+
+def _keep(target: MergeTarget, rejected: Sequence[Rejected], *, version: int | None, timer: Timer) -> None:
+    """Puts the rejected records into the quarantine, if the merge has one."""
+    if target.rejects is not None:
+        with timer.phase("quarantine"):
+            target.rejects.keep(rejected, version=version)
 
 
 def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Snapshot:
@@ -190,9 +208,10 @@ def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Sna
     return after
 
 
-def _create(target: MergeTarget, batch: ChangeBatch) -> Snapshot:
+def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapshot:
     """Makes the table from the batch and the config; somebody else may be faster, which is fine."""
-    conformed = fit(target, batch, None)
+    # Judged before, so that a batch which is refused leaves no table.
+    conformed = decide_on_nothing(target, batch, timer=timer).conformed
     unknown = [name for name in target.config.key if name not in conformed.schema]
     if unknown:
         raise DataError(
@@ -215,10 +234,7 @@ def _offset_action(target: MergeTarget, offset: Offset | None) -> list[Action]:
 def _refuse_unbuilt(target: MergeTarget) -> None:
     """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
     config = target.config
-    wanted = {
-        "pii": bool(config.pii),
-        "expect": any(rule.check for rule in config.expect),
-    }
+    wanted = {"pii": bool(config.pii)}
     for section, used in wanted.items():
         if used:
             raise NotBuiltError(
@@ -227,14 +243,13 @@ def _refuse_unbuilt(target: MergeTarget) -> None:
             )
 
 
-def _commit_info(
-    snapshot: Snapshot, counts: Mapping[str, int], changes: FileChanges, plan: MergePlan, *, mode: Mode
-) -> CommitInfo:
+def _commit_info(snapshot: Snapshot, decision: Decision, changes: FileChanges, *, mode: Mode) -> CommitInfo:
     """What the log says of the merge: counts and the way it was done, never values."""
+    plan = decision.plan
     inserted = int((plan.row_verdicts == INSERT).sum())
     updated = int((plan.row_verdicts == UPDATE).sum())
     metrics = {
-        "numSourceRows": sum(counts.values()),
+        "numSourceRows": sum(decision.counts.values()),
         "numTargetRowsInserted": inserted,
         "numTargetRowsUpdated": updated,
         "numTargetRowsDeleted": changes.rows_removed - updated,
@@ -244,6 +259,9 @@ def _commit_info(
         "numTargetFilesRemoved": changes.removed,
         "numTargetDeletionVectorsAdded": changes.vectors,
     }
+    for each in decision.expectations:
+        metrics[f"expectation.{each.name}.checked"] = each.checked
+        metrics[f"expectation.{each.name}.failed"] = each.failed
     return CommitInfo(
         operation="MERGE",
         operation_parameters={"mode": mode},
@@ -255,7 +273,8 @@ def _commit_info(
 
 def _on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeResult:
     """The result of a batch for which no table is made: it is empty, or it is a dry run."""
-    conformed, collapsed = decide_on_nothing(target, batch, timer=timer)
+    begun = decide_on_nothing(target, batch, timer=timer)
+    collapsed = begun.collapsed
     is_delete = collapsed.frame[OP] == DELETE
     plan = MergePlan(
         files=(),
@@ -271,7 +290,9 @@ def _on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeR
         truncate_outcome="deleted" if collapsed.truncate else None,
         manifest=Manifest(),
     )
-    return _result(target, conformed, count(conformed.batch, collapsed, plan), timer=timer)
+    counts = count(begun.conformed.batch, collapsed, plan)
+    decision = Decision(begun.conformed, plan, counts, expectations=begun.expectations)
+    return _result(target, decision, timer=timer)
 
 
 def _repeated(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot, timer: Timer) -> MergeResult:
@@ -283,8 +304,7 @@ def _repeated(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot, timer
 
 def _result(
     target: MergeTarget,
-    conformed: Conformed,
-    counts: Mapping[str, int],
+    decision: Decision,
     *,
     timer: Timer,
     version: int | None = None,
@@ -292,6 +312,7 @@ def _result(
     attempts: int = 0,
 ) -> MergeResult:
     changes = written or FileChanges()
+    conformed, counts = decision.conformed, decision.counts
     return MergeResult(
         table=target.name,
         version=version,
@@ -316,6 +337,7 @@ def _result(
         discarded=conformed.discarded,
         new_columns=conformed.added,
         widened=tuple(conformed.widened),
+        expectations=decision.expectations,
     )
 
 

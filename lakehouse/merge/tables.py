@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from lakehouse.delta.create import create_table
 from lakehouse.delta.schema import StructField, StructType, parse_type
+from lakehouse.merge.history import fields_of_config
 from lakehouse.merge.target import MergeTarget
 
 
@@ -32,7 +33,7 @@ def make_table(target: MergeTarget, schema: StructType) -> None:
     config = target.config
     create_table(
         target.storage,
-        schema=schema,
+        schema=schema.append(fields_of_config(config, schema)),
         partition_columns=config.partition_by,
         properties={"delta.enableChangeDataFeed": "true"} if config.change_feed else {},
         description=config.description or None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
-from lakehouse.cdc.changes import ChangeBatch
+from lakehouse.cdc.changes import ChangeBatch, Rejected
 from lakehouse.config.models import TableConfig
 from lakehouse.storage import Storage
 
@@ -27,6 +27,13 @@ class BatchStep(Protocol):
         """Gives the batch as it goes on; its counts must still add up."""
 
 
+class Rejects(Protocol):
+    """Where the records go that a merge rejects."""
+
+    def keep(self, rejected: Sequence[Rejected], *, version: int | None) -> None:
+        """Keeps them before the merge commits; must bear to be called again with the same ones."""
+
+
 def utc_now() -> datetime:
     """The time of the machine's clock, in UTC."""
     return datetime.now(UTC)
@@ -42,6 +49,7 @@ class MergeTarget:
         config: Its section of the config file.
         steps: What a batch passes on its way in, in order.
         clock: Gives the time.
+        rejects: Where rejected records are kept; None where somebody else sees to that.
         rewrite_share: With vectors, a file of which a larger share than this is dead is rewritten all the
             same.
         allow_deletes: Whether a full picture may lack more rows than ``changes.max_deletes`` allows.
@@ -53,6 +61,7 @@ class MergeTarget:
     config: TableConfig
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
+    rejects: Rejects | None = None
     rewrite_share: float = 0.5
     allow_deletes: bool = False
     max_attempts: int = 20

@@ -66,7 +66,8 @@ def write_commit(
         traces=by_metadata and bool(decision.conformed.widened),
     )
     now_ms = int(target.clock().timestamp() * 1000)
-    writer = FileWriter(storage=target.storage, before=decision.view, after=after, now_ms=now_ms)
+    reading = replace(after, schema=traced(snapshot.schema, after.schema))
+    writer = FileWriter(storage=target.storage, after=after, reading=reading, now_ms=now_ms)
     dead = {number: plan.dead.get(number, BitMap64()) for number in _staying(plan)} if anew else plan.dead
     for add in plan.dropped:
         writer.drop(changes, add)
@@ -78,7 +79,14 @@ def write_commit(
         writer.append(part, plan.rows)
 
     def feed(part: FileChanges) -> None:
-        write_feed(target.storage, before=decision.view, after=after, plan=plan, changes=part, rewritten=anew)
+        write_feed(
+            target.storage,
+            before=decision.view or snapshot,
+            after=after,
+            plan=plan,
+            changes=part,
+            rewritten=anew,
+        )
 
     def bury(part: FileChanges) -> None:
         pointer = remember(

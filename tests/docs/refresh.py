@@ -21,7 +21,8 @@ def refreshed(page: str, folder: Path) -> str:
         folder: An empty folder to type its commands in.
     """
     shell = Shell(folder)
-    text = text_of(page)
+    lines = text_of(page).splitlines()
+    answers: dict[int, str] = {}
     for block in blocks(page):
         if block.not_run is not None:
             continue
@@ -30,8 +31,11 @@ def refreshed(page: str, folder: Path) -> str:
         elif block.language in {"bash", "python"}:
             shown = _answer(block, shell)
             if block.expected is not None and shown is not None:
-                text = text.replace(block.expected, shown, 1)
-    return text
+                answers[block.line] = shown
+    for line, shown in sorted(answers.items(), reverse=True):
+        start = lines.index("```text", line) + 1
+        lines[start : lines.index("```", start)] = shown.splitlines()
+    return "\n".join([*lines, ""])
 
 
 def _answer(block: Block, shell: Shell) -> str | None:

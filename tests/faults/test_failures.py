@@ -135,8 +135,7 @@ class LostAnswer(FaultyStorage):
         self.mute = mute
 
     def child(self, prefix: str) -> LostAnswer:
-        self.inner = self.inner.child(prefix)
-        return self
+        return LostAnswer(self.inner.child(prefix), mute=self.mute)
 
     def put_if_absent(self, path: str, data: bytes) -> bool:
         written = self.inner.put_if_absent(path, data)

@@ -27,6 +27,9 @@ BATCH: Final = [
 ]
 """Updates, deletes, inserts, a partial row, and a change that is late."""
 
+BAD: Final = [{"id": None, "seq": 3, "v": "nobody"}, b'{"id": 7, "se', {"id": 8, "seq": "late", "v": "x"}]
+"""Records that can't be merged."""
+
 AFTER_TRUNCATE: Final = [{"seq": 2, "_op": "truncate"}, *BATCH]
 
 
@@ -52,6 +55,20 @@ def merge_truncate(found: Table) -> Mapping[str, Any]:
     return {"counts": dict(result.counts), "committed": result.committed, "version": result.version}
 
 
+def merge_rejecting(found: Table) -> Mapping[str, Any]:
+    result = found.merge([*BATCH, *BAD], source="shop", offset=OFFSET)
+    return {"counts": dict(result.counts), "committed": result.committed, "version": result.version}
+
+
+def merge_rejecting_unnamed(found: Table) -> Mapping[str, Any]:
+    result = found.merge([*BATCH, *BAD])
+    return {"counts": dict(result.counts), "committed": result.committed, "version": result.version}
+
+
+def retry(found: Table) -> Mapping[str, Any]:
+    return {"merged": found.quarantine.retry().merged}
+
+
 def compact(found: Table) -> Mapping[str, Any]:
     return {"version": found.compact().version}
 
@@ -68,6 +85,9 @@ def create(found: Table) -> Mapping[str, Any]:
 WORKS: Final[Mapping[str, Callable[[Table], Mapping[str, Any]]]] = {
     "merge": merge,
     "merge_truncate": merge_truncate,
+    "merge_rejecting": merge_rejecting,
+    "merge_rejecting_unnamed": merge_rejecting_unnamed,
+    "retry": retry,
     "compact": compact,
     "restore": restore,
     "create": create,

@@ -171,10 +171,7 @@ def _operations(frame: pl.DataFrame, word: str | None, dialect: Dialect) -> pl.S
     words = frame[word]
     if words.dtype == pl.Null:
         return pl.repeat(UPSERT, frame.height, dtype=pl.Int8, eager=True).alias(OP)
-    if words.dtype.is_nested() or words.dtype == pl.Binary:  # no word, so no operation
-        text = pl.Series(OP, [None], dtype=pl.String).new_from_index(0, words.len())
-    else:
-        text = words.cast(pl.String, strict=False).alias(OP)
+    text = _as_text(words).alias(OP)
     # A batch has few different words, however many rows.
     by_meaning: dict[int, list[str]] = {}
     for found in text.unique().drop_nulls().to_list():
@@ -186,12 +183,23 @@ def _operations(frame: pl.DataFrame, word: str | None, dialect: Dialect) -> pl.S
     return known.set(words.is_null(), UPSERT)
 
 
+def _as_text(words: pl.Series) -> pl.Series:
+    """Words of any type as text; null where no text can be made of them."""
+    if words.dtype.is_nested():
+        return pl.Series([None], dtype=pl.String).new_from_index(0, words.len())
+    if words.dtype == pl.Binary:
+        texts = [None if word is None else word.decode(errors="replace") for word in words.to_list()]
+        return pl.Series(texts, dtype=pl.String)
+    return words.cast(pl.String, strict=False)
+
+
 def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> ChangeBatch:
     positions: list[int] = []
     ops: list[int] = []
     rows: list[Row] = []
     rejected: list[Rejected] = []
     ignored = 0
+    counted = {*settings.key, *(settings.sequence or ()), SEQUENCE}
     for position, item in enumerate(_parsed(records)):
         if item is None:
             ignored += 1
@@ -199,8 +207,11 @@ def _from_objects(records: Records, settings: Settings, dialect: Dialect) -> Cha
             rejected.append(rejection(records, position, BROKEN_JSON if item is BROKEN else _NO_ROW))
         else:
             word = dialect.named(item)
-            ops.append(UPSERT if word is None else dialect.meaning(item[word]))
-            rows.append(item if word is None else {name: item[name] for name in item if name != word})
+            op = UPSERT if word is None else dialect.meaning(item[word])
+            ops.append(op)
+            # What a delete says beyond key and sequence means nothing, so it need not be of any type.
+            names = item if op in {UPSERT, _UNKNOWN} else item.keys() & counted
+            rows.append(item if word is None else {name: item[name] for name in names if name != word})
             positions.append(position)
     frame, misfits = assemble(Rows(ordinals=positions, ops=ops, rows=rows), choose=_codecs(settings))
     draft = Draft(

@@ -136,7 +136,10 @@ def test_an_empty_file_has_no_records(shop: Run, name: str) -> None:
 
 def test_the_rest_of_a_batch_is_counted_in_words(run: Run, write: Write) -> None:
     file = write("a.jsonl", {"id": 1, "updated_at": "2026-01-01T00:00:00Z"}, b"{")
-    assert "1 of 2 records was rejected; the other one is merged" in run("merge", "customers", file).err
+    assert (
+        "1 of 2 records was rejected and kept in customers__quarantine; the other one is merged"
+        in run("merge", "customers", file).err
+    )
 
 
 def test_options_of_the_storage_are_part_of_the_check(run: Run) -> None:
@@ -145,7 +148,7 @@ def test_options_of_the_storage_are_part_of_the_check(run: Run) -> None:
     )
     answer = run("config", "check")
     assert answer.code == 2
-    assert "did you mean 'region'?" in answer.err
+    assert "did you mean `region`?" in answer.err
 
 
 def lakehouse(*words: str, **how: Any) -> subprocess.CompletedProcess[bytes]:

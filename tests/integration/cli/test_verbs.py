@@ -263,7 +263,10 @@ def test_rejected_records_are_listed_by_line_and_the_others_merged(shop: Run, wr
     )
     answer = shop("merge", "customers", name)
     assert answer.code == 1
-    assert "error: 2 of 4 records were rejected; the other 2 are merged" in answer.err
+    assert (
+        "error: 2 of 4 records were rejected and kept in customers__quarantine; the other 2 are merged"
+        in answer.err
+    )
     assert "geheim" not in answer.out + answer.err
     lines = answer.out.splitlines()
     assert any(line.lstrip().startswith("2 ") and "null_key" in line for line in lines)

@@ -13,7 +13,7 @@ import pytest
 
 from lakehouse.cdc.changes import ORDINAL, ChangeBatch, absence
 from lakehouse.cdc.formats import Settings, normalize
-from lakehouse.cdc.sources import read_files
+from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.delta.type_names import parse_type
 from lakehouse.errors import DataError, NotFoundError, UsageError
 
@@ -290,3 +290,21 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 def test_a_broken_array_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="begins as a JSON array"):
         read(write(tmp_path, "a.json", '[{"id":1},\n{"id":'))
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "json", "csv", "parquet", "arrow"])
+@pytest.mark.parametrize("by", ["name", "stdin"])
+def test_what_is_in_it_can_be_said(tmp_path: Path, kind: FileKind, by: str) -> None:
+    content = io.BytesIO()
+    if kind == "parquet":
+        FRAME.write_parquet(content)
+    elif kind == "arrow":
+        FRAME.write_ipc(content)
+    else:
+        content.write(b"id,name\n1,a\n2,\n" if kind == "csv" else LINES.encode())
+    data = content.getvalue()
+    path = write(tmp_path, "part-0007", data)
+    where: list[str | Path] = [path] if by == "name" else ["-"]
+    records = read_files(where, kind=kind, stdin=io.BytesIO(data))
+    batch = normalize(records, format="rows", settings=Settings(key=("id",), types={}))
+    assert batch.frame.select("id", "name").equals(FRAME)
