@@ -217,7 +217,7 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
-        check_dates(snapshot, shape)
+        check_dates(view, shape)
         found = plan_history(
             target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
         )

@@ -68,12 +68,14 @@ class FileWriter:
     Args:
         storage: The table's folder.
         after: The version that the commit builds on, with the schema and properties that it gives the table:
-            rows that are written again get the new fields of structs too.
+            rows that are written again get the new fields of structs and the wider types too.
+        reading: The same, in which columns tell how their types changed, so that older files can be read.
         now_ms: The commit's time in milliseconds since the epoch.
     """
 
     storage: Storage
     after: Snapshot
+    reading: Snapshot
     now_ms: int
 
     def append(self, changes: FileChanges, rows: pl.DataFrame, *, data_change: bool = True) -> None:
@@ -143,7 +145,7 @@ class FileWriter:
             changes.rows_removed += len(positions)
             self._note_removed(changes, add, data_change=bool(positions))
             gone = pl.Series(deletion_vectors.positions_of(positions), dtype=pl.UInt32)
-            live = scan_file(self.storage, self.after, add, row_index=POSITION).filter(
+            live = scan_file(self.storage, self.reading, add, row_index=POSITION).filter(
                 ~pl.col(POSITION).is_in(gone.implode())
             )
             survivors = live.drop(POSITION).collect()

@@ -66,7 +66,8 @@ def write_commit(
         traces=by_metadata and bool(decision.conformed.widened),
     )
     now_ms = int(target.clock().timestamp() * 1000)
-    writer = FileWriter(storage=target.storage, after=after, now_ms=now_ms)
+    reading = replace(after, schema=traced(snapshot.schema, after.schema))
+    writer = FileWriter(storage=target.storage, after=after, reading=reading, now_ms=now_ms)
     dead = {number: plan.dead.get(number, BitMap64()) for number in _staying(plan)} if anew else plan.dead
     for add in plan.dropped:
         writer.drop(changes, add)

@@ -62,7 +62,11 @@ def test_nulls_say_nothing(tmp_path: Path, policy: str) -> None:
 def test_a_value_that_does_not_fit_waits_in_quarantine(tmp_path: Path, policy: str, value: object) -> None:
     table = made(tmp_path, policy)
     result = table.merge([{"id": 2, "seq": 1, "n": value}, {"id": 3, "seq": 1, "n": 5}])
-    assert (result.inserted, result.quarantined, table.quarantine.count()) == (1, 1, 1)
+    if policy == "evolve" and value == 2**40:
+        # The column gets a wider type.
+        assert (result.inserted, result.quarantined, result.widened) == (2, 0, ("n",))
+    else:
+        assert (result.inserted, result.quarantined, table.quarantine.count()) == (1, 1, 1)
 
 
 def test_after_the_policy_was_changed_the_record_goes_in(tmp_path: Path) -> None:
