@@ -19,7 +19,7 @@ from tests.fixtures.servers import S3Server, run_seaweedfs
 
 pytestmark = pytest.mark.server
 
-FROZEN_SECONDS = 15.0
+FROZEN_SECONDS = 25.0
 FIRST = [{"id": number, "v": "a", "at": 1} for number in range(20)]
 SECOND = [{"id": 1, "v": "b", "at": 2}, {"id": 2, "at": 2, "_op": "delete"}, {"id": 99, "v": "new", "at": 2}]
 CONFIG = """\
@@ -27,7 +27,7 @@ version: 1
 storage:
   root: s3://{bucket}/lake
   options: {{endpoint_url: "{endpoint}", access_key_id: {key}, secret_access_key: "${{S3_SECRET}}",
-    timeout: 3s, max_retries: 1}}
+    timeout: 5s, max_retries: 1}}
 tables:
   t: {{key: [id], changes: {{sequence: at}}}}
 """
@@ -75,18 +75,25 @@ class Freezing(Plan):
         os.kill(self.pid, signal.SIGCONT)
 
 
+def patient(config: Path) -> Table:
+    """The table with time enough for a server that is only slow."""
+    path = config.with_name("patient.yaml")
+    path.write_text(config.read_text().replace("timeout: 5s, max_retries: 1", "timeout: 60s"))
+    return Lakehouse.open(path).table("t")
+
+
 def freezing(table: Table, plan: Plan) -> Table:
     storage: Storage = FaultyStorage(table.storage, plan=plan)
     return Table(name="t", config=table.config, storage=storage, lake=storage)
 
 
 def test_a_server_that_stands_still_while_a_merge_writes(own_server: S3Server, config: Path) -> None:
-    table = Lakehouse.open(config).table("t")
+    table = patient(config)
     table.merge(FIRST)
     plan = Freezing(own_server, "part-")
     try:
         with pytest.raises(StorageError, match="did not answer in time") as caught:
-            freezing(table, plan).merge(SECOND)
+            freezing(Lakehouse.open(config).table("t"), plan).merge(SECOND)
     finally:
         plan.thaw()
     assert "run it again" in caught.value.advice
@@ -101,12 +108,12 @@ def test_a_server_that_stands_still_while_a_merge_writes(own_server: S3Server, c
 
 
 def test_a_server_that_stands_still_at_the_commit(own_server: S3Server, config: Path) -> None:
-    table = Lakehouse.open(config).table("t")
+    table = patient(config)
     table.merge(FIRST)
     plan = Freezing(own_server, f"_delta_log/{2:020}")
     try:
         # The answer to the commit is lost, and it is looked up once the server is back.
-        assert freezing(table, plan).merge(SECOND).version == 2
+        assert freezing(Lakehouse.open(config).table("t"), plan).merge(SECOND).version == 2
     except StorageError:
         assert table.snapshot().version == 1
     finally:
