@@ -45,14 +45,14 @@ def write_feed(
     if not (plan.dead or plan.dropped or _escaped(plan.rows, after)):
         return
     columns = list(before.schema.names)
-    gone = stored_rows(storage, before, plan.files, _dead_places(plan), columns=columns)
+    gone = stored_rows(storage, after, plan.files, _dead_places(plan), columns=columns)
     updated = plan.updates.with_columns(pl.lit("update_preimage").alias(CHANGE_TYPE))
     gone = gone.join(updated, on=[FILE, POSITION], how="left").with_columns(
         pl.col(CHANGE_TYPE).fill_null("delete")
     )
     parts = [gone.drop(FILE, POSITION)]
     for add in plan.dropped:
-        rows = scan_file(storage, before, add, columns=columns).collect()
+        rows = scan_file(storage, after, add, columns=columns).collect()
         parts.append(rows.with_columns(pl.lit("delete").alias(CHANGE_TYPE)))
     is_update = plan.row_verdicts == UPDATE
     kind = pl.when(is_update).then(pl.lit("update_postimage")).otherwise(pl.lit("insert"))

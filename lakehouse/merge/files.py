@@ -67,13 +67,12 @@ class FileWriter:
 
     Args:
         storage: The table's folder.
-        before: The version that the commit builds on.
-        after: The same with the schema and properties that the commit gives the table.
+        after: The version that the commit builds on, with the schema and properties that it gives the table:
+            rows that are written again get the new fields of structs too.
         now_ms: The commit's time in milliseconds since the epoch.
     """
 
     storage: Storage
-    before: Snapshot
     after: Snapshot
     now_ms: int
 
@@ -142,7 +141,7 @@ class FileWriter:
             changes.rows_removed += len(positions)
             self._note_removed(changes, add)
             gone = pl.Series(deletion_vectors.positions_of(positions), dtype=pl.UInt32)
-            live = scan_file(self.storage, self.before, add, row_index=POSITION).filter(
+            live = scan_file(self.storage, self.after, add, row_index=POSITION).filter(
                 ~pl.col(POSITION).is_in(gone.implode())
             )
             survivors = live.drop(POSITION).collect()

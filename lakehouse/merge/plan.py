@@ -23,7 +23,7 @@ from lakehouse.delta.deletion_vectors import bitmap_of
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge import careful, locate, truncates, verdicts
-from lakehouse.merge.stored import stored_rows
+from lakehouse.merge.stored import grown, stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, find, load_manifest, watermark
 from lakehouse.merge.verdicts import CHANGE, FILE, POSITION, VERDICT
@@ -187,9 +187,10 @@ def _aged(view: _View, truncated: truncates.Truncated, mark: pl.DataFrame | None
     """The rows that a truncate leaves, but with fewer cells: ``__file``, ``__position``, the new row."""
     if mark is None or not view.has_cells:
         return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
-    return truncates.truncate_survivors(
+    survivors = truncates.truncate_survivors(
         view.storage, view.snapshot, view.files, truncated, mark=mark, key=view.collapsed.key
     )
+    return grown(survivors, view.schema)
 
 
 def _locate(view: _View, truncated: truncates.Truncated) -> locate.Located:
@@ -277,6 +278,9 @@ def _needs_care(view: _View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Se
     care = pl.col(VERDICT) == verdicts.EQUAL
     if view.collapsed.sequence:
         care |= is_upsert & partial & (pl.col(VERDICT) != verdicts.BEATEN)
+        if any(name not in view.snapshot.schema for name in stated):
+            # A late change can be the only one that says anything of a new column.
+            care |= is_upsert & (pl.col(VERDICT) == verdicts.STALE)
         if CELLS in changes.columns:
             care |= pl.col(CELLS).is_not_null()
         if view.has_cells:
@@ -293,7 +297,7 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
     found = known.located.join(numbers, on=CHANGE, how="semi").select(CHANGE, FILE, POSITION)
     rows = stored_rows(view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns)
-    rows = found.join(rows, on=[FILE, POSITION])
+    rows = found.join(grown(rows, view.schema), on=[FILE, POSITION])
     if rows[CHANGE].n_unique() != rows.height:
         # A key that is stored more than once; the sequence columns have not always been located.
         rows = rows.sort([*(name for name in sequence if name in columns), FILE, POSITION])

@@ -231,7 +231,7 @@ def _write(
     after = replace(
         snapshot, protocol=protocol, metadata=metadata, schema=parse_schema(metadata.schema_string)
     )
-    writer = FileWriter(storage=target.storage, before=snapshot, after=after, now_ms=now_ms)
+    writer = FileWriter(storage=target.storage, after=after, now_ms=now_ms)
     for add in plan.dropped:
         writer.drop(changes, add)
 

@@ -1,4 +1,4 @@
-"""Reads stored rows whole, by file and position."""
+"""Reads stored rows whole, by file and position, and brings them into the types that a merge gives them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import polars as pl
 
 from lakehouse.delta.actions import AddFile
+from lakehouse.delta.exact import column
 from lakehouse.delta.locations import map_files
+from lakehouse.delta.read_plan import shape
 from lakehouse.delta.scan import read_rows_at
-from lakehouse.delta.schema import to_polars
+from lakehouse.delta.schema import StructType, to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.verdicts import FILE, POSITION
 from lakehouse.storage import Storage
@@ -55,3 +57,20 @@ def stored_rows(
     ]
     parts = map_files(lambda group: read(*group), groups, storage=storage)
     return pl.concat([nothing, *parts], how="vertical")
+
+
+def grown(rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
+    """Brings rows of the schema before a merge into that after it.
+
+    Args:
+        rows: Stored rows; columns that the schema lacks stay as they are.
+        schema: The table's schema after the merge: structs in it can have more fields.
+
+    Returns:
+        The same rows and columns; fields that structs got are null.
+    """
+    return rows.with_columns(
+        shape(column(item.name), rows.schema[item.name], item.type, lambda part: part.name).alias(item.name)
+        for item in schema.fields
+        if item.name in rows.columns
+    )

@@ -12,7 +12,7 @@ import pytest
 
 from lakehouse import Lakehouse, Table
 from tests.fixtures import debezium_expected
-from tests.fixtures.debezium_expected import EXPECTED, Expected
+from tests.fixtures.debezium_expected import BEFORE_THE_DELETE, EXPECTED, Expected, Row
 
 Mode = Literal["on_read", "on_write"]
 
@@ -57,6 +57,14 @@ def test_redelivery_line_by_line_backwards_changes_nothing(case: Expected, tmp_p
     table.merge(lines, source_table=case.source_table)
     found = table.read().to_dicts() if table.exists() else []
     assert by_key(found, case) == by_key(case.rows, case)
+
+
+@pytest.mark.parametrize(("case", "row"), BEFORE_THE_DELETE, ids=lambda item: getattr(item, "file", None))
+def test_the_row_of_a_recorded_file_before_its_delete(case: Expected, row: Row, tmp_path: Path) -> None:
+    table = make(case, tmp_path, "on_read")
+    for line in case.path.read_bytes().splitlines()[1::-1]:
+        table.merge([line])
+    assert by_key(table.read().to_dicts(), case) == by_key([row], case)
 
 
 def test_every_recorded_file_has_an_expected_table() -> None:

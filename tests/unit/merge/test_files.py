@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import polars as pl
+import pytest
 
 from lakehouse.table import Table
 from tests.properties.tables import NAME, delta, everywhere, files_below, open_table
@@ -109,6 +110,18 @@ def test_more_files_than_one_scan_takes(tmp_path: Path, mode: str) -> None:
     rows = everywhere(table, root)
     assert len(rows) == 284
     assert sorted(row["id"] for row in rows if row["v"] == "b") == keys
+
+
+def test_files_with_more_rows_than_one_scan_can_number(
+    tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakehouse.delta.scan_query._ROWS_A_SCAN", 25)
+    table = filled(tmp_path, mode, rows=10, files=7)
+    for value in ("b", "c"):
+        changes = [{"id": key, "v": value} for key in range(0, 70, 3)]
+        assert table.merge(changes).updated == 24
+        assert len(everywhere(table, tmp_path)) == 70
+        assert table.read().filter(v=value).height == 24
 
 
 def delta_append(root: Path, frame: pl.DataFrame) -> None:

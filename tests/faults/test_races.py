@@ -1,0 +1,107 @@
+"""Several processes at once on one table, some of them killed: every version of it is right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+from deltalake import DeltaTable, QueryBuilder
+
+from lakehouse.table import Table
+from tests.faults import ledger
+from tests.faults.nursery import Nursery
+from tests.properties.tables import NAME
+
+# So many steps take some seconds; a night's run can take more.
+LAST = int(os.environ.get("LEDGER_STEPS", "5"))
+CLERKS = {1: "on_read", 2: "on_write", 3: "on_read"}
+KILLED = 3
+
+
+# Not both at once: two compactions of which one is delta-rs's double the rows (docs/how-to/compact.md).
+@pytest.mark.parametrize("compactor", ["ours", "delta-rs"])
+def test_a_ledger_adds_up_in_every_version(tmp_path: Path, nursery: Nursery, compactor: str) -> None:
+    table = ledger.table(tmp_path)
+    table.create()
+    stop = tmp_path / "stop"
+    there = {"root": str(tmp_path), "stop": str(stop)}
+    helpers = [
+        nursery.start("tests.faults.ledger:append_pairs", **there),
+        nursery.start("tests.faults.ledger:compact", who=compactor, **there),
+    ]
+    clerks = {clerk: start(nursery, tmp_path, clerk) for clerk in CLERKS}
+    for pause in (0.5, 0.7):
+        time.sleep(pause)
+        os.kill(clerks[KILLED], signal.SIGKILL)
+        assert nursery.wait(clerks[KILLED]) in (-signal.SIGKILL, 0)
+        clerks[KILLED] = start(nursery, tmp_path, KILLED)
+    assert [nursery.wait(child) for child in clerks.values()] == [0, 0, 0]
+    stop.touch()
+    assert [nursery.wait(child) for child in helpers] == [0, 0]
+
+    newest = table.snapshot()
+    assert {name: newest.transactions[name].version for name in map(named, CLERKS)} == dict.fromkeys(
+        map(named, CLERKS), LAST
+    )
+    for version in range(newest.version + 1):
+        check(table, version)
+    assert table.verify().ok
+    assert as_told_by_the_feed(tmp_path) == {
+        row["id"]: row["balance"] for row in table.read().iter_rows(named=True)
+    }
+
+
+def start(nursery: Nursery, root: Path, clerk: int) -> int:
+    merge = CLERKS[clerk]
+    return nursery.start(
+        "tests.faults.ledger:keep_books", root=str(root), clerk=clerk, last=LAST, merge=merge
+    )
+
+
+def named(clerk: int) -> str:
+    return f"clerk-{clerk}"
+
+
+def check(table: Table, version: int) -> None:
+    """A version holds each clerk's accounts as they were at the offset that it tells, and whole pairs."""
+    rows = table.read(version=version)
+    assert not rows["id"].is_duplicated().any(), version
+    pairs = rows.filter(clerk="delta-rs")
+    assert (pairs.height % 2, pairs["balance"].sum()) == (0, 0), version
+    known = table.snapshot(version=version).transactions
+    for clerk in CLERKS:
+        told = known.get(named(clerk))
+        found = dict(rows.filter(clerk=named(clerk)).select("id", "balance").iter_rows())
+        wanted = {} if told is None else ledger_at(clerk, told.version)
+        assert found == wanted, (version, clerk)
+        assert sum(found.values()) in (0, ledger.ACCOUNTS * ledger.OPENING), version
+    if version % 10 == 0:
+        path = str(Path(table.storage.url))
+        there = DeltaTable(path, version=version)
+        theirs = (
+            QueryBuilder().register("t", there).execute("select sum(balance), count(*) from t").read_all()
+        )
+        counted = tuple(column[0].as_py() for column in pa.table(theirs).columns)
+        assert counted == (rows["balance"].sum() if rows.height else None, rows.height), version
+
+
+def ledger_at(clerk: int, offset: int) -> ledger.Balances:
+    return next(balances for number, _, balances in ledger.steps(clerk) if number == offset)
+
+
+def as_told_by_the_feed(root: Path) -> ledger.Balances:
+    """The accounts, put together from the changes alone."""
+    told = pa.table(DeltaTable(str(root / NAME)).load_cdf(starting_version=0).read_all()).to_pylist()
+    order = {"update_preimage": 0, "delete": 0, "insert": 1, "update_postimage": 1}
+    balances: ledger.Balances = {}
+    for row in sorted(told, key=lambda row: (row["_commit_version"], order[row["_change_type"]])):
+        if order[row["_change_type"]]:
+            assert row["id"] not in balances
+            balances[row["id"]] = row["balance"]
+        else:
+            assert balances.pop(row["id"]) == row["balance"]
+    return balances
