@@ -47,6 +47,10 @@ class Lakehouse:
         """
         return cls(load_config(source))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Config]]:
+        # Another process opens its own connections.
+        return type(self), (self.config,)
+
     def __repr__(self) -> str:
         return f"Lakehouse({self.config.name!r}, {self._storage.url!r})"
 
@@ -69,6 +73,7 @@ class Lakehouse:
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
+        _need_text(name, "a table's name")
         section = self.config.tables.get(name)
         if section is None:
             near = nearest(name, self.tables)
@@ -140,6 +145,11 @@ class Lakehouse:
                 self._probed = True
 
 
+def _need_text(value: object, what: str) -> None:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is a text, not {type(value).__name__}")
+
+
 def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
     """Answers a query with Polars' SQL; only the tables that it names are opened.
 
@@ -148,6 +158,7 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
         TableNotFoundError: It names a table that has not been made.
         CorruptTableError: A file of a table is gone or damaged.
     """
+    _need_text(query, "a query")
     # Polars would carry out a DELETE or DROP on frames of its own, and it would look as if it were done.
     if not _QUESTION.match(query):
         raise UsageError(

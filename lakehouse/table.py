@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,7 @@ from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
 from lakehouse.timetravel.reading import collect, explaining, filtered
-from lakehouse.timetravel.resolve import resolve
+from lakehouse.timetravel.resolve import checked_version, resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
@@ -43,6 +43,10 @@ from lakehouse.timetravel.valid import valid_at as rows_valid_at
 
 CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
 """Columns that are stored beside the rows and shown only when they are asked for by name."""
+
+
+def _anything_goes() -> None:
+    """Looks at no store."""
 
 
 class Table:
@@ -67,7 +71,7 @@ class Table:
         lake: Storage,
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
-        before_write: Callable[[], None] = lambda: None,
+        before_write: Callable[[], None] = _anything_goes,
     ) -> None:
         self.name = name
         self.config = config
@@ -78,6 +82,15 @@ class Table:
         self._before_write = before_write
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Another process, or a copy, has its own lock and finds out itself what the newest version is.
+        return {name: value for name, value in self.__dict__.items() if name not in {"_lock", "_known"}}
+
+    def __setstate__(self, state: Mapping[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._lock = threading.Lock()
+        self._known = None
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
@@ -102,7 +115,7 @@ class Table:
                 f"table {self.name} has not been made yet ({self.storage.url})",
                 advice="`apply` makes it from the schema in the config, or the first merge from its rows",
             )
-        return newest if version is None else self._at(newest, version)
+        return newest if version is None else self._at(newest, checked_version(version, table=self.name))
 
     def create(self) -> None:
         """Makes the table, empty, from the schema in the config.
@@ -158,9 +171,10 @@ class Table:
             raise UsageError(
                 "source and offset belong together", advice="give both for exactly-once, or none"
             )
+        # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
+        known = self._newest()
         if not dry_run:
             self._before_write()
-        known = self._newest()
         timer = Timer()
         with timer.phase("normalize"):
             settings = settings_of(
@@ -208,6 +222,8 @@ class Table:
             NotFoundError: A file is not there.
             DataError: A file can't be read at all.
         """
+        if isinstance(files, str | Path):
+            raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
         records = read_files([Path(file) for file in files])
         return self.merge(
             records,
@@ -424,7 +440,13 @@ class Table:
 
     def _remember(self, snapshot: Snapshot) -> None:
         with self._lock:
-            if self._known is None or self._known.version <= snapshot.version:
+            known = self._known
+            # A table that was made anew counts its versions from 0 again.
+            if (
+                known is None
+                or known.version <= snapshot.version
+                or known.metadata.id != snapshot.metadata.id
+            ):
                 self._known = snapshot
 
     def _at(self, newest: Snapshot, version: int) -> Snapshot:
@@ -444,13 +466,15 @@ class Table:
         names = snapshot.schema.names
         if columns is None:
             return _without_control(names)
+        if isinstance(columns, str):
+            raise UsageError(f"columns is a list of names, not a text: [{columns!r}]")
         unknown = [name for name in columns if name not in names]
         if unknown:
             raise UsageError(
-                f"table {self.name} has no column {', '.join(unknown)}",
+                f"table {self.name} has no column {', '.join(map(str, unknown))}",
                 advice=f"its columns are: {', '.join(_without_control(names))}",
             )
-        return list(columns)
+        return list(dict.fromkeys(columns))
 
     def _lazy(
         self,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -157,6 +158,7 @@ def show_path(steps: Iterable[str | int]) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
             continue
-        shown = step if _PLAIN_KEY.fullmatch(step) else f'"{step}"'
+        # As JSON writes it: a key with a line break in it must not make two lines of a problem.
+        shown = step if _PLAIN_KEY.fullmatch(step) else json.dumps(step, ensure_ascii=False)
         text += f".{shown}" if text else shown
     return text

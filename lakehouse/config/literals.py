@@ -17,6 +17,7 @@ from lakehouse.config.variables import written
 
 _WRITTEN: Final = "a secret is written into the file, where all who see it can read it"
 _STATE: Final = "take the password from a variable, as postgresql://user:${STATE_PASSWORD}@host/database"
+_URL: Final = "take the password from a variable, as http://user:${PASSWORD}@host"
 _ALERT: Final = "the URL holds tokens: take all of it from a variable, as ${ALERT_URL}"
 _NOT_IDENTIFIER: Final = str.maketrans("-. ", "___")
 
@@ -46,6 +47,10 @@ def _secret_places(data: Any) -> Iterator[tuple[Steps, Any, Callable[[str], bool
             if is_secret_name(name) and not may_be_written(name):
                 variable = name.upper().translate(_NOT_IDENTIFIER)
                 yield (*way, name), value, written_secret, f"take it from a variable, as ${{{variable}}}"
+    options = _at(data, ("storage", "options"))
+    for name, value in options.items() if isinstance(options, dict) else ():
+        if not is_secret_name(name):
+            yield ("storage", "options", name), value, written_password, _URL
     yield ("state",), _at(data, ("state",)), written_password, _STATE
     alerts = _at(data, ("alerts",))
     for at, alert in enumerate(alerts if isinstance(alerts, list) else []):

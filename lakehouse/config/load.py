@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 from typing import Any, Final
 
 from lakehouse.config.checking import check_models, original_way
-from lakehouse.config.document import Document, Place, Steps
+from lakehouse.config.document import Document, Place, Steps, show_path
 from lakehouse.config.literals import written_secrets
 from lakehouse.config.models import Config
 from lakehouse.config.references import check_references
@@ -144,9 +144,12 @@ def _check(document: Document, environ: Mapping[str, str]) -> Config | None:
         document.data["version"] = VERSION
     checked = check_models(document)
     if checked.config is not None:
+        # Of a secret that is written out under an unknown name, say, the first is enough.
+        told = {problem.path for problem in document.problems}
         for finding in check_references(checked.config, document.data):
             way = original_way(finding.way, document.data, checked.broken)
-            document.report(way, finding.message, on_key=finding.on_key)
+            if show_path(way) not in told:
+                document.report(way, finding.message, on_key=finding.on_key)
     return checked.config
 
 

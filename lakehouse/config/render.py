@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import SecretStr
 from ruamel.yaml import YAML
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from lakehouse.config.models import Config
 from lakehouse.config.secrets import MASK, AlertUrl, SecretUrl
 from lakehouse.config.variables import escape
 
 _ENDLESS = 1_000_000
+_LINE_BREAKS = frozenset("\x85\u2028\u2029")
 
 
 def render(config: Config, *, secrets_masked: bool = True) -> str:
@@ -64,6 +66,9 @@ def _plain(value: Any, masked: bool) -> Any:
 def _escaped(value: Any) -> Any:
     """Texts that happen to hold ``${`` are read again as what they are."""
     match value:
+        case str() if _LINE_BREAKS & set(value):
+            # ruamel.yaml writes these as they are and reads them as blanks; in double quotes it escapes them.
+            return DoubleQuotedScalarString(escape(value))
         case str():
             return escape(value)
         case dict():

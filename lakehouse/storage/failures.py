@@ -20,6 +20,7 @@ _STATUS = re.compile(r"status code: (\d{3})")
 _ERRNO = re.compile(r"\(os error (\d+)\)")
 _TRANSPORT = re.compile(r"HttpError \{\s*kind: (\w+)")
 _METADATA_SERVICE = ("latest/api/token", "latest/meta-data", "computeMetadata/v1", "metadata/identity")
+_PLAIN_TEXT = "InvalidContentType"
 _REGION_TEXT = "incorrectly configured region"
 _DETAIL_LENGTH = 160
 
@@ -37,6 +38,7 @@ class Symptoms:
         denied: The library calls it a matter of permission.
         credentials: It failed while looking for credentials.
         region: The store redirects to another region.
+        plain: The other side answered an encrypted greeting with something else.
         absent: There is no such thing (an object, or what it would be in).
         beyond_end: The range that was asked for starts after the object's end.
         detail: The first line, cut and cleaned.
@@ -50,6 +52,7 @@ class Symptoms:
     denied: bool = False
     credentials: bool = False
     region: bool = False
+    plain: bool = False
     absent: bool = False
     beyond_end: bool = False
     detail: str = ""
@@ -90,6 +93,10 @@ _WRONG_REGION = _Cause(
     codes=frozenset(
         {"PermanentRedirect", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
     ),
+)
+_PLAIN = _Cause(
+    "what answers there does not speak TLS",
+    "if it is a store of your own without TLS, write http:// in endpoint_url of storage.options",
 )
 _DENIED = _Cause(
     "access was denied",
@@ -209,6 +216,7 @@ def read_symptoms(error: BaseException, secrets: tuple[str, ...] = ()) -> Sympto
         denied=isinstance(error, PermissionDeniedError | UnauthenticatedError),
         credentials=any(mark in text for mark in _METADATA_SERVICE),
         region=_REGION_TEXT in text,
+        plain=_PLAIN_TEXT in text,
         absent=isinstance(error, FileNotFoundError) or number == errno.ENOTDIR,
         beyond_end=status == 416 or "StartTooLarge" in text,
         detail=_detail(text, secrets),
@@ -258,6 +266,8 @@ def _find_cause(symptoms: Symptoms) -> _Cause | None:
         return _NO_CREDENTIALS
     if symptoms.region:
         return _WRONG_REGION
+    if symptoms.plain:
+        return _PLAIN
     if symptoms.unsupported:
         return _UNSUPPORTED
     # A code says more than the status or errno that it came with.

@@ -13,7 +13,7 @@ from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 
 
-def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str, shown: Sequence[str]) -> pl.LazyFrame:
+def filtered(rows: pl.LazyFrame, where: object, *, table: str, shown: Sequence[str]) -> pl.LazyFrame:
     """Keeps the rows that meet a condition.
 
     Args:
@@ -29,6 +29,11 @@ def filtered(rows: pl.LazyFrame, where: str | pl.Expr, *, table: str, shown: Seq
         UsageError: The condition can't be read, names a column that is not there, or compares what can't be
             compared. It is tried on no rows first, so that no value can be in the message.
     """
+    if not isinstance(where, str | pl.Expr):
+        raise UsageError(
+            f"the condition on table {table} is a {type(where).__name__}",
+            advice="give SQL text, as \"country = 'DE'\", or a Polars expression",
+        )
     nothing = pl.LazyFrame(schema=rows.collect_schema())
     try:
         _keep(nothing, where).collect()

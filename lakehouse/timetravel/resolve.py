@@ -48,12 +48,33 @@ def resolve(
         return get_tag(lake, table=table, name=tag).version
     if timestamp is not None:
         return version_at(storage, aware(timestamp))
-    if version is not None and version < 0:
+    return None if version is None else checked_version(version, table=table)
+
+
+def checked_version(version: object, *, table: str) -> int:
+    """A version's number that can be one.
+
+    Args:
+        version: What was given for it.
+        table: The table's name.
+
+    Returns:
+        The number.
+
+    Raises:
+        UsageError: It is no whole number, or below 0. True is none either, though Python would take it for 1.
+    """
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise UsageError(
+            f"a version of table {table} is a whole number, not {type(version).__name__}",
+            advice="give its number; times and tags have arguments of their own",
+        )
+    if version < 0:
         raise UsageError(f"version {version} of table {table} can't be: versions start at 0")
     return version
 
 
-def aware(moment: datetime | str) -> datetime:
+def aware(moment: object) -> datetime:
     """A time that is beyond doubt.
 
     Args:
@@ -72,6 +93,11 @@ def aware(moment: datetime | str) -> datetime:
             raise UsageError(
                 "a timestamp is not ISO 8601", advice="as in 2026-11-22T10:00:00+01:00"
             ) from None
+    if not isinstance(moment, datetime):
+        raise UsageError(
+            f"a timestamp is a datetime or ISO 8601 text, not {type(moment).__name__}",
+            advice="as in 2026-11-22T10:00:00+01:00",
+        )
     if moment.tzinfo is None:
         raise UsageError(
             "a timestamp has no timezone, so it could mean several versions",

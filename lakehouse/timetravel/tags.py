@@ -85,6 +85,7 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
         UsageError: The name has characters that a tag can't have, or could be taken for a version.
         RefusedError: The name stands for another version already.
     """
+    path = _path(table, name)
     if name.isdecimal():
         raise UsageError(
             f"a tag can't be called {name}: it would be taken for version {name}",
@@ -92,7 +93,7 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
         )
     tag = Tag(name=name, table=table, version=version, created=now)
     body = orjson.dumps({"name": name, "table": table, "version": version, "created": now.isoformat()})
-    if lake.put_if_absent(_path(table, name), body):
+    if lake.put_if_absent(path, body):
         return tag
     existing = get_tag(lake, table=table, name=name)
     if existing.version != version:
@@ -114,8 +115,8 @@ def remove_tag(lake: Storage, *, table: str, name: str) -> Tag:
     return tag
 
 
-def _path(table: str, name: str) -> str:
-    if not _NAME.fullmatch(name):
+def _path(table: str, name: object) -> str:
+    if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise UsageError(
             "a tag's name has letters, digits, dots, dashes and underscores, begins with a letter or digit, "
             "and is at most 100 long"

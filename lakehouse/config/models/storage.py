@@ -20,7 +20,7 @@ from pydantic import (
 
 from lakehouse.config.models.base import KIND, SHOWN, Model, Name, RuleError
 from lakehouse.config.nearest import suggestion
-from lakehouse.config.secrets import is_secret_name
+from lakehouse.config.secrets import SecretUrl, is_secret_name, mask_url
 
 SCHEMES: Final = ("s3", "s3a", "gs", "az", "abfs", "abfss", "adl", "memory", "file")
 _URL: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):(/*)(.*)", re.DOTALL)
@@ -67,13 +67,26 @@ def _option(value: object) -> str | SecretStr:
 
 
 def _hide(options: Mapping[str, str | SecretStr]) -> dict[str, str | SecretStr]:
-    return {
-        name: SecretStr(value) if isinstance(value, str) and is_secret_name(name) else value
-        for name, value in options.items()
-    }
+    return {name: _hidden(name, value) for name, value in options.items()}
+
+
+def _hidden(name: str, value: str | SecretStr) -> str | SecretStr:
+    if not isinstance(value, str):
+        return value
+    if is_secret_name(name):
+        return SecretStr(value)
+    # Addresses, of a proxy for instance, can have a password in them.
+    return SecretUrl(value) if "://" in value and mask_url(value) != value else value
+
+
+def _address(value: str) -> str:
+    if "@" in value.partition("://")[2].partition("/")[0]:
+        raise ValueError("credentials don't belong into an address")
+    return value
 
 
 Root = Annotated[str, BeforeValidator(_root)]
+Address = Annotated[Name, AfterValidator(_address)]
 Option = Annotated[
     str | SecretStr,
     PlainValidator(_option),
@@ -98,7 +111,7 @@ class StorageConfig(Model):
         default_factory=dict,
         description=(
             "Settings of the store: endpoint_url, region, access_key_id, secret_access_key, session_token, "
-            "allow_http and whatever else the storage library knows. Secrets come from variables."
+            "allow_http and what else the storage library knows, by these names. Secrets come from variables."
         ),
     )
 
@@ -148,8 +161,10 @@ class KeysConfig(Model):
     region: Name | None = Field(
         default=None, description="AWS region (aws_kms); otherwise the environment's."
     )
-    endpoint_url: Name | None = Field(default=None, description="Another address of the service (aws_kms).")
-    url: Name | None = Field(default=None, description="Address of the Vault server (vault).")
+    endpoint_url: Address | None = Field(
+        default=None, description="Another address of the service (aws_kms)."
+    )
+    url: Address | None = Field(default=None, description="Address of the Vault server (vault).")
     mount: Name = Field(default="transit", description="Mount point of the transit engine (vault).")
     namespace: Name | None = Field(default=None, description="Namespace (vault).")
     token: SecretStr | None = Field(default=None, description="Token, from a variable (vault).")

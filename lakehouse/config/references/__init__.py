@@ -8,6 +8,7 @@ from typing import Any
 from lakehouse.config.models import Config
 from lakehouse.config.references.lookup import Finding, Lookup
 from lakehouse.config.references.people import people_findings
+from lakehouse.config.references.store import store_findings
 from lakehouse.config.references.tables import table_findings
 from lakehouse.config.references.work import work_findings
 
@@ -24,6 +25,7 @@ def check_references(config: Config, data: Any) -> Iterator[Finding]:
     Yields:
         Every name that points nowhere, or that can't be.
     """
+    yield from store_findings(config)
     lookup = Lookup(config, data)
     yield from table_findings(lookup)
     yield from people_findings(lookup)

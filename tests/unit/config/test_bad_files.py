@@ -405,3 +405,8 @@ def test_a_mistake_in_an_alias_is_told_where_it_is_written(problems: Problems) -
         (4, "tables.a.changes.format"),
         (4, "tables.b.changes.format"),
     }
+
+
+def test_a_key_with_a_line_break_makes_one_line_of_a_problem(problems: Problems) -> None:
+    (problem,) = problems('version: 1\ntables: {t: {schema: {id: long}, key: [id], "a\\nb": 1}}\n')
+    assert problem.path == 'tables.t."a\\nb"'

@@ -266,3 +266,19 @@ def test_python_functions_are_jobs(load: Load) -> None:
 def test_a_name_from_the_environment_is_not_shown(problems: Problems) -> None:
     (problem,) = problems(_table("key: ['${COLUMN}']"), environ={"COLUMN": "very_private"})
     assert problem.message.startswith("`${COLUMN}` is not in the `schema` of `t`")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("secret_acess_key", "secret_access_key"),
+        ("endpoint", "endpoint_url"),
+        ("AWS_ENDPOINT", "endpoint_url"),
+        ("AWS_REGION", "region"),
+        ("allow_htp", "allow_http"),
+    ],
+)
+def test_an_option_that_no_store_has(problems: Problems, name: str, meant: str) -> None:
+    (problem,) = problems(f'version: 1\nstorage:\n  options:\n    {name}: "${{V}}"\n', environ={"V": "v"})
+    assert (problem.line, problem.column, problem.path) == (4, 5, f"storage.options.{name}")
+    assert problem.message == f"unknown option `{name}`; did you mean `{meant}`?"

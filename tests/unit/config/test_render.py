@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from ruamel.yaml import YAML
 
@@ -109,6 +109,8 @@ def test_the_dict_is_plain_json(load: Load) -> None:
 
 
 @settings(max_examples=80, deadline=None)
+@example("\x85", "\x85")
+@example("a\u2028b", "\u2029")
 @given(st.text(max_size=40), st.text(min_size=1, max_size=12))
 def test_any_text_survives(description: str, tag: str) -> None:
     table = {"description": escape(description), "tags": [escape(tag)]}

@@ -69,9 +69,28 @@ def test_masks(load: Load) -> None:
     assert shown["alerts"][1]["to"] == "mailto://********"
 
 
+@pytest.mark.parametrize("name", ["proxy_url", "endpoint_url"])
+@pytest.mark.parametrize("url", ["http://lake:${CANARY}@proxy:3128", "http://proxy/?token=${CANARY}"])
+def test_a_password_in_an_address_of_the_store_is_masked(load: Load, name: str, url: str) -> None:
+    config = load(
+        f'version: 1\nstorage: {{root: "s3://b", options: {{{name}: "{url}"}}}}\n', environ=_ENVIRON
+    )
+    assert _CANARY not in repr(config) + render(config) + config.model_dump_json()
+    assert as_dict(config)["storage"]["options"][name] == url.replace("${CANARY}", "********")
+    assert config.storage.plain_options()[name] == url.replace("${CANARY}", _CANARY)
+
+
+@pytest.mark.parametrize("keys", ["provider: vault, url:", "provider: aws_kms, key_id: k, endpoint_url:"])
+def test_the_address_of_a_key_service_has_no_password(problems: Problems, keys: str) -> None:
+    (problem,) = problems(f'version: 1\nkeys: {{{keys} "https://me:${{CANARY}}@v"}}\n', environ=_ENVIRON)
+    assert "credentials don't belong into an address" in problem.message
+    assert _CANARY not in str(problem)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "storage: {options: {proxy_url: 'http://me:canary-7f3a@proxy'}}",
         "storage: {options: {secret_access_key: canary-7f3a}}",
         "storage: {options: {AWS_SECRET_ACCESS_KEY: canary-7f3a}}",
         "storage: {options: {session_token: canary-7f3a}}",
@@ -103,10 +122,11 @@ def test_a_secret_that_is_written_into_the_file(problems: Problems, text: str) -
     "text",
     [
         "storage: {options: {access_key_id: AKIA123}}",
+        "storage: {options: {proxy_url: 'http://me:${KEY}@proxy', endpoint_url: 'http://s3:8333'}}",
         "storage: {options: {secret_access_key: '${KEY}', region: eu, skip_signature: true}}",
         "storage: {options: {secret_access_key: '${KEY:-}'}}",
-        "storage: {options: {bearer_token: 'Bearer ${KEY}'}}",
-        "storage: {options: {google_application_credentials: /etc/key.json, web_identity_token_file: /t}}",
+        "storage: {options: {session_token: 'Bearer ${KEY}'}}",
+        "storage: {options: {application_credentials: /etc/key.json}}",
         "state: sqlite:///a@b/state.db",
         "state: postgresql://lake@db/lake",
         "state: postgresql://lake:${KEY}@db/lake",

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from lakehouse.config.models.store_options import STORE_OPTIONS
 from lakehouse.errors import UsageError
 from lakehouse.storage import OPTION_NAMES, SECRET_OPTIONS, open_storage
 from lakehouse.storage.options import resolve_options
@@ -168,3 +169,7 @@ def test_secrets_show_nowhere() -> None:
     assert "canary" not in repr(resolve_options("s3", given))
     storage = open_storage("s3://bucket/a", options=given)
     assert "canary" not in repr(storage) + str(storage) + repr(vars(storage)) + storage.url
+
+
+def test_a_config_takes_the_same_options_as_the_storage() -> None:
+    assert set(STORE_OPTIONS) == OPTION_NAMES
