@@ -24,8 +24,10 @@ from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import CompactPlan, compact
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
+from lakehouse.merge.company import Outcomes
+from lakehouse.merge.offset import Offset
 from lakehouse.merge.result import MergeResult
-from lakehouse.merge.run import Offset, merge
+from lakehouse.merge.run import merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
@@ -80,6 +82,7 @@ class Table:
         self._steps = tuple(steps)
         self._clock = clock
         self._before_write = before_write
+        self._outcomes = Outcomes()
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
 
@@ -94,6 +97,14 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How the commits of this object's merges went: ``committed``, ``conflicted``, ``unknown``.
+
+        A merge that met two faster writers counts two conflicts and then one commit.
+        """
+        return self._outcomes.counts()
 
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
@@ -425,6 +436,7 @@ class Table:
             steps=self._steps,
             clock=self._clock,
             allow_deletes=allow_deletes,
+            outcomes=self._outcomes,
         )
 
     def _newest(self) -> Snapshot | None:

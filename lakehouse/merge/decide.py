@@ -14,6 +14,7 @@ from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.constraints import find_violations, reject_violations, rules_of
 from lakehouse.merge.counts import count, count_events
+from lakehouse.merge.finder import Finder
 from lakehouse.merge.history import (
     history_fields,
     in_order_of_arrival,
@@ -45,28 +46,36 @@ class Decision:
     fields: tuple[StructField, ...] = ()
 
 
-def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
+def decide(
+    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+) -> Decision:
     """Works out what a batch does.
 
     Args:
         target: The table.
         snapshot: The version to build on.
         batch: The changes in normal form.
+        finder: Finds the keys; it notes what the outcome depends on.
         timer: Counts the phases ``order``, ``locate`` and ``decide``.
 
     Raises:
         DataError: The batch as a whole can't be used.
         UnsupportedFeatureError: The table has a rule that can't be checked here.
     """
+    finder.begin()
+    if batch.full:
+        finder.read_everything()
     if target.config.history.mode == "full":
-        return _full_history(target, snapshot, batch, timer=timer)
+        return _full_history(target, snapshot, batch, finder=finder, timer=timer)
     with timer.phase("order"):
         conformed = _compared(target, snapshot, fit(target, batch, snapshot))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
     # Until no row would break a rule of the table: records that make one are rejected on the way.
     while True:
-        plan = plan_merge(target.storage, snapshot, collapsed, schema=conformed.schema, timer=timer)
+        plan = plan_merge(
+            target.storage, snapshot, collapsed, schema=conformed.schema, finder=finder, timer=timer
+        )
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         if not misfits:
             return Decision(conformed, plan, count(conformed.batch, collapsed, plan))
@@ -129,7 +138,9 @@ def _visible(schema: StructType) -> StructType:
     return StructType(tuple(field for field in schema.fields if field.name not in hidden))
 
 
-def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
+def _full_history(
+    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+) -> Decision:
     with timer.phase("order"):
         conformed = _compared(target, snapshot, fit(target, batch, snapshot))
         if not batch.sequence:
@@ -140,6 +151,12 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         time = conformed.batch.frame.schema[TIME]
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
     found = plan_history(
-        target.storage, snapshot, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
+        target.storage,
+        snapshot,
+        conformed.batch,
+        shape=shape,
+        moments=bool(batch.sequence),
+        finder=finder,
+        timer=timer,
     )
     return Decision(conformed, found.plan, count_events(conformed.batch, found.fates), history_fields(shape))

@@ -30,12 +30,12 @@ from lakehouse.config.models.changes import HistoryConfig
 from lakehouse.delta.scan import scan_files
 from lakehouse.delta.schema import STRING, StructField, StructType, to_polars, type_from_arrow, type_string
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.merge.locate import candidates, locate
+from lakehouse.merge.finder import Finder
 from lakehouse.merge.plan import MergePlan, dead_rows
 from lakehouse.merge.stored import stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, watermark
-from lakehouse.merge.verdicts import CHANGE, FILE, INSERT, POSITION, UPDATE
+from lakehouse.merge.verdicts import FILE, INSERT, POSITION, UPDATE
 from lakehouse.storage import Storage
 
 _NEW = "__new"
@@ -124,7 +124,14 @@ def same_type(known: StructField | None, wanted: StructField) -> bool:
 
 
 def plan_history(
-    storage: Storage, snapshot: Snapshot, batch: ChangeBatch, *, shape: Shape, moments: bool, timer: Timer
+    storage: Storage,
+    snapshot: Snapshot,
+    batch: ChangeBatch,
+    *,
+    shape: Shape,
+    moments: bool,
+    finder: Finder,
+    timer: Timer,
 ) -> HistoryPlan:
     """Works out what changes do to a version.
 
@@ -135,6 +142,7 @@ def plan_history(
         shape: What the columns are.
         moments: Whether versions that ended in the moment in which they began are kept. Late events can
             need them; where arrival is the order there are none.
+        finder: Finds the keys; goes on with what it found in tries before, and notes what was read.
         timer: Counts the phases ``locate`` and ``decide``.
     """
     manifest = load_manifest(storage, snapshot)
@@ -147,9 +155,10 @@ def plan_history(
     with timer.phase("locate"):
         keys = changes.select(key).unique(maintain_order=True)
         if fresh.height:
+            finder.read_everything()
             touched = _touched(storage, snapshot, fresh, shape)
             keys = pl.concat([touched, keys], how="vertical_relaxed").unique(maintain_order=True)
-        stored = _stored(storage, snapshot, keys, shape)
+        stored = _stored(storage, snapshot, keys, shape, finder)
     with timer.phase("decide"):
         marks = pl.concat([marks, fresh.select(marks.columns)])
         parts = [expand(stored.drop(FILE, POSITION), shape), *_deletes(storage, manifest, keys, marks, shape)]
@@ -202,12 +211,14 @@ def _touched(storage: Storage, snapshot: Snapshot, marks: pl.DataFrame, shape: S
     return rows.select(shape.key).unique().collect(engine="streaming")
 
 
-def _stored(storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def _stored(
+    storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape, finder: Finder
+) -> pl.DataFrame:
     """Every stored version of the keys, with ``__file`` (among all files of the table) and ``__position``."""
     files = tuple(snapshot.files.values())
     numbers = {add.path: number for number, add in enumerate(files)}
-    found = candidates(snapshot, keys=keys)
-    located = locate(storage, snapshot, found, keys=keys.with_row_index(CHANGE), sequence=())
+    found = finder.candidates(snapshot, keys=keys)
+    located = finder.locate(storage, snapshot, found, changes=keys, key=keys.columns, sequence=())
     of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
     places = located.frame.select(of_all.gather(located.frame[FILE]).alias(FILE), POSITION)
     columns = [
