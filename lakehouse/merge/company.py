@@ -97,9 +97,11 @@ def gave_up(
         operation = (info.operation if info else None) or "an unnamed operation"
         engine = (info.engine_info if info else None) or "an unnamed engine"
         who = f"; the last was version {winner.version}, {operation} by {engine}"
+    final = next((finding for finding in findings if not finding.rebase), None)
+    if final is not None:
+        return ConflictError(f"table {table}: {final.message}{who}", advice=final.advice)
     what = f": {findings[-1].message}" if findings else ""
-    advice = findings[-1].advice if findings and not findings[-1].rebase else ""
     return ConflictError(
         f"table {table} was changed by other writers in each of {tries} tries{who}{what}",
-        advice=advice or "try again; if it happens often, let fewer writers work on the table at once",
+        advice="try again; if it happens often, let fewer writers work on the table at once",
     )

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-import polars as pl
-
-from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
-from lakehouse.cdc.conform import Conformed
+from lakehouse.cdc.changes import ChangeBatch
 from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.conflicts import Finding, ReadSet, check
@@ -21,18 +18,14 @@ from lakehouse.delta.transaction import Committed, Conflicted, commit
 from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError, NotBuiltError
 from lakehouse.merge.commit import Written, commit_info, millis, mode_of, write
 from lakehouse.merge.company import gave_up, pause, winners
-from lakehouse.merge.counts import count
-from lakehouse.merge.decide import Decision, decide, decide_on_nothing, fit
-from lakehouse.merge.files import FileChanges
+from lakehouse.merge.decide import Decision, decide, fit
 from lakehouse.merge.finder import Finder
 from lakehouse.merge.offset import Offset
-from lakehouse.merge.plan import MergePlan
+from lakehouse.merge.report import result_of, result_on_nothing
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
-from lakehouse.merge.tombstones import Manifest
-from lakehouse.merge.verdicts import ABSENT, INSERT
 
 
 def merge(
@@ -74,7 +67,7 @@ def merge(
     if snapshot is None and not dry_run and not batch.frame.is_empty():
         snapshot = _create(target, batch)
     if snapshot is None:
-        return _on_nothing(target, batch, timer), None
+        return result_on_nothing(target, batch, timer), None
     work = _Work(target, batch, snapshot, offset=offset, dry_run=dry_run, timer=timer)
     for attempt in range(1, target.max_attempts + 1):
         done = work.attempt(attempt)
@@ -157,7 +150,7 @@ class _Work:
         with self.timer.phase("commit"):
             after = _look_after(self.target, self.snapshot, outcome)
         decision, changes = proposal.decision, proposal.written.total
-        result = _result(
+        result = result_of(
             self.target,
             decision.conformed,
             decision.counts,
@@ -199,7 +192,7 @@ class _Work:
             decision = decide(target, snapshot, self.batch, finder=self._finder, timer=self.timer)
             if self.dry_run or (decision.plan.changes_nothing and self.offset is None):
                 self.clean_up()
-                return _result(
+                return result_of(
                     target,
                     decision.conformed,
                     decision.counts,
@@ -284,63 +277,3 @@ def _refuse_unbuilt(target: MergeTarget) -> None:
                 f"tables.{target.name}.{section} can't be carried out by a merge of this release",
                 advice=f"take `{section}` out of the table's section, or wait for the release that has it",
             )
-
-
-def _on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeResult:
-    """The result of a batch for which no table is made: it is empty, or it is a dry run."""
-    conformed, collapsed = decide_on_nothing(target, batch, timer=timer)
-    is_delete = collapsed.frame[OP] == DELETE
-    plan = MergePlan(
-        files=(),
-        dead={},
-        dropped=(),
-        rows=collapsed.frame.clear(),
-        row_verdicts=pl.Series(dtype=pl.Int8),
-        updates=pl.DataFrame(),
-        tombstones=pl.DataFrame(),
-        truncate=None,
-        verdict=is_delete.cast(pl.Int8).replace_strict({0: INSERT, 1: ABSENT}, return_dtype=pl.Int8),
-        conflicting=is_delete & ~is_delete,
-        truncate_outcome="deleted" if collapsed.truncate else None,
-        manifest=Manifest(),
-    )
-    return _result(target, conformed, count(conformed.batch, collapsed, plan), timer=timer)
-
-
-def _result(
-    target: MergeTarget,
-    conformed: Conformed,
-    counts: Mapping[str, int],
-    *,
-    timer: Timer,
-    version: int | None = None,
-    written: FileChanges | None = None,
-    attempts: int = 0,
-    rebased: int = 0,
-) -> MergeResult:
-    changes = written or FileChanges()
-    return MergeResult(
-        table=target.name,
-        version=version,
-        committed=written is not None,
-        inserted=counts["inserted"],
-        updated=counts["updated"],
-        deleted=counts["deleted"],
-        unchanged=counts["unchanged"],
-        stale=counts["stale"],
-        duplicate=counts["duplicate"],
-        conflicting=counts["conflicting"],
-        rejected=counts["rejected"],
-        suppressed=counts["suppressed"],
-        rows_removed=changes.rows_removed,
-        files_added=changes.added,
-        files_removed=changes.removed,
-        vectors_written=changes.vectors,
-        bytes_written=changes.bytes_written,
-        attempts=attempts,
-        rebased=rebased,
-        seconds=timer.seconds,
-        problems=conformed.batch.rejected,
-        discarded=conformed.discarded,
-        new_columns=conformed.added,
-    )
