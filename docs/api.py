@@ -19,7 +19,7 @@ _RETURNED: Final = (
     "lakehouse.timetravel.history:HistoryEntry",
     "lakehouse.timetravel.tags:Tag",
     "lakehouse.timetravel.restore:RestorePlan",
-    "lakehouse.maintenance.compact:CompactPlan",
+    "lakehouse.maintenance.groups:CompactPlan",
     "lakehouse.maintenance.verify:VerifyReport",
     "lakehouse.maintenance.verify:Finding",
     "lakehouse.overview:LakeStatus",

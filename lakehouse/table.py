@@ -22,7 +22,8 @@ from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
-from lakehouse.maintenance.compact import CompactPlan, compact
+from lakehouse.maintenance.compact import compact
+from lakehouse.maintenance.groups import CompactPlan
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.offset import Offset

@@ -16,7 +16,7 @@ from lakehouse.cli.session import Session
 from lakehouse.errors import CorruptTableError
 
 if TYPE_CHECKING:
-    from lakehouse.maintenance.compact import CompactPlan
+    from lakehouse.maintenance.groups import CompactPlan
     from lakehouse.maintenance.verify import VerifyReport
     from lakehouse.table import Table
 

@@ -2,173 +2,34 @@
 
 The plan is pure: which files, in which groups. Carrying it out reads each group once and writes it anew;
 the rows do not change, so the commit says ``dataChange: false`` and readers of the change feed see nothing.
-If another writer commits meanwhile, what was written still stands as long as that writer took none of the
-files; otherwise the plan is made again.
+If another writer commits meanwhile, what was written still stands: rows that were hidden in the old files
+get a vector in the new ones (`lakehouse.maintenance.carry`). A group of which a file is gone is given up, and
+only where none is left the plan is made again.
 """
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from lakehouse.delta.actions import AddFile, CommitInfo
+import polars as pl
+
+from lakehouse.delta.actions import Action, CommitInfo
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.data import scan_files, write_files
 from lakehouse.delta.features import ensure_writable
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import ConflictError, LakehouseError
+from lakehouse.maintenance.carry import Carried, Rewritten, carry
+from lakehouse.maintenance.groups import CompactPlan, plan_compaction, target_size
 from lakehouse.storage import Storage
 
-TARGET_SIZE: Final = 128 * 1024 * 1024
-"""Bytes that a compacted file is meant to have, unless the table's property ``delta.targetFileSize`` says
-otherwise."""
-
-SMALL_SHARE: Final = 0.75
-"""A file below this share of the target size is worth being put together with others."""
-
-DEAD_SHARE: Final = 0.05
-"""A file with a larger share of hidden rows than this is written anew, even alone."""
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Files that become one (or a few) new ones.
-
-    Args:
-        files: At least one; all of the same partition.
-        size: Their bytes together.
-        hidden_rows: Rows in them that vectors hide.
-    """
-
-    files: tuple[AddFile, ...]
-    size: int
-    hidden_rows: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CompactPlan:
-    """What a compaction does, or, after it is carried out, has done.
-
-    Args:
-        table: The table's name.
-        read_version: The version that was looked at.
-        groups: The files to put together.
-        files_before: Data files now.
-        files_removed: Files that the groups hold.
-        files_added: Files written; 0 while it is only a plan.
-        bytes_read: Bytes of the files that the groups hold.
-        bytes_written: Bytes of the new files; 0 while it is only a plan.
-        version: The version that was made; None while it is only a plan, or where there was nothing to do.
-    """
-
-    table: str
-    read_version: int
-    groups: tuple[Group, ...]
-    files_before: int
-    files_removed: int
-    bytes_read: int
-    files_added: int = 0
-    bytes_written: int = 0
-    version: int | None = None
-
-    @property
-    def changes_nothing(self) -> bool:
-        """Whether there is nothing to put together."""
-        return not self.groups
-
-
-def plan_groups(files: Sequence[AddFile], *, target_size: int = TARGET_SIZE) -> tuple[Group, ...]:
-    """Decides which files to put together: pure.
-
-    Args:
-        files: The table's files in their order.
-        target_size: Bytes that a new file is meant to have.
-
-    Returns:
-        Groups of the same partition. A file is in a group if it is small or has many hidden rows; a group
-        of a single file is made only where that file has hidden rows to leave behind.
-    """
-    by_partition: dict[tuple[tuple[str, str | None], ...], list[AddFile]] = defaultdict(list)
-    for add in files:
-        if _is_small(add, target_size) or _is_worn(add):
-            by_partition[tuple(sorted(add.partition_values.items()))].append(add)
-    groups: list[Group] = []
-    for members in by_partition.values():
-        groups += [
-            group for group in _fill(members, target_size) if len(group.files) > 1 or _is_worn(group.files[0])
-        ]
-    return tuple(groups)
-
-
-def _fill(files: Sequence[AddFile], target_size: int) -> list[Group]:
-    """Fills groups in the order of the files, so that rows that lie together stay together."""
-    groups: list[Group] = []
-    current: list[AddFile] = []
-    size = 0.0
-    for add in files:
-        live = _live_size(add)
-        if current and size + live > target_size:
-            groups.append(_group(current))
-            current, size = [], 0.0
-        current.append(add)
-        size += live
-    if current:
-        groups.append(_group(current))
-    return groups
-
-
-def _group(files: Sequence[AddFile]) -> Group:
-    return Group(
-        files=tuple(files), size=sum(add.size for add in files), hidden_rows=sum(map(_hidden, files))
-    )
-
-
-def _hidden(add: AddFile) -> int:
-    return add.deletion_vector.cardinality if add.deletion_vector else 0
-
-
-def _live_size(add: AddFile) -> float:
-    records = add.physical_records
-    return add.size * (1 - _hidden(add) / records) if records else add.size
-
-
-def _is_small(add: AddFile, target_size: int) -> bool:
-    return add.size < target_size * SMALL_SHARE
-
-
-def _is_worn(add: AddFile) -> bool:
-    records = add.physical_records
-    return bool(_hidden(add)) and (records is None or _hidden(add) > DEAD_SHARE * records)
-
-
-def plan_compaction(snapshot: Snapshot, *, table: str) -> CompactPlan:
-    """Decides what a compaction of a version does: pure.
-
-    Args:
-        snapshot: The version to look at.
-        table: The table's name.
-    """
-    files = tuple(snapshot.files.values())
-    groups = plan_groups(files, target_size=target_size(snapshot))
-    return CompactPlan(
-        table=table,
-        read_version=snapshot.version,
-        groups=groups,
-        files_before=len(files),
-        files_removed=sum(len(group.files) for group in groups),
-        bytes_read=sum(group.size for group in groups),
-    )
-
-
-def target_size(snapshot: Snapshot) -> int:
-    """The size of files that is aimed at, in bytes: ``delta.targetFileSize``, or `TARGET_SIZE`."""
-    text = snapshot.configuration.get("delta.targetFileSize", "")
-    return int(text) if text.isascii() and text.isdigit() and int(text) > 0 else TARGET_SIZE
+_FILE: Final = "__file"
+_POSITION: Final = "__position"
 
 
 def compact(
@@ -202,11 +63,10 @@ def compact(
         plan = plan_compaction(snapshot, table=table)
         if dry_run or plan.changes_nothing:
             return plan
-        added = _rewrite(storage, snapshot, plan)
-        version = _commit(storage, snapshot, plan, added, clock=clock)
-        if version is not None:
-            written = sum(add.size for add in added)
-            return replace(plan, version=version, files_added=len(added), bytes_written=written)
+        written = _rewrite(storage, snapshot, plan)
+        done = _commit(storage, snapshot, plan, written, clock=clock)
+        if done is not None:
+            return done
         snapshot = load_snapshot(storage, base=snapshot)
     raise ConflictError(
         f"table {table} could not be compacted: other writers took its files in each of {tries} tries",
@@ -214,29 +74,38 @@ def compact(
     )
 
 
-def _rewrite(storage: Storage, snapshot: Snapshot, plan: CompactPlan) -> list[AddFile]:
-    added: list[AddFile] = []
+def _rewrite(storage: Storage, snapshot: Snapshot, plan: CompactPlan) -> list[Rewritten]:
+    done: list[Rewritten] = []
     try:
         for group in plan.groups:
-            rows = scan_files(storage, snapshot, group.files).collect(engine="streaming")
+            rows = scan_files(storage, snapshot, group.files, file=_FILE, position=_POSITION)
+            frame = rows.collect(engine="streaming")
+            place = pl.col(_FILE).cast(pl.UInt64) * (1 << 32) + pl.col(_POSITION)
+            if not frame.select(place)[_FILE].is_sorted():
+                # Others can hide rows of the old files meanwhile; where those lie must be known.
+                frame = frame.sort(_FILE, _POSITION)
+            counts = dict(frame[_FILE].value_counts().iter_rows())
             written = write_files(
                 storage,
-                rows,
+                frame.drop(_FILE, _POSITION),
                 schema=snapshot.schema,
                 metadata=snapshot.metadata,
                 target_bytes=target_size(snapshot),
             )
-            added += [replace(add, data_change=False) for add in written]
+            live = tuple(counts.get(number, 0) for number in range(len(group.files)))
+            added = tuple(replace(add, data_change=False) for add in written)
+            done.append(Rewritten(group.files, live, added))
     except BaseException:
-        _clean_up(storage, added)
+        _clean_up(storage, done)
         raise
-    return added
+    return done
 
 
-def _clean_up(storage: Storage, added: Sequence[AddFile]) -> None:
+def _clean_up(storage: Storage, groups: Sequence[Rewritten], *, paths: Collection[str] = ()) -> None:
     """Takes away what was written in vain; what stays is an orphan for vacuum."""
+    added = [add.relative_path(storage.url) for group in groups for add in group.added]
     with suppress(LakehouseError):
-        storage.delete([path for add in added if (path := add.relative_path(storage.url)) is not None])
+        storage.delete([*(path for path in added if path is not None), *paths])
 
 
 def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
@@ -250,22 +119,31 @@ def _commit(
     storage: Storage,
     snapshot: Snapshot,
     plan: CompactPlan,
-    added: list[AddFile],
+    written: list[Rewritten],
     *,
     clock: Callable[[], datetime],
-) -> int | None:
-    """Commits the new files for the old ones. None where another writer took one of the old ones."""
-    old = [add for group in plan.groups for add in group.files]
+) -> CompactPlan | None:
+    """Commits the new files for the old ones. None where other writers left no group as it can be used."""
     base = snapshot
+    vectors: set[str] = set()
     while True:
+        fitted = [(group, carry(storage, group, base)) for group in written]
+        kept = [part for _, part in fitted if part is not None]
+        if not kept:
+            _clean_up(storage, written, paths=vectors)
+            return None
+        mine = {path for part in kept for path in part.vectors}
         now_ms = int(clock().timestamp() * 1000)
         outcome = commit(
             storage,
             version=base.version + 1,
-            actions=[*(add.remove(at_ms=now_ms, data_change=False) for add in old), *added],
+            actions=_actions(kept, now_ms=now_ms),
             commit_info=CommitInfo(
                 operation="OPTIMIZE",
-                operation_metrics={"numAddedFiles": len(added), "numRemovedFiles": len(old)},
+                operation_metrics={
+                    "numAddedFiles": sum(len(part.added) for part in kept),
+                    "numRemovedFiles": sum(len(part.files) for part in kept),
+                },
                 read_version=snapshot.version,
                 is_blind_append=False,
             ),
@@ -273,10 +151,33 @@ def _commit(
             now_ms=lambda moment=now_ms: moment,  # type: ignore[misc]
         )
         if isinstance(outcome, Committed):
+            _clean_up(storage, [group for group, part in fitted if part is None], paths=vectors - mine)
             _look_after(storage, base, outcome.version)
-            return outcome.version
+            return _carried_out(plan, fitted, version=outcome.version)
+        vectors |= mine
         base = load_snapshot(storage, base=base)
-        same_table = base.metadata == snapshot.metadata and base.protocol == snapshot.protocol
-        if not same_table or any(base.files.get(add.path) != add for add in old):
-            _clean_up(storage, added)
+        if base.metadata != snapshot.metadata or base.protocol != snapshot.protocol:
+            _clean_up(storage, written, paths=vectors)
             return None
+
+
+def _actions(kept: Sequence[Carried], *, now_ms: int) -> list[Action]:
+    removed = [add.remove(at_ms=now_ms, data_change=False) for part in kept for add in part.files]
+    return [*removed, *(add for part in kept for add in part.added)]
+
+
+def _carried_out(
+    plan: CompactPlan, fitted: Sequence[tuple[Rewritten, Carried | None]], *, version: int
+) -> CompactPlan:
+    """The plan as it was carried out: without the groups of which another writer took a file."""
+    done = [(group, part) for group, (_, part) in zip(plan.groups, fitted, strict=True) if part is not None]
+    added = [add for _, part in done for add in part.added]
+    return replace(
+        plan,
+        groups=tuple(group for group, _ in done),
+        files_removed=sum(len(group.files) for group, _ in done),
+        bytes_read=sum(group.size for group, _ in done),
+        files_added=len(added),
+        bytes_written=sum(add.size for add in added),
+        version=version,
+    )
