@@ -13,6 +13,7 @@ import polars as pl
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
+from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
 from lakehouse.config.models import TableConfig
@@ -171,6 +172,7 @@ class Table:
             Counts that add up to the input, the new version, and what it cost.
 
         Raises:
+            RefusedError: The batch does not fit into memory.
             DataError: The batch as a whole can't be used; nothing was written. Single records that can't be
             used do not
                 raise: they are counted as ``rejected`` and described in ``problems``.
@@ -193,6 +195,8 @@ class Table:
                 self.config, source_table=source_table, stored=known.schema if known else None
             )
             batch = normalize(changes, format=self.config.changes.format, settings=settings)
+        rows = batch.frame.estimated_size()
+        ensure_room(int(rows), times=TIMES_ROWS, table=self.name, free=free_memory())
         with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
             result, after = merge(
                 self._target(allow_deletes=allow_deletes),
@@ -236,6 +240,7 @@ class Table:
         """
         if isinstance(files, str | Path):
             raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
+        ensure_room(size_of(files), times=TIMES_FILES, table=self.name, free=free_memory())
         records = read_files([Path(file) for file in files])
         return self.merge(
             records,
