@@ -1,8 +1,8 @@
 """Whether a batch fits into memory: refused with advice before the machine thrashes or the process is killed.
 
 A merge holds its batch several times over for a moment: as it came, in the table's types, in order, and as
-the rows that it writes. The factors are measured (a million changes of eleven columns take 4.5 times their size);
-they are meant to catch a batch that is far too large, not to foretell the last megabyte.
+the rows that it writes. The factors are measured (a million changes of eleven columns take 4.5 times their
+size); they are meant to catch a batch that is far too large, not to foretell the last megabyte.
 """
 
 from __future__ import annotations

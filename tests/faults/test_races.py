@@ -17,6 +17,7 @@ from deltalake import DeltaTable, QueryBuilder
 from lakehouse.table import Table
 from tests.faults import ledger
 from tests.faults.nursery import Nursery
+from tests.fixtures.sail import Sail
 from tests.fixtures.servers import S3Server
 from tests.properties.tables import NAME
 
@@ -111,6 +112,52 @@ def race(folder: Path, nursery: Nursery, where: dict[str, Any]) -> None:
     assert table.verify().ok
     told = Counter(entry.operation for entry in table.history())
     logging.getLogger(__name__).info("%s: %s versions, %s", where["root"], newest, dict(told))
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("merge", ["on_read", "on_write"])
+def test_a_race_with_sail(tmp_path: Path, nursery: Nursery, sail: Sail, merge: str) -> None:
+    where: dict[str, Any] = {"root": str(tmp_path), "feed": False}
+    table = ledger.table(**where, merge=merge)
+    table.create()
+    stop = tmp_path / "stop"
+    children = [
+        nursery.start("tests.faults.ledger:race", clerk=clerk, stop=str(stop), merge=merge, **where)
+        for clerk in CLERKS
+    ]
+    children.append(nursery.start("tests.faults.ledger:read_on", stop=str(stop), pairs=True, **where))
+    name = sail.name(tmp_path / NAME)
+    end = time.monotonic() + SECONDS
+    done, number = 0, 0
+    while time.monotonic() < end or not done:
+        number += 1
+        done += moved_by(sail, name, number)
+    stop.touch()
+    assert [nursery.wait(child) for child in children] == [0] * len(children)
+    newest = table.snapshot().version
+    for version in range(0, newest + 1, max(1, newest // 300)):
+        check_books(table, version, pairs=True)
+    assert table.read(where="clerk = 'delta-rs'")["balance"].sort().to_list() == [-done, done]
+    assert table.verify().ok
+    told = Counter(f"{entry.operation} {entry.client}" for entry in table.history())
+    logging.getLogger(__name__).info("%s of %s merges by Sail: %s", done, number, dict(told))
+
+
+def moved_by(sail: Sail, name: str, number: int) -> bool:
+    """Moves one between two accounts by a merge of Sail; whether it got through."""
+    try:
+        sail.sql(
+            f"MERGE INTO {name} t USING (SELECT * FROM VALUES (-1L, {number}L, 'delta-rs', 1L), "
+            f"(-2L, {number}L, 'delta-rs', -1L) AS v(id, seq, clerk, balance)) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET seq = s.seq, balance = t.balance + s.balance "
+            "WHEN NOT MATCHED THEN INSERT (id, seq, clerk, balance) "
+            "VALUES (s.id, s.seq, s.clerk, s.balance)"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a Spark Connect client raises
+        logging.getLogger(__name__).info("Sail: %s", str(error)[:150])
+        return False
+    return True
 
 
 def check_books(table: Table, version: int, *, pairs: bool) -> None:
