@@ -27,6 +27,13 @@ class Offset:
     position: int
 
     def __post_init__(self) -> None:
+        # Of another type they would make a commit that nobody can read.
+        for value, kind, what in (
+            (self.position, int, "an offset is a whole number"),
+            (self.source, str, "a source's name is a text"),
+        ):
+            if type(value) is not kind:
+                raise UsageError(f"{what}, not {type(value).__name__}")
         if not 0 <= self.position < 2**63:
             raise UsageError(
                 f"the offset {self.position} can't be: offsets are whole numbers from 0 to 2^63 - 1"
