@@ -79,7 +79,13 @@ def make_table(folder: Path, *, rows: int, files: int = 10, seed: int = 1) -> Pa
 
 
 def make_changes(
-    *, rows: int, changes: int, spread: Spread = "uniform", seed: int = 7, day: int = 1
+    *,
+    rows: int,
+    changes: int,
+    spread: Spread = "uniform",
+    within: int | None = None,
+    seed: int = 7,
+    day: int = 1,
 ) -> pl.DataFrame:
     """Changes for a table of ``rows`` rows: 80 % updates, 15 % inserts, 5 % deletes, in random order.
 
@@ -87,6 +93,7 @@ def make_changes(
         rows: The table's rows; its keys are the even numbers below ``2 * rows``.
         changes: How many.
         spread: ``uniform`` over all keys, or ``clustered`` in the last 5 % of them.
+        within: How many rows at the end ``clustered`` means; None for 5 % of them.
         seed: Of the choice and of the values.
         day: Their sequence lies this many days after the table's.
 
@@ -94,7 +101,7 @@ def make_changes(
         A frame of ``changes`` rows: the ten columns and ``_op``.
     """
     rng = np.random.default_rng(seed)
-    low = 0 if spread == "uniform" else int(rows * 0.95)
+    low = 0 if spread == "uniform" else rows - within if within is not None else int(rows * 0.95)
     inserts = changes * 15 // 100
     deletes = changes * 5 // 100
     hit = rng.choice(rows - low, size=changes - inserts, replace=False).astype(np.int64) + low

@@ -14,6 +14,7 @@ import polars as pl
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
+from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
 from lakehouse.config.models import TableConfig
@@ -28,9 +29,11 @@ from lakehouse.maintenance.compact import compact
 from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
+from lakehouse.merge.company import Outcomes
+from lakehouse.merge.offset import Offset
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
 from lakehouse.merge.result import QUARANTINE, MergeResult
-from lakehouse.merge.run import Offset, merge
+from lakehouse.merge.run import merge
 from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
@@ -86,6 +89,7 @@ class Table:
         self._steps = tuple(steps)
         self._clock = clock
         self._before_write = before_write
+        self._outcomes = Outcomes()
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
         beside = f"{name}{QUARANTINE}"
@@ -102,6 +106,14 @@ class Table:
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
+
+    @property
+    def outcomes(self) -> dict[str, int]:
+        """How the commits of this object's merges went: ``committed``, ``conflicted``, ``unknown``.
+
+        A merge that met two faster writers counts two conflicts and then one commit.
+        """
+        return self._outcomes.counts()
 
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
@@ -178,6 +190,7 @@ class Table:
             are counted as ``rejected``, described in ``problems``, and kept in the table's `quarantine`.
 
         Raises:
+            RefusedError: The batch does not fit into memory.
             DataError: The batch as a whole can't be used, or an expectation refuses it; nothing was written.
             UnsupportedFeatureError: The table needs a Delta feature that is not known here.
             ConflictError: Other writers were faster, again and again.
@@ -224,6 +237,8 @@ class Table:
             if rejects is None:
                 # Single rows of a full picture say nothing of those that are not among them.
                 batch = replace(batch, full=False)
+        rows = batch.frame.estimated_size()
+        ensure_room(int(rows), times=TIMES_ROWS, table=self.name, free=free_memory())
         with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
             result, after = merge(
                 self._target(allow_deletes=allow_deletes, rejects=rejects),
@@ -296,6 +311,7 @@ class Table:
         """
         if isinstance(files, str | Path):
             raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
+        ensure_room(size_of(files), times=TIMES_FILES, table=self.name, free=free_memory())
         records = read_files([Path(file) for file in files], kind=kind)
         return self.merge(
             records,
@@ -510,6 +526,7 @@ class Table:
             clock=self._clock,
             rejects=rejects,
             allow_deletes=allow_deletes,
+            outcomes=self._outcomes,
         )
 
     def _newest(self) -> Snapshot | None:

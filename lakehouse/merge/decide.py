@@ -23,6 +23,7 @@ from lakehouse.merge.constraints import (
 )
 from lakehouse.merge.counts import count, count_events
 from lakehouse.merge.expectations import ExpectationResult, Judgement, judgement
+from lakehouse.merge.finder import Finder
 from lakehouse.merge.generated import Generated, generated_of, regenerate, state_generated
 from lakehouse.merge.history import (
     check_dates,
@@ -76,13 +77,16 @@ class Beginning:
     expectations: tuple[ExpectationResult, ...]
 
 
-def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
+def decide(
+    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+) -> Decision:
     """Works out what a batch does.
 
     Args:
         target: The table.
         snapshot: The version to build on.
         batch: The changes in normal form.
+        finder: Finds the keys; it notes what the outcome depends on.
         timer: Counts the phases ``order``, ``locate`` and ``decide``.
 
     Raises:
@@ -90,8 +94,11 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         UsageError: An expectation can't be read.
         UnsupportedFeatureError: The table has a rule that can't be checked here.
     """
+    finder.begin()
+    if batch.full:
+        finder.trust_nothing()
     if target.config.history.mode == "full":
-        return _full_history(target, snapshot, batch, timer=timer)
+        return _full_history(target, snapshot, batch, finder=finder, timer=timer)
     with timer.phase("order"):
         conformed = fit(target, batch, snapshot)
         view = seen_as(snapshot, conformed)
@@ -101,9 +108,13 @@ def decide(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
     generated = generated_of(conformed.schema)
+    if generated or conformed.widened:
+        finder.trust_nothing()
     # Until no row would break a rule: records that make one are rejected on the way.
     while True:
-        plan = plan_merge(target.storage, view, collapsed, schema=conformed.schema, timer=timer)
+        plan = plan_merge(
+            target.storage, view, collapsed, schema=conformed.schema, finder=finder, timer=timer
+        )
         plan = regenerate(plan, generated, schema=conformed.schema)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         misfits = misfits or judged.outcome(plan.rows, collapsed.frame, on=collapsed.key)
@@ -200,7 +211,9 @@ def _visible(schema: StructType) -> StructType:
     return StructType(tuple(field for field in schema.fields if field.name not in hidden))
 
 
-def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, timer: Timer) -> Decision:
+def _full_history(
+    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+) -> Decision:
     with timer.phase("order"):
         conformed = fit(target, batch, snapshot)
         view = seen_as(snapshot, conformed)
@@ -212,6 +225,8 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         conformed = replace(conformed, batch=with_time(conformed.batch))
         judged = _judgement(target, batch, conformed)
         misfits = judged.stated(conformed.batch)
+    if conformed.widened:
+        finder.trust_nothing()
     rules = rules_of(conformed.schema, configuration(snapshot))
     while True:
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
@@ -219,7 +234,13 @@ def _full_history(target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *
         shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
         check_dates(view, shape)
         found = plan_history(
-            target.storage, view, conformed.batch, shape=shape, moments=bool(batch.sequence), timer=timer
+            target.storage,
+            view,
+            conformed.batch,
+            shape=shape,
+            moments=bool(batch.sequence),
+            finder=finder,
+            timer=timer,
         )
         # A row finds the change that began it; versions that others began were judged when they came.
         begun = list(dict.fromkeys((*conformed.batch.key, *conformed.batch.sequence)))

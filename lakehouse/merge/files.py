@@ -13,7 +13,7 @@ import polars as pl
 from pyroaring import BitMap64
 
 from lakehouse.delta import deletion_vectors, stats
-from lakehouse.delta.actions import Action, AddFile
+from lakehouse.delta.actions import Action, AddFile, RemoveFile
 from lakehouse.delta.data import read_vectors, row_counts, scan_file, write_files
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.target import Mode
@@ -59,6 +59,20 @@ class FileChanges:
         self.bytes_written += part.bytes_written
         self.rows_removed += part.rows_removed
         self.rows_copied += part.rows_copied
+
+    def by_file(self) -> dict[str, FileChanges]:
+        """The marks of `FileWriter.mark`, file by file, without the counts of rows."""
+        parts: dict[str, FileChanges] = {}
+        for action in self.actions:
+            if isinstance(action, RemoveFile):
+                parts.setdefault(action.path, FileChanges(removed=1)).actions.append(action)
+            elif isinstance(action, AddFile) and action.deletion_vector is not None:
+                vector = action.deletion_vector
+                part = parts.setdefault(action.path, FileChanges())
+                part.actions.append(action)
+                part.written += [path] if (path := vector.relative_path()) is not None else []
+                part.removed, part.vectors, part.bytes_written = 0, 1, vector.size_in_bytes
+        return parts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,19 +171,12 @@ class FileWriter:
         changes.rows_removed += add.live_records or 0
         self._note_removed(changes, add)
 
-    def remove_rows(
-        self,
-        changes: FileChanges,
-        dead: Mapping[int, BitMap64],
-        *,
-        files: Sequence[AddFile],
-        mode: Mode,
-        dead_share: float,
-    ) -> None:
-        """Takes rows out of the table in the way that the mode says.
+    def worn(
+        self, dead: Mapping[int, BitMap64], *, files: Sequence[AddFile], mode: Mode, dead_share: float
+    ) -> frozenset[int]:
+        """Which files are to be written anew; the others are marked.
 
         Args:
-            changes: Where to note it.
             dead: By number of the file, the positions of its rows that go; live ones only.
             files: The files by number.
             mode: Mark the rows, or rewrite their files.
@@ -178,16 +185,13 @@ class FileWriter:
                 overlooks vectors of such files, and shows the rows that they hide.
         """
         if mode == "on_write":
-            self.rewrite(changes, dead, files=files)
-            return
-        worn = {
-            number: positions
+            return frozenset(dead)
+        return frozenset(
+            number
             for number, positions in dead.items()
             if (share := self._share(files[number], positions)) > dead_share
             or (share and "%" in files[number].path)
-        }
-        self.rewrite(changes, worn, files=files)
-        self.mark(changes, {number: p for number, p in dead.items() if number not in worn}, files=files)
+        )
 
     def _share(self, add: AddFile, positions: BitMap64) -> float:
         records = add.physical_records

@@ -32,7 +32,7 @@ from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.schema import STRING, StructField, StructType, to_polars, type_from_arrow, type_string
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import DataError
-from lakehouse.merge.locate import candidates
+from lakehouse.merge.finder import Finder
 from lakehouse.merge.plan import MergePlan, dead_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, watermark
@@ -172,7 +172,14 @@ def same_type(known: StructField | None, wanted: StructField) -> bool:
 
 
 def plan_history(
-    storage: Storage, snapshot: Snapshot, batch: ChangeBatch, *, shape: Shape, moments: bool, timer: Timer
+    storage: Storage,
+    snapshot: Snapshot,
+    batch: ChangeBatch,
+    *,
+    shape: Shape,
+    moments: bool,
+    finder: Finder,
+    timer: Timer,
 ) -> HistoryPlan:
     """Works out what changes do to a version.
 
@@ -183,6 +190,7 @@ def plan_history(
         shape: What the columns are.
         moments: Whether versions that ended in the moment in which they began are kept. Late events can
             need them; where arrival is the order there are none.
+        finder: Notes what was read.
         timer: Counts the phases ``locate`` and ``decide``.
     """
     manifest = load_manifest(storage, snapshot)
@@ -195,9 +203,10 @@ def plan_history(
     with timer.phase("locate"):
         keys = changes.select(key).unique(maintain_order=True)
         if fresh.height:
+            finder.read_everything()
             touched = _touched(storage, snapshot, fresh, shape)
             keys = pl.concat([touched, keys], how="vertical_relaxed").unique(maintain_order=True)
-        stored = _stored(storage, snapshot, keys, shape)
+        stored = _stored(storage, snapshot, keys, shape, finder)
     with timer.phase("decide"):
         marks = pl.concat([marks, fresh.select(marks.columns)])
         parts = [expand(stored.drop(FILE, POSITION), shape), *_deletes(storage, manifest, keys, marks, shape)]
@@ -250,10 +259,12 @@ def _touched(storage: Storage, snapshot: Snapshot, marks: pl.DataFrame, shape: S
     return rows.select(shape.key).unique().collect(engine="streaming")
 
 
-def _stored(storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape) -> pl.DataFrame:
+def _stored(
+    storage: Storage, snapshot: Snapshot, keys: pl.DataFrame, shape: Shape, finder: Finder
+) -> pl.DataFrame:
     """Every stored version of the keys, with ``__file`` (among all files of the table) and ``__position``."""
     numbers = {path: number for number, path in enumerate(snapshot.files)}
-    found = candidates(snapshot, keys=keys)
+    found = finder.candidates(snapshot, keys=keys)
     columns = [
         name
         for name in (*shape.key, *shape.inner, *shape.values, *VERSION_COLUMNS)

@@ -1,6 +1,6 @@
 """Finds where the stored rows of a batch's keys are: which file, which position, which sequence.
 
-Two steps. `candidates` looks only at statistics and partition values and leaves out every file that can't
+Two steps. `KeyFilter` looks only at statistics and partition values and leaves out every file that can't
 hold any of the keys. `locate` reads only the key columns of the candidates (and the sequence columns,
 unless statistics already show that every stored row is older than the whole batch) in one streaming scan,
 and keeps the rows whose key is in the batch. Memory grows with the batch, not with the table.
@@ -40,31 +40,53 @@ class Located:
     frame: pl.DataFrame
 
 
-def candidates(snapshot: Snapshot, *, keys: pl.DataFrame) -> tuple[AddFile, ...]:
-    """The files that can hold at least one of the keys.
+@dataclass(frozen=True, slots=True)
+class KeyFilter:
+    """Tells by statistics and partition values which files can hold any of some keys.
 
     Args:
-        snapshot: The version to look at.
-        keys: The key columns of the batch.
-
-    Returns:
-        The files whose bounds let in at least one value of every key column, and all files without bounds.
+        columns: For each key column its values, sorted.
     """
-    files = tuple(snapshot.files.values())
-    if keys.is_empty() or not files:
-        return ()
-    bounds = bounds_frame(files, keys.columns, snapshot=snapshot)
-    keep = pl.Series([True] * len(files))
-    for column in keys.columns:
-        values = keys[column].sort()
-        low, high = bounds[f"min.{column}"], bounds[f"max.{column}"]
-        if low.dtype != values.dtype:
-            continue
-        first = values.search_sorted(low.fill_null(values[0]), side="left")
-        inside = first < len(values)
-        reached = values.gather(first.clip(0, len(values) - 1)) <= high
-        keep &= low.is_null() | high.is_null() | (inside & reached)
-    return tuple(add for add, hit in zip(files, keep, strict=True) if hit)
+
+    columns: tuple[pl.Series, ...]
+
+    @classmethod
+    def of(cls, keys: pl.DataFrame) -> KeyFilter:
+        """A filter for keys.
+
+        Args:
+            keys: The key columns of a batch.
+        """
+        return cls(tuple(keys[name].sort() for name in keys.columns))
+
+    def files(self, files: Sequence[AddFile], *, snapshot: Snapshot) -> tuple[AddFile, ...]:
+        """The files that can hold at least one of the keys.
+
+        Args:
+            files: Any files of the table.
+            snapshot: A version with their schema and partitioning.
+
+        Returns:
+            The files whose bounds let in at least one value of every key column, and all files without
+            bounds.
+        """
+        if not files or not self.columns or self.columns[0].is_empty():
+            return ()
+        bounds = bounds_frame(files, [values.name for values in self.columns], snapshot=snapshot)
+        keep = pl.Series([True] * len(files))
+        for values in self.columns:
+            low, high = bounds[f"min.{values.name}"], bounds[f"max.{values.name}"]
+            if low.dtype != values.dtype:
+                continue
+            first = values.search_sorted(low.fill_null(values[0]), side="left")
+            inside = first < len(values)
+            reached = values.gather(first.clip(0, len(values) - 1)) <= high
+            keep &= low.is_null() | high.is_null() | (inside & reached)
+        return tuple(add for add, hit in zip(files, keep, strict=True) if hit)
+
+    def admits(self, add: AddFile, *, snapshot: Snapshot) -> bool:
+        """Whether one file can hold any of the keys; see `files`."""
+        return bool(self.files((add,), snapshot=snapshot))
 
 
 def all_older(

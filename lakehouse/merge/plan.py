@@ -23,6 +23,7 @@ from lakehouse.delta.deletion_vectors import bitmap_of
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge import careful, locate, truncates, verdicts
+from lakehouse.merge.finder import Finder
 from lakehouse.merge.stored import grown, stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, find, load_manifest, watermark
@@ -78,7 +79,13 @@ class MergePlan:
 
 
 def plan_merge(
-    storage: Storage, snapshot: Snapshot, collapsed: Collapsed, *, schema: StructType, timer: Timer
+    storage: Storage,
+    snapshot: Snapshot,
+    collapsed: Collapsed,
+    *,
+    schema: StructType,
+    finder: Finder,
+    timer: Timer,
 ) -> MergePlan:
     """Works out what collapsed changes do to a version.
 
@@ -87,11 +94,11 @@ def plan_merge(
         snapshot: The version to build on.
         collapsed: One final change per key, cast to the table's types.
         schema: The table's schema after the merge.
+        finder: Finds the keys; goes on with what it found in tries before, and notes what was read.
         timer: Counts the phases ``locate`` and ``decide``.
     """
-    view = _View(
-        storage, snapshot, collapsed, load_manifest(storage, snapshot), tuple(snapshot.files.values()), schema
-    )
+    files = tuple(snapshot.files.values())
+    view = _View(storage, snapshot, collapsed, load_manifest(storage, snapshot), files, schema, finder)
     with timer.phase("locate"):
         truncate, truncate_outcome = _truncate(view)
         truncated = _truncated(view, truncate)
@@ -144,6 +151,7 @@ class _View:
     manifest: Manifest
     files: tuple[AddFile, ...]
     schema: StructType
+    finder: Finder
 
     @property
     def has_cells(self) -> bool:
@@ -178,6 +186,7 @@ def _truncate(view: _View) -> tuple[Truncate | None, str | None]:
 def _truncated(view: _View, truncate: Truncate | None) -> truncates.Truncated:
     if truncate is None:
         return truncates.Truncated()
+    view.finder.read_everything()
     return truncates.truncate_files(
         view.storage, view.snapshot, view.files, mark=truncate.sequence, sequence=view.collapsed.sequence
     )
@@ -198,16 +207,17 @@ def _locate(view: _View, truncated: truncates.Truncated) -> locate.Located:
     collapsed = view.collapsed
     keys = collapsed.frame.select(collapsed.key)
     numbers = {add.path: number for number, add in enumerate(view.files)}
-    found = locate.candidates(view.snapshot, keys=keys)
+    found = view.finder.candidates(view.snapshot, keys=keys)
     found = tuple(add for add in found if numbers[add.path] not in truncated.whole)
     older = not view.has_cells and locate.all_older(
         view.snapshot, found, changes=collapsed.frame, sequence=collapsed.sequence
     )
-    located = locate.locate(
+    located = view.finder.locate(
         view.storage,
         view.snapshot,
         found,
-        keys=keys.with_row_index(CHANGE),
+        changes=collapsed.frame.select(list(dict.fromkeys([*collapsed.key, *collapsed.sequence]))),
+        key=collapsed.key,
         sequence=() if older else collapsed.sequence,
     )
     of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)

@@ -51,6 +51,8 @@ class MergeResult:
         vectors_written: Data files whose deletion vector grew.
         bytes_written: Bytes of data files, vectors and change data.
         attempts: How often the commit was tried; more than 1 means that other writers were faster.
+        rebased: After how many of these tries the plan stood although other writers had been faster, since
+            they had changed nothing that it depends on.
         seconds: Time of each phase, in seconds.
         problems: The rejected records: position, line, reason; never values.
         discarded: Columns of the batch that were left out by the schema policy.
@@ -80,6 +82,7 @@ class MergeResult:
     vectors_written: int = 0
     bytes_written: int = 0
     attempts: int = 0
+    rebased: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     problems: tuple[Rejected, ...] = ()
     discarded: tuple[str, ...] = ()

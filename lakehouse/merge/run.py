@@ -1,82 +1,32 @@
-"""Carries a merge out: plans, writes new objects, commits, and begins again where others were faster."""
+"""Carries a merge out: plans, writes new objects, commits, and goes on from what others committed first."""
 
 from __future__ import annotations
 
-import random
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import polars as pl
-
-from lakehouse.cdc.changes import DELETE, OP, ChangeBatch, Rejected
-from lakehouse.delta.actions import Action, CommitInfo, SetTransaction
+from lakehouse.cdc.changes import ChangeBatch, Rejected
+from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.conflicts import Finding, ReadSet, check
 from lakehouse.delta.features import ensure_readable, ensure_writable
+from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import (
-    ConflictError,
-    DataError,
-    LakehouseError,
-    NotBuiltError,
-    UsageError,
-)
-from lakehouse.merge.counts import count
+from lakehouse.delta.transaction import Committed, Conflicted, commit
+from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError, NotBuiltError
+from lakehouse.merge.after import mode_of
+from lakehouse.merge.commit import Written, commit_info, millis, write
+from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.decide import Decision, decide, decide_on_nothing
-from lakehouse.merge.files import FileChanges
-from lakehouse.merge.plan import MergePlan
+from lakehouse.merge.finder import Finder
+from lakehouse.merge.offset import Offset
+from lakehouse.merge.report import result_of, result_on_nothing
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
-from lakehouse.merge.target import MergeTarget, Mode
+from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
-from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
-from lakehouse.merge.tombstones import Manifest
-from lakehouse.merge.verdicts import ABSENT, INSERT, UPDATE
-from lakehouse.merge.writing import mode_of, write_commit
-from lakehouse.storage import Storage
-
-FIRST_PAUSE = 0.02
-LONGEST_PAUSE = 2.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Offset:
-    """How far a source has been read: makes a merge exactly-once.
-
-    Delta protocol, section "Transaction Identifiers".
-
-    Args:
-        source: The source's name.
-        position: How far, rising.
-
-    Raises:
-        UsageError: The log can't hold such a position, or the name is taken.
-    """
-
-    source: str
-    position: int
-
-    def __post_init__(self) -> None:
-        # Of another type they would make a commit that nobody can read.
-        for value, kind, what in (
-            (self.position, int, "an offset is a whole number"),
-            (self.source, str, "a source's name is a text"),
-        ):
-            if type(value) is not kind:
-                raise UsageError(f"{what}, not {type(value).__name__}")
-        if not 0 <= self.position < 2**63:
-            raise UsageError(
-                f"the offset {self.position} can't be: offsets are whole numbers from 0 to 2^63 - 1"
-            )
-        if not self.source or self.source == TOMBSTONES:
-            raise UsageError(f"a source can't be called {self.source!r}", advice="choose another name")
-
-    def seen_by(self, snapshot: Snapshot) -> bool:
-        """Whether a version already holds what the source had at this position."""
-        known = snapshot.transactions.get(self.source)
-        return known is not None and known.version >= self.position
 
 
 def merge(
@@ -107,7 +57,7 @@ def merge(
         DataError: The batch as a whole can't be used.
         UnsupportedFeatureError: The table needs a feature that is not known here.
         RefusedError: The table is append-only and rows would go.
-        ConflictError: Other writers were faster in all tries.
+        ConflictError: Other writers were faster in all tries; it names the last of them.
         CommitUnknownError: The commit's answer was lost and could not be looked up.
     """
     timer = timer or Timer()
@@ -115,80 +65,188 @@ def merge(
     with timer.phase("steps"):
         for step in target.steps:
             batch = step(batch)
-    for attempt in range(1, target.max_attempts + 1):
-        if snapshot is not None and offset is not None and offset.seen_by(snapshot):
-            return _repeated(target, batch, snapshot, timer), snapshot
-        if snapshot is None and not dry_run and not batch.frame.is_empty():
-            snapshot = _create(target, batch, timer=timer)
-        outcome = _try_once(
-            target, batch, snapshot, offset=offset, dry_run=dry_run, attempt=attempt, timer=timer
-        )
-        if outcome is not None:
-            return outcome
-        sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2**attempt) * random.uniform(0.5, 1.0))  # noqa: S311
-        snapshot = load_snapshot(target.storage, base=snapshot)
-    raise ConflictError(
-        f"table {target.name} was changed by other writers in each of {target.max_attempts} tries",
-        advice="try again; if it happens often, let fewer writers work on the table at once",
-    )
-
-
-def _try_once(
-    target: MergeTarget,
-    batch: ChangeBatch,
-    snapshot: Snapshot | None,
-    *,
-    offset: Offset | None,
-    dry_run: bool,
-    attempt: int,
-    timer: Timer,
-) -> tuple[MergeResult, Snapshot | None] | None:
-    """One try on one version. None where another writer took the next version first."""
-    if snapshot is not None:
-        ensure_readable(snapshot)
-        ensure_writable(snapshot)
+    if snapshot is None and not dry_run and not batch.frame.is_empty():
+        snapshot = _create(target, batch, timer=timer)
     if snapshot is None:
-        result = _on_nothing(target, batch, timer)
+        result = result_on_nothing(target, batch, timer)
         if not dry_run:
             _keep(target, result.problems, version=None, timer=timer)
         return result, None
-    decision = decide(target, snapshot, batch, timer=timer)
-    plan = decision.plan
-    rejected = decision.conformed.batch.rejected
-    if dry_run or (plan.changes_nothing and offset is None):
-        if not dry_run:
-            _keep(target, rejected, version=snapshot.version, timer=timer)
-        return _result(target, decision, version=snapshot.version, attempts=attempt, timer=timer), snapshot
-    written = FileChanges()
-    try:
-        with timer.phase("write"):
-            actions = write_commit(
-                target, snapshot, decision, tail=_offset_action(target, offset), changes=written
-            )
-        # Before the commit: whoever dies in between leaves a record twice named, never one that is lost.
-        _keep(target, rejected, version=snapshot.version, timer=timer)
-    except BaseException:
-        _clean_up(target.storage, written)
-        raise
-    # What a failed commit leaves is not cleaned up: a request that seemed lost can still arrive.
-    with timer.phase("commit"):
-        outcome = commit(
-            target.storage,
-            version=snapshot.version + 1,
-            actions=actions,
-            commit_info=_commit_info(snapshot, decision, written, mode=mode_of(target, snapshot)),
-            base=snapshot,
-            now_ms=lambda: _millis(target),
+    work = _Work(target, batch, snapshot, offset=offset, dry_run=dry_run, timer=timer)
+    for attempt in range(1, target.max_attempts + 1):
+        done = work.attempt(attempt)
+        if done is not None:
+            return done
+        sleep(pause(attempt))
+        work.catch_up()
+        if not all(finding.rebase for finding in work.findings):
+            break
+    work.clean_up()
+    raise gave_up(target.name, tries=attempt, winner=work.winner, findings=work.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposal:
+    """A commit as it is ready to be made.
+
+    Args:
+        decision: What the batch does.
+        written: The objects and actions for it.
+        info: What the log says of it.
+        reads: What it was worked out from.
+        read_version: The version that it was worked out on.
+    """
+
+    decision: Decision
+    written: Written
+    info: CommitInfo
+    reads: ReadSet
+    read_version: int
+
+
+@dataclass(slots=True)
+class _Work:
+    """One merge, try after try.
+
+    Args:
+        target: The table.
+        batch: The changes.
+        snapshot: The newest version that is known.
+        offset: How far the source has come.
+        dry_run: Whether to write nothing.
+        timer: Counts phases.
+        winner: The last commit of somebody else that was in the way.
+        findings: Why the proposal does not stand after the winners' commits; none where it does.
+        rebased: How many conflicts left the proposal as it was.
+    """
+
+    target: MergeTarget
+    batch: ChangeBatch
+    snapshot: Snapshot
+    offset: Offset | None = field(kw_only=True)
+    dry_run: bool = field(kw_only=True)
+    timer: Timer = field(kw_only=True)
+    winner: Commit | None = None
+    findings: list[Finding] = field(default_factory=list)
+    rebased: int = 0
+    _proposal: _Proposal | None = None
+    _stands: bool = False
+    _finder: Finder = field(default_factory=Finder)
+
+    def attempt(self, number: int) -> tuple[MergeResult, Snapshot] | None:
+        """One try on the newest version. None where another writer took the next version first.
+
+        Args:
+            number: How many tries this makes.
+        """
+        if not self._stands:
+            if self.offset is not None and self.offset.seen_by(self.snapshot):
+                self.clean_up()
+                return self._repeated(number), self.snapshot
+            idle = self._propose(number)
+            if idle is not None:
+                return idle, self.snapshot
+        proposal = self._proposal
+        assert proposal is not None  # noqa: S101 - made just now, or by the try before
+        outcome = self._commit(proposal)
+        if isinstance(outcome, Conflicted):
+            return None
+        with self.timer.phase("commit"):
+            after = _look_after(self.target, self.snapshot, outcome)
+        decision, changes = proposal.decision, proposal.written.total
+        result = result_of(
+            self.target,
+            decision,
+            version=outcome.version,
+            written=changes,
+            attempts=number,
+            rebased=self.rebased,
+            timer=self.timer,
         )
-    if not isinstance(outcome, Committed):
-        _clean_up(target.storage, written)
+        return result, after
+
+    def catch_up(self) -> None:
+        """Looks at what others committed, and whether the proposal stands after it."""
+        before, proposal = self.snapshot, self._proposal
+        self.snapshot = load_snapshot(self.target.storage, base=before)
+        with self.timer.phase("rebase"):
+            found = winners(self.target.storage, since=before, until=self.snapshot)
+            self._stands, self.findings = False, []
+            if found is None or proposal is None:
+                return
+            self.winner = found[-1]
+            self.findings = check(proposal.written.actions, found, reads=proposal.reads)
+            self._stands = not self.findings
+            self.rebased += self._stands
+
+    def clean_up(self) -> None:
+        """Takes away what was written for commits that did not happen."""
+        if self._proposal is not None:
+            self._proposal.written.clean_up(self.target.storage)
+            self._proposal = None
+
+    def _propose(self, number: int) -> MergeResult | None:
+        """Works the commit out. A result where there is nothing to commit."""
+        target, snapshot = self.target, self.snapshot
+        before = self._proposal.written if self._proposal is not None else None
+        try:
+            ensure_readable(snapshot)
+            ensure_writable(snapshot)
+            decision = decide(target, snapshot, self.batch, finder=self._finder, timer=self.timer)
+            rejected = decision.conformed.batch.rejected
+            if self.dry_run or (decision.plan.changes_nothing and self.offset is None):
+                self.clean_up()
+                if not self.dry_run:
+                    _keep(target, rejected, version=snapshot.version, timer=self.timer)
+                return result_of(
+                    target, decision, version=snapshot.version, attempts=number, timer=self.timer
+                )
+            with self.timer.phase("write"):
+                written = write(target, snapshot, decision, offset=self.offset, before=before)
+        except BaseException:
+            self.clean_up()
+            raise
+        if before is not None:
+            before.clean_up(target.storage, but=written)
+        if written.after.anew:
+            self._finder.trust_nothing()
+        info = commit_info(snapshot, decision, written, mode=mode_of(target, snapshot))
+        self._proposal = _Proposal(decision, written, info, self._finder.reads(snapshot), snapshot.version)
+        try:
+            # Before the commit: whoever dies in between leaves a record twice named, never one that is lost.
+            _keep(target, rejected, version=snapshot.version, timer=self.timer)
+        except BaseException:
+            self.clean_up()
+            raise
         return None
-    with timer.phase("commit"):
-        after = _look_after(target, snapshot, outcome)
-    result = _result(
-        target, decision, version=outcome.version, written=written, attempts=attempt, timer=timer
-    )
-    return result, after
+
+    def _commit(self, proposal: _Proposal) -> Committed | Conflicted:
+        # What a failed commit leaves is not cleaned up: a request that seemed lost can still arrive.
+        try:
+            with self.timer.phase("commit"):
+                outcome = commit(
+                    self.target.storage,
+                    version=self.snapshot.version + 1,
+                    actions=proposal.written.actions,
+                    commit_info=proposal.info,
+                    base=self.snapshot,
+                    now_ms=lambda: millis(self.target),
+                )
+        except CommitUnknownError:
+            self.target.outcomes.note("unknown")
+            raise
+        self.target.outcomes.note("committed" if isinstance(outcome, Committed) else "conflicted")
+        return outcome
+
+    def _repeated(self, number: int) -> MergeResult:
+        """The result of a batch whose offset the table has already."""
+        return MergeResult(
+            table=self.target.name,
+            version=self.snapshot.version,
+            duplicate=self.batch.total,
+            attempts=number - 1,
+            seconds=self.timer.seconds,
+        )
 
 
 def _keep(target: MergeTarget, rejected: Sequence[Rejected], *, version: int | None, timer: Timer) -> None:
@@ -223,14 +281,6 @@ def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapsho
     return load_snapshot(target.storage)
 
 
-def _offset_action(target: MergeTarget, offset: Offset | None) -> list[Action]:
-    if offset is None:
-        return []
-    return [
-        SetTransaction(app_id=offset.source, version=offset.position, last_updated=_millis(target)),
-    ]
-
-
 def _refuse_unbuilt(target: MergeTarget) -> None:
     """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
     config = target.config
@@ -241,111 +291,3 @@ def _refuse_unbuilt(target: MergeTarget) -> None:
                 f"tables.{target.name}.{section} can't be carried out by a merge of this release",
                 advice=f"take `{section}` out of the table's section, or wait for the release that has it",
             )
-
-
-def _commit_info(snapshot: Snapshot, decision: Decision, changes: FileChanges, *, mode: Mode) -> CommitInfo:
-    """What the log says of the merge: counts and the way it was done, never values."""
-    plan = decision.plan
-    inserted = int((plan.row_verdicts == INSERT).sum())
-    updated = int((plan.row_verdicts == UPDATE).sum())
-    metrics = {
-        "numSourceRows": sum(decision.counts.values()),
-        "numTargetRowsInserted": inserted,
-        "numTargetRowsUpdated": updated,
-        "numTargetRowsDeleted": changes.rows_removed - updated,
-        "numTargetRowsCopied": changes.rows_copied,
-        "numOutputRows": plan.rows.height + changes.rows_copied,
-        "numTargetFilesAdded": changes.added,
-        "numTargetFilesRemoved": changes.removed,
-        "numTargetDeletionVectorsAdded": changes.vectors,
-    }
-    for each in decision.expectations:
-        metrics[f"expectation.{each.name}.checked"] = each.checked
-        metrics[f"expectation.{each.name}.failed"] = each.failed
-    return CommitInfo(
-        operation="MERGE",
-        operation_parameters={"mode": mode},
-        operation_metrics=metrics,
-        read_version=snapshot.version,
-        is_blind_append=False,
-    )
-
-
-def _on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeResult:
-    """The result of a batch for which no table is made: it is empty, or it is a dry run."""
-    begun = decide_on_nothing(target, batch, timer=timer)
-    collapsed = begun.collapsed
-    is_delete = collapsed.frame[OP] == DELETE
-    plan = MergePlan(
-        files=(),
-        dead={},
-        dropped=(),
-        rows=collapsed.frame.clear(),
-        row_verdicts=pl.Series(dtype=pl.Int8),
-        updates=pl.DataFrame(),
-        tombstones=pl.DataFrame(),
-        truncate=None,
-        verdict=is_delete.cast(pl.Int8).replace_strict({0: INSERT, 1: ABSENT}, return_dtype=pl.Int8),
-        conflicting=is_delete & ~is_delete,
-        truncate_outcome="deleted" if collapsed.truncate else None,
-        manifest=Manifest(),
-    )
-    counts = count(begun.conformed.batch, collapsed, plan)
-    decision = Decision(begun.conformed, plan, counts, expectations=begun.expectations)
-    return _result(target, decision, timer=timer)
-
-
-def _repeated(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot, timer: Timer) -> MergeResult:
-    """The result of a batch whose offset the table has already."""
-    return MergeResult(
-        table=target.name, version=snapshot.version, duplicate=batch.total, seconds=timer.seconds
-    )
-
-
-def _result(
-    target: MergeTarget,
-    decision: Decision,
-    *,
-    timer: Timer,
-    version: int | None = None,
-    written: FileChanges | None = None,
-    attempts: int = 0,
-) -> MergeResult:
-    changes = written or FileChanges()
-    conformed, counts = decision.conformed, decision.counts
-    return MergeResult(
-        table=target.name,
-        version=version,
-        committed=written is not None,
-        inserted=counts["inserted"],
-        updated=counts["updated"],
-        deleted=counts["deleted"],
-        unchanged=counts["unchanged"],
-        stale=counts["stale"],
-        duplicate=counts["duplicate"],
-        conflicting=counts["conflicting"],
-        rejected=counts["rejected"],
-        suppressed=counts["suppressed"],
-        rows_removed=changes.rows_removed,
-        files_added=changes.added,
-        files_removed=changes.removed,
-        vectors_written=changes.vectors,
-        bytes_written=changes.bytes_written,
-        attempts=attempts,
-        seconds=timer.seconds,
-        problems=conformed.batch.rejected,
-        discarded=conformed.discarded,
-        new_columns=conformed.added,
-        expectations=decision.expectations,
-        widened=tuple(conformed.widened),
-    )
-
-
-def _clean_up(storage: Storage, changes: FileChanges) -> None:
-    """Takes away what a commit that did not happen has written; what stays is an orphan for vacuum."""
-    with suppress(LakehouseError):
-        storage.delete(changes.written)
-
-
-def _millis(target: MergeTarget) -> int:
-    return int(target.clock().timestamp() * 1000)

@@ -9,6 +9,7 @@ from typing import Literal, Protocol
 
 from lakehouse.cdc.changes import ChangeBatch, Rejected
 from lakehouse.config.models import TableConfig
+from lakehouse.merge.company import Outcomes
 from lakehouse.storage import Storage
 
 Clock = Callable[[], datetime]
@@ -54,6 +55,7 @@ class MergeTarget:
             same.
         allow_deletes: Whether a full picture may lack more rows than ``changes.max_deletes`` allows.
         max_attempts: How often a commit is tried before the merge gives up with a `ConflictError`.
+        outcomes: Counts how commits go.
     """
 
     name: str
@@ -64,4 +66,5 @@ class MergeTarget:
     rejects: Rejects | None = None
     rewrite_share: float = 0.5
     allow_deletes: bool = False
-    max_attempts: int = 20
+    max_attempts: int = 50
+    outcomes: Outcomes = field(default_factory=Outcomes)

@@ -12,7 +12,9 @@ Writing = Callable[[FileChanges], None]
 """Writes objects and notes them, and the actions that speak of them, in the list that it is given."""
 
 
-def write_together(changes: FileChanges, writings: Sequence[Writing], *, storage: Storage) -> None:
+def write_together(
+    changes: FileChanges, writings: Sequence[Writing], *, storage: Storage
+) -> list[FileChanges]:
     """Does writings that don't need each other.
 
     Args:
@@ -20,6 +22,9 @@ def write_together(changes: FileChanges, writings: Sequence[Writing], *, storage
             written by then is noted too: none is left at work when this returns or raises.
         writings: What to do.
         storage: The table's folder.
+
+    Returns:
+        What each of them noted.
     """
     # Each notes for itself, so that no two threads count in the same list.
     parts = [FileChanges() for _ in writings]
@@ -32,3 +37,4 @@ def write_together(changes: FileChanges, writings: Sequence[Writing], *, storage
     finally:
         for part in parts:
             changes.take(part)
+    return parts

@@ -14,11 +14,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import polars as pl
 import pyarrow as pa
 from deltalake import write_deltalake
 from deltalake.exceptions import CommitFailedError
 
 from lakehouse.errors import ConflictError
+from lakehouse.storage import open_storage
 from lakehouse.table import Table
 from tests.properties.tables import NAME, delta, open_table
 
@@ -30,8 +32,23 @@ Balances = dict[int, int]
 Batch = list[dict[str, Any]]
 
 
-def table(root: Path, *, merge: str = "on_read") -> Table:
-    return open_table(root, merge=merge, schema=SCHEMA, change_feed=True, changes={"sequence": "seq"})
+def table(
+    root: Path | str,
+    *,
+    merge: str = "on_read",
+    options: dict[str, str] | None = None,
+    history: str = "none",
+    feed: bool = True,
+) -> Table:
+    """The table of the ledger in a folder, or in a bucket with the options of its store."""
+    storage = None if options is None else open_storage(str(root), options=options)
+    section: dict[str, Any] = {
+        "schema": SCHEMA,
+        "change_feed": feed,
+        "changes": {"sequence": "seq"},
+        "history": history,
+    }
+    return open_table(Path(root), storage=storage, merge=merge, **section)
 
 
 def steps(clerk: int) -> Iterator[tuple[int, Batch, Balances]]:
@@ -84,7 +101,50 @@ def _until_done(found: Table, batch: Batch, *, source: str, offset: int) -> None
     raise AssertionError("a clerk never got through")
 
 
-def append_pairs(*, root: str, stop: str) -> int:
+def race(*, clerk: int, stop: str, merge: str, **where: Any) -> int:
+    """Merges a clerk's steps until a file is there; goes on where the table has it."""
+    found = table(where.pop("root"), merge=merge, **where)
+    source = f"clerk-{clerk}"
+    for number, batch, _ in steps(clerk):
+        if Path(stop).exists():
+            return 0
+        known = found.snapshot().transactions.get(source)
+        if known is None or known.version < number:
+            _until_done(found, batch, source=source, offset=number)
+    return 1
+
+
+def read_on(*, stop: str, pairs: bool, **where: Any) -> int:
+    """Reads the newest version again and again and checks it, until a file is there."""
+    found = table(where.pop("root"), **where)
+    while not Path(stop).exists():
+        version = found.snapshot().version
+        check_sums(found.read(version=version), version=version, pairs=pairs)
+    return 0
+
+
+def check_sums(rows: pl.DataFrame, *, version: int, pairs: bool) -> None:
+    """Each clerk's accounts hold what they began with, and the pairs of others are whole."""
+    if "_is_current" in rows.columns:
+        rows = rows.filter("_is_current")
+    assert not rows["id"].is_duplicated().any(), version
+    by_clerk = dict(rows.group_by("clerk").agg(pl.col("balance").sum()).iter_rows())
+    if pairs:
+        others = rows.filter(clerk="delta-rs")
+        assert (others.height % 2, by_clerk.pop("delta-rs", 0)) == (0, 0), version
+    assert set(by_clerk.values()) <= {ACCOUNTS * OPENING}, (version, by_clerk)
+
+
+def compact_on(*, stop: str, **where: Any) -> int:
+    """Compacts again and again until a file is there."""
+    found = table(where.pop("root"), **where)
+    for _ in _until(stop):
+        with contextlib.suppress(ConflictError):
+            found.compact()
+    return 0
+
+
+def append_pairs(*, root: str, stop: str, options: dict[str, str] | None = None) -> int:
     """Appends entries whose sum is zero with delta-rs, until a file is there."""
     for number in _until(stop):
         rows = {
@@ -95,7 +155,9 @@ def append_pairs(*, root: str, stop: str) -> int:
         }
         # delta-rs gives up, also on appends, where somebody else took rows away meanwhile.
         with contextlib.suppress(CommitFailedError):
-            write_deltalake(str(Path(root) / NAME), pa.table(rows), mode="append")
+            write_deltalake(
+                f"{root}/{NAME}", pa.table(rows), mode="append", storage_options=for_delta_rs(options)
+            )
     return 0
 
 
@@ -110,6 +172,14 @@ def compact(*, root: str, stop: str, who: str) -> int:
             with contextlib.suppress(CommitFailedError):
                 delta(Path(root)).optimize.compact()
     return 0
+
+
+def for_delta_rs(options: dict[str, str] | None) -> dict[str, str] | None:
+    """Options of a store as delta-rs calls them."""
+    if options is None:
+        return None
+    named = {f"aws_{name}": value for name, value in options.items()}
+    return {**named, "aws_region": "us-east-1", "aws_allow_http": "true", "aws_conditional_put": "etag"}
 
 
 def _until(stop: str) -> Iterator[int]:

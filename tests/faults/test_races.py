@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import time
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,10 +17,14 @@ from deltalake import DeltaTable, QueryBuilder
 from lakehouse.table import Table
 from tests.faults import ledger
 from tests.faults.nursery import Nursery
+from tests.fixtures.sail import Sail
+from tests.fixtures.servers import S3Server
 from tests.properties.tables import NAME
 
 # So many steps take some seconds; a night's run can take more.
 LAST = int(os.environ.get("LEDGER_STEPS", "5"))
+# How long each of the longer races runs; minutes find more.
+SECONDS = float(os.environ.get("RACE_SECONDS", "3"))
 CLERKS = {1: "on_read", 2: "on_write", 3: "on_read"}
 KILLED = 3
 
@@ -53,6 +60,117 @@ def test_a_ledger_adds_up_in_every_version(tmp_path: Path, nursery: Nursery, com
     assert as_told_by_the_feed(tmp_path) == {
         row["id"]: row["balance"] for row in table.read().iter_rows(named=True)
     }
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("history", ["none", "full"])
+def test_a_race_in_a_folder(tmp_path: Path, nursery: Nursery, history: str) -> None:
+    race(tmp_path, nursery, {"root": str(tmp_path), "history": history})
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("history", ["none", "full"])
+def test_a_race_on_s3(tmp_path: Path, nursery: Nursery, seaweedfs: S3Server, history: str) -> None:
+    with seaweedfs.bucket() as bucket:
+        options = {**seaweedfs.options(), "allow_http": "true"}
+        race(tmp_path, nursery, {"root": f"s3://{bucket}", "history": history, "options": options})
+
+
+def race(folder: Path, nursery: Nursery, where: dict[str, Any]) -> None:
+    """Several clerks in both modes, two compactors, a reader, and delta-rs where rows have no history."""
+    table = ledger.table(**where)
+    table.create()
+    stop = folder / "stop"
+    pairs = where["history"] == "none"
+    helpers = [
+        nursery.start("tests.faults.ledger:read_on", stop=str(stop), pairs=pairs, **where),
+        nursery.start("tests.faults.ledger:compact_on", stop=str(stop), **where),
+        nursery.start("tests.faults.ledger:compact_on", stop=str(stop), **where),
+    ]
+    if pairs:
+        there = {name: where[name] for name in ("root", "options") if name in where}
+        helpers.append(nursery.start("tests.faults.ledger:append_pairs", stop=str(stop), **there))
+    clerks = {
+        clerk: nursery.start("tests.faults.ledger:race", clerk=clerk, stop=str(stop), merge=merge, **where)
+        for clerk, merge in CLERKS.items()
+    }
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        time.sleep(min(1.0, SECONDS / 3))
+        os.kill(clerks[KILLED], signal.SIGKILL)
+        assert nursery.wait(clerks[KILLED]) == -signal.SIGKILL
+        clerks[KILLED] = nursery.start(
+            "tests.faults.ledger:race", clerk=KILLED, stop=str(stop), merge=CLERKS[KILLED], **where
+        )
+    stop.touch()
+    assert [nursery.wait(child) for child in (*helpers, *clerks.values())] == [0] * len([*helpers, *clerks])
+    newest = table.snapshot().version
+    for version in range(0, newest + 1, max(1, newest // 300)):
+        check_books(table, version, pairs=pairs)
+    check_books(table, newest, pairs=pairs)
+    assert table.verify().ok
+    told = Counter(entry.operation for entry in table.history())
+    logging.getLogger(__name__).info("%s: %s versions, %s", where["root"], newest, dict(told))
+
+
+@pytest.mark.slow
+@pytest.mark.server
+@pytest.mark.parametrize("merge", ["on_read", "on_write"])
+def test_a_race_with_sail(tmp_path: Path, nursery: Nursery, sail: Sail, merge: str) -> None:
+    where: dict[str, Any] = {"root": str(tmp_path), "feed": False}
+    table = ledger.table(**where, merge=merge)
+    table.create()
+    stop = tmp_path / "stop"
+    children = [
+        nursery.start("tests.faults.ledger:race", clerk=clerk, stop=str(stop), merge=merge, **where)
+        for clerk in CLERKS
+    ]
+    children.append(nursery.start("tests.faults.ledger:read_on", stop=str(stop), pairs=True, **where))
+    name = sail.name(tmp_path / NAME)
+    end = time.monotonic() + SECONDS
+    done, number = 0, 0
+    while time.monotonic() < end or not done:
+        number += 1
+        done += moved_by(sail, name, number)
+    stop.touch()
+    assert [nursery.wait(child) for child in children] == [0] * len(children)
+    newest = table.snapshot().version
+    for version in range(0, newest + 1, max(1, newest // 300)):
+        check_books(table, version, pairs=True)
+    assert table.read(where="clerk = 'delta-rs'")["balance"].sort().to_list() == [-done, done]
+    assert table.verify().ok
+    told = Counter(f"{entry.operation} {entry.client}" for entry in table.history())
+    logging.getLogger(__name__).info("%s of %s merges by Sail: %s", done, number, dict(told))
+
+
+def moved_by(sail: Sail, name: str, number: int) -> bool:
+    """Moves one between two accounts by a merge of Sail; whether it got through."""
+    try:
+        sail.sql(
+            f"MERGE INTO {name} t USING (SELECT * FROM VALUES (-1L, {number}L, 'delta-rs', 1L), "
+            f"(-2L, {number}L, 'delta-rs', -1L) AS v(id, seq, clerk, balance)) s ON t.id = s.id "
+            "WHEN MATCHED THEN UPDATE SET seq = s.seq, balance = t.balance + s.balance "
+            "WHEN NOT MATCHED THEN INSERT (id, seq, clerk, balance) "
+            "VALUES (s.id, s.seq, s.clerk, s.balance)"
+        )
+    except Exception as error:  # noqa: BLE001 - whatever a Spark Connect client raises
+        logging.getLogger(__name__).info("Sail: %s", str(error)[:150])
+        return False
+    return True
+
+
+def check_books(table: Table, version: int, *, pairs: bool) -> None:
+    """A version holds each clerk's accounts as they were at the offset that it tells."""
+    rows = table.read(version=version)
+    ledger.check_sums(rows, version=version, pairs=pairs)
+    if "_is_current" in rows.columns:
+        rows = rows.filter("_is_current")
+    known = table.snapshot(version=version).transactions
+    for clerk in CLERKS:
+        told = known.get(named(clerk))
+        found = dict(rows.filter(clerk=named(clerk)).select("id", "balance").iter_rows())
+        assert found == ({} if told is None else ledger_at(clerk, told.version)), (version, clerk)
 
 
 def start(nursery: Nursery, root: Path, clerk: int) -> int:

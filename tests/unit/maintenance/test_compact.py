@@ -14,7 +14,7 @@ from deltalake import DeltaTable
 from lakehouse.delta.data import write_files
 from lakehouse.errors import StorageError
 from lakehouse.maintenance import after_merge
-from lakehouse.merge.locate import candidates
+from lakehouse.merge.locate import KeyFilter
 from lakehouse.table import Table
 from tests.properties.tables import NAME, by_delta_rs, delta, everywhere, open_table, ours
 
@@ -40,7 +40,8 @@ def scattered(n: int, rows: int = 200) -> pl.DataFrame:
 def opened(table: Table, first: int, count: int = 100) -> int:
     """Files that a merge of neighbouring keys has to look into."""
     keys = pl.DataFrame({"id": pl.int_range(first, first + count, eager=True)})
-    return len(candidates(table.snapshot(), keys=keys))
+    snapshot = table.snapshot()
+    return len(KeyFilter.of(keys).files(tuple(snapshot.files.values()), snapshot=snapshot))
 
 
 def test_later_merges_of_neighbouring_rows_open_one_file(tmp_path: Path) -> None:

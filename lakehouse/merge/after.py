@@ -1,11 +1,8 @@
-"""Writes what a merge decided: new objects that nobody sees yet, and the actions that make them seen."""
+"""What a merge makes of the table itself: columns, types, protocol, and the way rows are taken out."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
-
-from pyroaring import BitMap64
+from dataclasses import dataclass, replace
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.delta import column_mapping, protocols
@@ -13,47 +10,39 @@ from lakehouse.delta.actions import Action
 from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.type_changes import enable_type_widening, traced
-from lakehouse.errors import RefusedError
 from lakehouse.merge.decide import Decision
-from lakehouse.merge.feed import write_feed
-from lakehouse.merge.files import FileChanges, FileWriter
 from lakehouse.merge.history import same_type
-from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.target import MergeTarget, Mode
-from lakehouse.merge.together import write_together
-from lakehouse.merge.tombstones import remember
 from lakehouse.merge.widening import grows_inside, way_of, widened_schema
 
 
-def write_commit(
-    target: MergeTarget,
-    snapshot: Snapshot,
-    decision: Decision,
-    *,
-    tail: Sequence[Action],
-    changes: FileChanges,
-) -> list[Action]:
-    """Writes the new objects of a commit.
+@dataclass(frozen=True, slots=True)
+class After:
+    """The table as a commit leaves it.
+
+    Args:
+        snapshot: The version that the commit builds on, with the schema and properties that it gives it.
+        reading: The same, in which columns tell how their types changed, so that older files can be read.
+        mode: How rows are taken out.
+        anew: Whether all files are written anew, in wider types.
+        head: The actions that tell of it.
+    """
+
+    snapshot: Snapshot
+    reading: Snapshot
+    mode: Mode
+    anew: bool
+    head: tuple[Action, ...]
+
+
+def table_after(target: MergeTarget, snapshot: Snapshot, decision: Decision) -> After:
+    """Works out what the table is after a merge: pure.
 
     Args:
         target: The table.
         snapshot: The version that the commit builds on.
         decision: What the merge does.
-        tail: Actions to end with.
-        changes: Where all that is written is noted, also where a later step fails.
-
-    Returns:
-        The actions of the commit.
-
-    Raises:
-        RefusedError: The table is append-only and rows would go.
     """
-    plan, view = decision.plan, decision.view or snapshot
-    if (plan.dead or plan.dropped) and protocols.append_only(snapshot.protocol, snapshot.metadata):
-        raise RefusedError(
-            f"table {target.name} is append-only (delta.appendOnly), and the batch would change its rows",
-            advice="merge only new keys, or take the property off the table",
-        )
     schema = _schema_after(snapshot, decision)
     by_metadata = way_of(target, snapshot) == "metadata"
     # All files get the new types, since other readers don't know what is older than the schema.
@@ -62,41 +51,13 @@ def write_commit(
     after = _after(
         snapshot,
         schema,
-        vectors=mode == "on_read" and bool(plan.dead),
+        vectors=mode == "on_read" and bool(decision.plan.dead),
         traces=by_metadata and bool(decision.conformed.widened),
     )
-    now_ms = int(target.clock().timestamp() * 1000)
-    reading = replace(after, schema=traced(snapshot.schema, after.schema))
-    writer = FileWriter(storage=target.storage, after=after, reading=reading, now_ms=now_ms)
-    dead = {number: plan.dead.get(number, BitMap64()) for number in _staying(plan)} if anew else plan.dead
-    for add in plan.dropped:
-        writer.drop(changes, add)
-
-    def remove(part: FileChanges) -> None:
-        writer.remove_rows(part, dead, files=plan.files, mode=mode, dead_share=target.rewrite_share)
-
-    def append(part: FileChanges) -> None:
-        writer.append(part, plan.rows)
-
-    def feed(part: FileChanges) -> None:
-        write_feed(target.storage, before=view, after=after, plan=plan, changes=part, rewritten=anew)
-
-    def bury(part: FileChanges) -> None:
-        pointer = remember(
-            target.storage,
-            plan.manifest,
-            deletes=plan.tombstones,
-            truncate=plan.truncate,
-            now_ms=now_ms,
-            keep=target.config.changes.tombstones,
-            written=part.written,
-        )
-        part.actions += [pointer] if pointer is not None else []
-
-    write_together(changes, [remove, append, feed, bury], storage=target.storage)
     head: list[Action] = [after.protocol] if after.protocol is not snapshot.protocol else []
     head += [after.metadata] if after.metadata is not snapshot.metadata else []
-    return [*head, *changes.actions, *tail]
+    reading = replace(after, schema=traced(snapshot.schema, after.schema))
+    return After(after, reading, mode, anew, tuple(head))
 
 
 def mode_of(target: MergeTarget, snapshot: Snapshot) -> Mode:
@@ -112,11 +73,6 @@ def mode_of(target: MergeTarget, snapshot: Snapshot) -> Mode:
     if target.config.merge == "auto":
         return "on_read" if protocols.deletion_vectors(snapshot.protocol, snapshot.metadata) else "on_write"
     return target.config.merge
-
-
-def _staying(plan: MergePlan) -> list[int]:
-    """The numbers of the files that do not go whole."""
-    return [number for number, add in enumerate(plan.files) if add not in plan.dropped]
 
 
 def _schema_after(snapshot: Snapshot, decision: Decision) -> StructType:
