@@ -31,7 +31,7 @@ GOAL = 10.0
 
 def make_table(folder: Path, *, rows: int, files: int = 10) -> Path:
     """A table of ``rows`` current rows, ten columns and those of the history; made once."""
-    path = folder / f"history-{rows}-{files}"
+    path = folder / f"history-checkpointed-{rows}-{files}"
     done = path / "_done"
     if not done.exists():
         edges = np.linspace(0, rows, files + 1).astype(np.int64)
@@ -43,6 +43,7 @@ def make_table(folder: Path, *, rows: int, files: int = 10) -> Path:
                 pl.lit(value=True).alias("_is_current"),
             )
             write_deltalake(path, frame, mode="append")
+        DeltaTable(path).create_checkpoint()
         done.touch()
     return path
 

@@ -28,7 +28,7 @@ from lakehouse.cdc.fitting import UNKNOWN_COLUMN, Rules, fit
 from lakehouse.cdc.widening import ORDERED_ALIKE
 from lakehouse.cdc.widening import widen as widened_type
 from lakehouse.config.models.changes import SchemaPolicy
-from lakehouse.delta.schema import DataType, StructType
+from lakehouse.delta.schema import DataType, StructType, to_polars
 from lakehouse.errors import DataError
 
 
@@ -149,12 +149,16 @@ def _widened(
     batch: ChangeBatch, schema: StructType, *, rules: Rules, fixed: Collection[str]
 ) -> dict[str, DataType]:
     """The columns that need a wider type for this batch; deletes don't count."""
-    upserts = batch.frame.filter(pl.col(OP) == UPSERT)
     found: dict[str, DataType] = {}
+    types = to_polars(schema)
+    upserts = batch.frame[OP] == UPSERT
     for item in schema.fields:
         if item.name not in batch.columns or item.name in fixed:
             continue
-        wider = widened_type(upserts[item.name], item.type, rules=rules)
+        values = batch.frame[item.name]
+        if values.dtype == types[item.name]:
+            continue
+        wider = widened_type(values.filter(upserts), item.type, rules=rules)
         compared = item.name in batch.key or item.name in batch.sequence
         if wider is not None and (wider in ORDERED_ALIKE or not compared):
             found[item.name] = wider

@@ -51,7 +51,7 @@ def is_due(version: int, metadata: Metadata, *, last: int | None = None) -> bool
         version: The version just committed.
         metadata: The table's metadata.
         last: The newest checkpoint known (`Snapshot.checkpoint_version`). Counting from it instead of taking
-            every tenth version also catches those that other writers left out.
+            every tenth version catches those that other writers left out, and spares those that they made.
 
     Returns:
         True where it should.
@@ -59,7 +59,7 @@ def is_due(version: int, metadata: Metadata, *, last: int | None = None) -> bool
     interval = checkpoint_interval(metadata)
     if version <= 0:
         return False
-    return version % interval == 0 or (last is not None and version - last >= interval)
+    return version % interval == 0 if last is None else version - last >= interval
 
 
 def checkpoint_if_due(

@@ -110,6 +110,8 @@ class Judgement:
         Returns:
             Further records that do not go on, and why.
         """
+        if not self.tallies:
+            return {}
         records = changes.filter(pl.col(OP) == UPSERT).select(*on, ORDINAL)
         open_ = [
             tally for tally in self.tallies if CELLS in rows.columns or not _has_all(tally.checked, records)
