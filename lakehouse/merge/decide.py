@@ -11,10 +11,10 @@ from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import OP, TIME, UPSERT, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.order import Collapsed, collapse
-from lakehouse.cdc.timeline import VERSION_COLUMNS
+from lakehouse.cdc.timeline import EVENTS, VERSION_COLUMNS
 from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import UnsupportedFeatureError
+from lakehouse.errors import RefusedError, UnsupportedFeatureError
 from lakehouse.merge.constraints import (
     find_violations,
     find_violations_of_versions,
@@ -93,10 +93,16 @@ def decide(
         DataError: The batch as a whole can't be used, or an expectation refuses it.
         UsageError: An expectation can't be read.
         UnsupportedFeatureError: The table has a rule that can't be checked here.
+        RefusedError: The table has versions of its rows, and the config keeps none.
     """
     finder.begin()
     if batch.full:
         finder.trust_nothing()
+    if target.config.history.mode == "none" and EVENTS in snapshot.schema and snapshot.files:
+        raise RefusedError(
+            f"table {target.name} has versions of its rows, and its config keeps only current ones",
+            advice="set `history: full` again, or merge into a new table",
+        )
     if target.config.history.mode == "full":
         return _full_history(target, snapshot, batch, finder=finder, timer=timer)
     with timer.phase("order"):

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse.errors import UsageError
+from lakehouse.errors import RefusedError, UsageError
 from lakehouse.table import Table
 from tests.fixtures.debezium_expected import DATA
 from tests.properties.tables import NAME, everywhere, open_table
@@ -173,6 +173,15 @@ def test_a_table_that_had_no_history_goes_on_with_one(tmp_path: Path) -> None:
     found.merge([change(1, 3, "c")])
     assert versions(found)[:2] == [(1, "a", 1, 3), (1, "c", 3, None)]
     assert everywhere(found, tmp_path)
+
+
+def test_a_table_with_versions_is_not_merged_into_without_history(tmp_path: Path) -> None:
+    table(tmp_path).merge([change(1, 1, "a"), change(1, 3, "b")])
+    plain = open_table(tmp_path, changes={"sequence": "at"})
+    with pytest.raises(RefusedError, match="has versions of its rows") as caught:
+        plain.merge([change(1, 5, "c")])
+    assert caught.value.exit_code == 3
+    assert plain.snapshot().version == 1
 
 
 def test_the_change_feed_shows_closed_versions_as_updates(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from typing import Final, Literal
 
 from lakehouse.delta.datatypes import (
     DATE,
-    STRING,
     TIMESTAMP,
     TIMESTAMP_NTZ,
     ArrayType,
@@ -95,12 +94,3 @@ def codec_of(declared: DataType, *, like: Codec = INFER) -> Codec:
             return Codec(type=declared, parts=tuple(codec_of(item.type, like=like) for item in fields))
         case _:
             return replace(like, type=declared, parts=())
-
-
-def text_codec() -> Codec:
-    """Reads everything as text.
-
-    Returns:
-        A codec for string columns.
-    """
-    return Codec(type=STRING)
