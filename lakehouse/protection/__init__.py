@@ -1,0 +1,5 @@
+"""What must stay: legal holds, tags, kept versions. The one gate before any destruction; nothing here does I/O."""
+
+from lakehouse.protection.holds import Hold, Protection, TableHold
+
+__all__ = ["Hold", "Protection", "TableHold"]

@@ -1,0 +1,1 @@
+"""Retention: which rows go by which rule, what holds them back, and carrying it out."""
