@@ -1,4 +1,4 @@
-"""What must stay: legal holds, tags, kept versions. The one gate before any destruction; nothing here does I/O."""
+"""What must stay: legal holds, tags, kept versions. The one gate before any destruction; no I/O here."""
 
 from lakehouse.protection.holds import Hold, Protection, TableHold
 
