@@ -124,3 +124,18 @@ def test_no_scan_has_more_rows_than_can_be_numbered(table: Storage, monkeypatch:
     assert rows.rows() == [
         (value, start, at) for start in range(7) for at, value in enumerate((start, -start))
     ]
+
+
+@pytest.mark.parametrize("wanted", [1, 7, 40])
+def test_a_list_that_is_made_longer_picks_the_same_rows(
+    table: Storage, monkeypatch: pytest.MonkeyPatch, wanted: int
+) -> None:
+    add = put(table, pl.DataFrame({"k": range(100)}).to_arrow(), path="f.parquet")
+    here = snapshot_of(struct("k:long"), [add])
+    monkeypatch.setattr(scan_query, "_MANY_ROWS", 10)
+    monkeypatch.setattr(scan_query, "_SHORT_LIST", 5)
+    monkeypatch.setattr(scan_query, "_QUICK_LIST", 30)
+    keys = pl.DataFrame({"k": range(0, 2 * wanted, 2)})
+    found = data.scan_files(table, here, [add], position="at", keys=keys).collect()
+    assert found["k"].to_list() == keys["k"].to_list()
+    assert found["at"].to_list() == keys["k"].to_list()
