@@ -59,23 +59,30 @@ def median(values: Sequence[float]) -> float:
     return float(statistics.median(values))
 
 
-def peak_mb() -> float:
-    """Peak resident memory of this process in MB (10**6 bytes).
+def peak_mb(process: int | str = "self") -> float:
+    """Peak resident memory of a process in MB (10**6 bytes).
 
     Not ``ru_maxrss``: a child starts with that of the process that started it.
+
+    Args:
+        process: Its id; this one otherwise.
     """
-    status = Path("/proc/self/status").read_text(encoding="ascii")
+    status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(peak) * 1024 / 1e6
 
 
-def machine() -> dict[str, Any]:
-    """What the figures were measured on: processors, memory, system, versions."""
+def machine(*libraries: str) -> dict[str, Any]:
+    """What the figures were measured on: processors, memory, system, versions.
+
+    Args:
+        libraries: Whose versions to tell besides the usual ones.
+    """
     pages = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return {
         "cpus": os.cpu_count(),
         "memory_gib": round(pages / 2**30),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in ("deltalake", "polars", "pyarrow")},
+        "versions": {name: version(name) for name in ("deltalake", "polars", "pyarrow", *libraries)},
     }

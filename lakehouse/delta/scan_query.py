@@ -34,8 +34,8 @@ _SINGLE_SCANS: Final = 128
 _FILES_A_SCAN: Final = 256
 _ROWS_A_SCAN: Final = 2**32 - 1
 _MOST_TEXTS: Final = 250_000
-# From among many rows, Polars 2.1 picks by a list of some ten thousand numbers a third slower than by one of at
-# least two hundred thousand.
+# From among many rows, Polars 2.1 picks by a list of some ten thousand numbers a third slower than by one of
+# at least two hundred thousand.
 _MANY_ROWS: Final = 3_000_000
 _SHORT_LIST: Final = 5_000
 _QUICK_LIST: Final = 200_000
