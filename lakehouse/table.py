@@ -1,61 +1,31 @@
-"""A table of the lake: one verb a method, each handed on to the room that does it."""
+"""A table of the lake: one verb a method; what each does is in `lakehouse.verbs`."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import SEQUENCE
-from lakehouse.cdc.formats import normalize, settings_of
-from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
-from lakehouse.cdc.sources import FileKind, read_files
-from lakehouse.cdc.timeline import EVENTS, VALID_FROM
+from lakehouse.cdc.sources import FileKind
 from lakehouse.config.models import TableConfig
-from lakehouse.delta.data import scan_table
-from lakehouse.delta.features import ensure_readable
-from lakehouse.delta.log import commits
-from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.delta.versions import commit_times, earliest_commit
-from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
-from lakehouse.maintenance.after_merge import compact_after_merge
-from lakehouse.maintenance.compact import compact
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.maintenance.compact_plan import CompactPlan
-from lakehouse.maintenance.freshness import Freshness, freshness
-from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
-from lakehouse.merge.company import Outcomes
-from lakehouse.merge.offset import Offset
-from lakehouse.merge.quarantine import Keeping, QuarantineStore
+from lakehouse.maintenance.verify import VerifyReport
+from lakehouse.merge.quarantine import QuarantineStore
 from lakehouse.merge.result import QUARANTINE, MergeResult
-from lakehouse.merge.run import merge
-from lakehouse.merge.tables import declared_schema, make_table
-from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
-from lakehouse.merge.timer import Timer
-from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.merge.target import BatchStep, Clock, utc_now
 from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
-from lakehouse.timetravel.damage import naming_damage
-from lakehouse.timetravel.diff import diff
-from lakehouse.timetravel.history import HistoryEntry, entry
-from lakehouse.timetravel.reading import collect, explaining, filtered
-from lakehouse.timetravel.resolve import checked_version, resolve
-from lakehouse.timetravel.restore import RestorePlan, restore
+from lakehouse.timetravel.history import HistoryEntry
+from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
-from lakehouse.timetravel.valid import valid_at as rows_valid_at
-
-CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
-"""Columns that are stored beside the rows and shown only when they are asked for by name."""
-
-
-def _anything_goes() -> None:
-    """Looks at no store."""
+from lakehouse.verbs import merging, reading, tending
+from lakehouse.verbs.opened import OpenTable, anything_goes
 
 
 class Table:
@@ -80,29 +50,22 @@ class Table:
         lake: Storage,
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
-        before_write: Callable[[], None] = _anything_goes,
+        before_write: Callable[[], None] = anything_goes,
     ) -> None:
         self.name = name
         self.config = config
         self.storage = storage
-        self._lake = lake
-        self._steps = tuple(steps)
-        self._clock = clock
-        self._before_write = before_write
-        self._outcomes = Outcomes()
-        self._lock = threading.Lock()
-        self._known: Snapshot | None = None
         beside = f"{name}{QUARANTINE}"
-        self._quarantine = QuarantineStore(beside, lake.child(beside), clock)
-
-    def __getstate__(self) -> dict[str, Any]:
-        # Another process, or a copy, has its own lock and finds out itself what the newest version is.
-        return {name: value for name, value in self.__dict__.items() if name not in {"_lock", "_known"}}
-
-    def __setstate__(self, state: Mapping[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._lock = threading.Lock()
-        self._known = None
+        self._open = OpenTable(
+            name=name,
+            config=config,
+            storage=storage,
+            lake=lake,
+            quarantine=QuarantineStore(beside, lake.child(beside), clock),
+            steps=tuple(steps),
+            clock=clock,
+            before_write=before_write,
+        )
 
     def __repr__(self) -> str:
         return f"Table({self.name!r}, {self.storage.url!r})"
@@ -113,20 +76,20 @@ class Table:
 
         A merge that met two faster writers counts two conflicts and then one commit.
         """
-        return self._outcomes.counts()
+        return self._open.outcomes.counts()
 
     def exists(self) -> bool:
         """Whether the table has been made: by `Lakehouse.apply` or by its first merge."""
-        return self._newest() is not None
+        return self._open.find() is not None
 
     @property
     def quarantine(self) -> Quarantine:
         """The records that could not be merged, and wait: list, retry, drop."""
         return Quarantine(
             table=self.name,
-            store=self._quarantine,
-            merge_again=self._merge,
-            before_write=self._before_write,
+            store=self._open.quarantine,
+            merge_again=partial(merging.merge_batch, self._open),
+            before_write=self._open.before_write,
         )
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
@@ -139,13 +102,7 @@ class Table:
             TableNotFoundError: The table has not been made yet.
             VersionNotFoundError: The version is not there (any more); the message says which are.
         """
-        newest = self._newest()
-        if newest is None:
-            raise TableNotFoundError(
-                f"table {self.name} has not been made yet ({self.storage.url})",
-                advice="`apply` makes it from the schema in the config, or the first merge from its rows",
-            )
-        return newest if version is None else self._at(newest, checked_version(version, table=self.name))
+        return self._open.snapshot(version=version)
 
     def create(self) -> None:
         """Makes the table, empty, from the schema in the config.
@@ -154,13 +111,7 @@ class Table:
             UsageError: The config has no schema for it.
             ConflictError: It is there already.
         """
-        columns = self.config.column_schema
-        if not columns:
-            raise UsageError(
-                f"the config has no schema for table {self.name}", advice="add one, or merge a first batch"
-            )
-        self._before_write()
-        make_table(self._target(), declared_schema(columns))
+        merging.create(self._open)
 
     def merge(
         self,
@@ -197,86 +148,15 @@ class Table:
             CommitUnknownError: The commit's answer was lost and could not be looked up.
             CorruptTableError: A file of the table is gone or damaged.
         """
-        if (source is None) != (offset is None):
-            raise UsageError(
-                "source and offset belong together", advice="give both for exactly-once, or none"
-            )
-        # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
-        known = self._newest()
-        if not dry_run:
-            self._before_write()
-        return self._merge(
+        return merging.merge_changes(
+            self._open,
             changes,
+            source=source,
+            offset=offset,
             source_table=source_table,
-            offset=None if source is None or offset is None else Offset(source=source, position=offset),
-            rejects=Keeping(store=self._quarantine, source=source, offset=offset, source_table=source_table),
             allow_deletes=allow_deletes,
             dry_run=dry_run,
-            known=known,
         )
-
-    def _merge(
-        self,
-        changes: Any,
-        *,
-        source_table: str | None = None,
-        offset: Offset | None = None,
-        rejects: Keeping | None = None,
-        allow_deletes: bool = False,
-        dry_run: bool = False,
-        known: Snapshot | None = None,
-    ) -> MergeResult:
-        """Merges; without a place for rejected records, these are from the quarantine itself."""
-        known = known or self._newest()
-        timer = Timer()
-        with timer.phase("normalize"):
-            settings = settings_of(
-                self.config, source_table=source_table, stored=known.schema if known else None
-            )
-            batch = normalize(changes, format=self.config.changes.format, settings=settings)
-            if rejects is None:
-                # Single rows of a full picture say nothing of those that are not among them.
-                batch = replace(batch, full=False)
-        rows = batch.frame.estimated_size()
-        ensure_room(int(rows), times=TIMES_ROWS, table=self.name, free=free_memory())
-        with naming_damage(self.storage, snapshots=[known] if known else [], table=self.name):
-            result, after = merge(
-                self._target(allow_deletes=allow_deletes, rejects=rejects),
-                batch,
-                snapshot=known,
-                offset=offset,
-                dry_run=dry_run,
-                timer=timer,
-            )
-        if after is not None:
-            self._remember(after)
-        return self._compacted(result, after, timer) if after is not None and result.committed else result
-
-    def _compacted(self, result: MergeResult, snapshot: Snapshot, timer: Timer) -> MergeResult:
-        """Puts small files together after a merge, if the config asks for it."""
-        if self.config.compact.after is None:
-            return result
-        with timer.phase("compact"):
-            done = compact_after_merge(
-                self.storage,
-                snapshot,
-                table=self.name,
-                after=self.config.compact.after,
-                cluster_by=self._cluster_by,
-                clock=self._clock,
-            )
-        if done is None:
-            return replace(result, seconds=timer.seconds)
-        return replace(
-            result,
-            seconds=timer.seconds,
-            files_compacted=done.files_removed,
-            compacted_version=done.version,
-        )
-
-    @property
-    def _cluster_by(self) -> tuple[str, ...]:
-        return tuple(self.config.compact.cluster_by or self.config.key)
 
     def merge_files(
         self,
@@ -309,12 +189,8 @@ class Table:
             NotFoundError: A file is not there.
             DataError: A file can't be read at all.
         """
-        if isinstance(files, str | Path):
-            raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
-        ensure_room(size_of(files), times=TIMES_FILES, table=self.name, free=free_memory())
-        records = read_files([Path(file) for file in files], kind=kind)
         return self.merge(
-            records,
+            merging.records_of_files(self._open, files, kind=kind),
             source=source,
             offset=offset,
             source_table=source_table,
@@ -352,9 +228,8 @@ class Table:
             NotFoundError: No such tag.
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
-        picked = self._pick(version, timestamp, tag)
-        lazy = self._lazy(picked, columns=columns, where=where, moment=valid_at)
-        return collect(lazy, storage=self.storage, snapshot=picked, table=self.name)
+        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def scan(
         self,
@@ -367,8 +242,8 @@ class Table:
         valid_at: Moment | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
-        picked = self._pick(version, timestamp, tag)
-        return self._lazy(picked, columns=columns, where=where, moment=valid_at)
+        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:
         """What happened to the table, newest first.
@@ -376,15 +251,7 @@ class Table:
         Args:
             limit: At most so many entries; None means all that the log still has.
         """
-        newest = self.snapshot().version
-        first = max(earliest_commit(self.storage), newest - limit + 1 if limit is not None else 0)
-        tags = self.tags()
-        made = commit_times(self.storage)
-        found = [
-            entry(commit, made_ms=made(commit), tags=tags)
-            for commit in commits(self.storage, start=first, end=newest)
-        ]
-        return found[::-1]
+        return reading.history(self._open, limit=limit)
 
     def diff(
         self, before: int | str, after: int | str | None = None, *, columns: Sequence[str] | None = None
@@ -400,21 +267,7 @@ class Table:
             ``_change`` (``insert``, ``update_before``, ``update_after`` or ``delete``) and the columns,
             ordered by key.
         """
-        old = self._pick_named(before)
-        new = self._pick_named(after)
-        shown = self._shown(new, columns) + [
-            c for c in self._shown(old, columns) if c not in new.schema.names
-        ]
-        key = self.config.key
-        if key and all(VALID_FROM in side.schema for side in (old, new)):
-            key = (*key, VALID_FROM)
-        if columns is not None:
-            known = [name for name in key if name in new.schema or name in old.schema]
-            shown = list(dict.fromkeys([*known, *shown]))
-        for side in (old, new):
-            ensure_readable(side)
-        with explaining(self.storage, snapshots=(old, new), table=self.name):
-            return diff(self.storage, before=old, after=new, key=key, columns=shown)
+        return reading.difference(self._open, before, after, columns=columns)
 
     def tag(self, name: str, *, version: int | None = None) -> Tag:
         """Names a version; its files stay.
@@ -428,15 +281,15 @@ class Table:
             RefusedError: The name stands for another version already.
         """
         picked = self.snapshot(version=version).version
-        return put_tag(self._lake, table=self.name, name=name, version=picked, now=self._clock())
+        return put_tag(self._open.lake, table=self.name, name=name, version=picked, now=self._open.clock())
 
     def tags(self) -> tuple[Tag, ...]:
         """The table's tags, by name."""
-        return list_tags(self._lake, table=self.name)
+        return list_tags(self._open.lake, table=self.name)
 
     def untag(self, name: str) -> Tag:
         """Takes a name away from its version."""
-        return remove_tag(self._lake, table=self.name, name=name)
+        return remove_tag(self._open.lake, table=self.name, name=name)
 
     def restore(
         self,
@@ -460,20 +313,7 @@ class Table:
         Raises:
             VersionNotFoundError: The version, or one of its files, is gone.
         """
-        if version is None and timestamp is None and tag is None:
-            raise UsageError("restore needs to know where to", advice="give a version, a timestamp or a tag")
-        target = self._pick(version, timestamp, tag)
-        if not dry_run:
-            self._before_write()
-        return restore(
-            self.storage,
-            table=self.name,
-            current=self.snapshot(),
-            target=target,
-            carried=(TOMBSTONES,),
-            now=self._clock(),
-            dry_run=dry_run,
-        )
+        return tending.restore(self._open, version=version, timestamp=timestamp, tag=tag, dry_run=dry_run)
 
     def compact(self, *, dry_run: bool = False) -> CompactPlan:
         """Puts small files together and leaves hidden rows behind; the rows stay the same.
@@ -484,18 +324,7 @@ class Table:
         Returns:
             The plan; ``version`` is the new version once it is carried out.
         """
-        if not dry_run:
-            self._before_write()
-        newest = self.snapshot()
-        with naming_damage(self.storage, snapshots=[newest], table=self.name):
-            return compact(
-                self.storage,
-                newest,
-                table=self.name,
-                clock=self._clock,
-                cluster_by=self._cluster_by,
-                dry_run=dry_run,
-            )
+        return tending.compact(self._open, dry_run=dry_run)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
@@ -508,93 +337,4 @@ class Table:
         Returns:
             What was checked and what is wrong.
         """
-        try:
-            snapshot = self.snapshot(version=version)
-        except CorruptTableError as error:
-            return unreadable(error, table=self.name)
-        fresh: tuple[Freshness, ...] = ()
-        if version is None:
-            fresh = freshness(self.storage, snapshot, self.config.expect, now=self._clock())
-        return verify(self.storage, snapshot, table=self.name, fresh=fresh)
-
-    def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
-        return MergeTarget(
-            name=self.name,
-            storage=self.storage,
-            config=self.config,
-            steps=self._steps,
-            clock=self._clock,
-            rejects=rejects,
-            allow_deletes=allow_deletes,
-            outcomes=self._outcomes,
-        )
-
-    def _newest(self) -> Snapshot | None:
-        """The newest version, reading only what is new; None where the table has not been made."""
-        with self._lock:
-            base = self._known
-        try:
-            found = load_snapshot(self.storage, base=base)
-        except TableNotFoundError:
-            return None
-        self._remember(found)
-        return found
-
-    def _remember(self, snapshot: Snapshot) -> None:
-        with self._lock:
-            known = self._known
-            # A table that was made anew counts its versions from 0 again.
-            if (
-                known is None
-                or known.version <= snapshot.version
-                or known.metadata.id != snapshot.metadata.id
-            ):
-                self._known = snapshot
-
-    def _at(self, newest: Snapshot, version: int) -> Snapshot:
-        return newest if version == newest.version else load_snapshot(self.storage, version=version)
-
-    def _pick(self, version: int | None, timestamp: datetime | str | None, tag: str | None) -> Snapshot:
-        newest = self.snapshot()
-        picked = resolve(
-            self.storage, self._lake, table=self.name, version=version, timestamp=timestamp, tag=tag
-        )
-        return newest if picked is None else self._at(newest, picked)
-
-    def _pick_named(self, name: int | str | None) -> Snapshot:
-        return self._pick(None, None, name) if isinstance(name, str) else self._pick(name, None, None)
-
-    def _shown(self, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
-        names = snapshot.schema.names
-        if columns is None:
-            return _without_control(names)
-        if isinstance(columns, str):
-            raise UsageError(f"columns is a list of names, not a text: [{columns!r}]")
-        unknown = [name for name in columns if name not in names]
-        if unknown:
-            raise UsageError(
-                f"table {self.name} has no column {', '.join(map(str, unknown))}",
-                advice=f"its columns are: {', '.join(_without_control(names))}",
-            )
-        return list(dict.fromkeys(columns))
-
-    def _lazy(
-        self,
-        snapshot: Snapshot,
-        *,
-        columns: Sequence[str] | None,
-        where: str | pl.Expr | None,
-        moment: Moment | None = None,
-    ) -> pl.LazyFrame:
-        shown = self._shown(snapshot, columns)
-        ensure_readable(snapshot)
-        lazy = scan_table(self.storage, snapshot)
-        if moment is not None:
-            lazy = rows_valid_at(lazy, moment, table=self.name)
-        if where is not None:
-            lazy = filtered(lazy, where, table=self.name, shown=self._shown(snapshot, None))
-        return lazy.select(shown)
-
-
-def _without_control(names: Sequence[str]) -> list[str]:
-    return [name for name in names if name not in CONTROL_COLUMNS]
+        return tending.verify(self._open, version=version)

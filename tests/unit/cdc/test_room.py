@@ -34,7 +34,7 @@ def test_small_batches_always_pass_and_large_ones_if_they_must(monkeypatch: pyte
 
 
 def test_files_are_refused_before_they_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("lakehouse.table.free_memory", lambda: 100 * MB)
+    monkeypatch.setattr("lakehouse.verbs.merging.free_memory", lambda: 100 * MB)
     file = tmp_path / "changes.jsonl"
     with file.open("wb") as opened:
         opened.truncate(200 * MB)

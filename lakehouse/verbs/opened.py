@@ -1,0 +1,149 @@
+"""A table as its verbs see it: where it is, what the config says, and which version is meant."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lakehouse.config.models import TableConfig
+from lakehouse.delta.snapshot import Snapshot, load_snapshot
+from lakehouse.errors import TableNotFoundError
+from lakehouse.merge.company import Outcomes
+from lakehouse.merge.quarantine import Keeping, QuarantineStore
+from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
+from lakehouse.storage import Storage
+from lakehouse.timetravel.resolve import checked_version, resolve
+
+
+class Newest:
+    """The newest version of a table that is known here, so that only what came later is read. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: Snapshot | None = None
+
+    def __reduce__(self) -> tuple[type[Newest], tuple[()]]:
+        # Another process, or a copy, has its own lock and finds out itself what the newest version is.
+        return Newest, ()
+
+    def known(self) -> Snapshot | None:
+        """The version; None where none has been read yet."""
+        with self._lock:
+            return self._known
+
+    def remember(self, snapshot: Snapshot) -> None:
+        """Takes note of a version, unless a newer one is known."""
+        with self._lock:
+            known = self._known
+            # A table that was made anew counts its versions from 0 again.
+            if (
+                known is None
+                or known.version <= snapshot.version
+                or known.metadata.id != snapshot.metadata.id
+            ):
+                self._known = snapshot
+
+
+def anything_goes() -> None:
+    """Looks at no store."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenTable:
+    """A table of a lake, for its verbs.
+
+    Args:
+        name: Its name in the config.
+        config: Its section of the config.
+        storage: Its folder.
+        lake: The lake's root, where tags and the quarantine are.
+        quarantine: Where the records go that its merges reject.
+        steps: What a batch passes on its way into a merge.
+        clock: Gives the time, timezone-aware.
+        before_write: Called before anything is written: refuses a store that can lose commits.
+        outcomes: Counts how the commits of its merges go.
+        newest: Remembers the newest version.
+    """
+
+    name: str
+    config: TableConfig
+    storage: Storage
+    lake: Storage
+    quarantine: QuarantineStore
+    steps: Sequence[BatchStep] = ()
+    clock: Clock = field(default=utc_now)
+    before_write: Callable[[], None] = field(default=anything_goes)
+    outcomes: Outcomes = field(default_factory=Outcomes)
+    newest: Newest = field(default_factory=Newest)
+
+    @property
+    def cluster_by(self) -> tuple[str, ...]:
+        """The columns by which compaction puts rows together."""
+        return tuple(self.config.compact.cluster_by or self.config.key)
+
+    def find(self) -> Snapshot | None:
+        """The newest version, reading only what is new; None where the table has not been made."""
+        try:
+            found = load_snapshot(self.storage, base=self.newest.known())
+        except TableNotFoundError:
+            return None
+        self.newest.remember(found)
+        return found
+
+    def snapshot(self, *, version: int | None = None) -> Snapshot:
+        """The table's state at a version; None means the newest.
+
+        Raises:
+            TableNotFoundError: The table has not been made yet.
+            VersionNotFoundError: The version is not there (any more).
+        """
+        newest = self.find()
+        if newest is None:
+            raise TableNotFoundError(
+                f"table {self.name} has not been made yet ({self.storage.url})",
+                advice="`apply` makes it from the schema in the config, or the first merge from its rows",
+            )
+        return newest if version is None else self._at(newest, checked_version(version, table=self.name))
+
+    def pick(
+        self,
+        *,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        tag: str | None = None,
+    ) -> Snapshot:
+        """The state at a version that is meant by its number, a time or a tag; the newest if by none.
+
+        Raises:
+            VersionNotFoundError: The version is not there (any more).
+            NotFoundError: No such tag.
+            UsageError: More than one is given, or a time without a timezone.
+        """
+        newest = self.snapshot()
+        picked = resolve(
+            self.storage, self.lake, table=self.name, version=version, timestamp=timestamp, tag=tag
+        )
+        return newest if picked is None else self._at(newest, picked)
+
+    def target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
+        """The same table as a merge sees it.
+
+        Args:
+            allow_deletes: Whether a full picture may lack any number of rows.
+            rejects: Where rejected records are kept.
+        """
+        return MergeTarget(
+            name=self.name,
+            storage=self.storage,
+            config=self.config,
+            steps=self.steps,
+            clock=self.clock,
+            rejects=rejects,
+            allow_deletes=allow_deletes,
+            outcomes=self.outcomes,
+        )
+
+    def _at(self, newest: Snapshot, version: int) -> Snapshot:
+        return newest if version == newest.version else load_snapshot(self.storage, version=version)

@@ -1,0 +1,116 @@
+"""The verbs that only read: rows of a version, what differs between two, what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from lakehouse.cdc.cells import CELLS
+from lakehouse.cdc.changes import SEQUENCE
+from lakehouse.cdc.timeline import EVENTS, VALID_FROM
+from lakehouse.delta.data import scan_table
+from lakehouse.delta.features import ensure_readable
+from lakehouse.delta.log import commits
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.delta.versions import commit_times, earliest_commit
+from lakehouse.errors import UsageError
+from lakehouse.timetravel.diff import diff
+from lakehouse.timetravel.history import HistoryEntry, entry
+from lakehouse.timetravel.reading import collect, explaining, filtered
+from lakehouse.timetravel.tags import list_tags
+from lakehouse.timetravel.valid import Moment
+from lakehouse.timetravel.valid import valid_at as rows_valid_at
+from lakehouse.verbs.opened import OpenTable
+
+CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
+"""Columns that are stored beside the rows and shown only when they are asked for by name."""
+
+
+def read(
+    table: OpenTable,
+    picked: Snapshot,
+    *,
+    columns: Sequence[str] | None,
+    where: str | pl.Expr | None,
+    valid_at: Moment | None,
+) -> pl.DataFrame:
+    """Does `lakehouse.table.Table.read`."""
+    lazy = scan(table, picked, columns=columns, where=where, valid_at=valid_at)
+    return collect(lazy, storage=table.storage, snapshot=picked, table=table.name)
+
+
+def scan(
+    table: OpenTable,
+    picked: Snapshot,
+    *,
+    columns: Sequence[str] | None,
+    where: str | pl.Expr | None,
+    valid_at: Moment | None,
+) -> pl.LazyFrame:
+    """Does `lakehouse.table.Table.scan`: every read of rows comes by here, whichever verb asks."""
+    shown = _shown(table, picked, columns)
+    ensure_readable(picked)
+    lazy = scan_table(table.storage, picked)
+    if valid_at is not None:
+        lazy = rows_valid_at(lazy, valid_at, table=table.name)
+    if where is not None:
+        lazy = filtered(lazy, where, table=table.name, shown=_shown(table, picked, None))
+    return lazy.select(shown)
+
+
+def history(table: OpenTable, *, limit: int | None) -> list[HistoryEntry]:
+    """Does `lakehouse.table.Table.history`."""
+    newest = table.snapshot().version
+    first = max(earliest_commit(table.storage), newest - limit + 1 if limit is not None else 0)
+    tags = list_tags(table.lake, table=table.name)
+    made = commit_times(table.storage)
+    found = [
+        entry(commit, made_ms=made(commit), tags=tags)
+        for commit in commits(table.storage, start=first, end=newest)
+    ]
+    return found[::-1]
+
+
+def difference(
+    table: OpenTable, before: int | str, after: int | str | None, *, columns: Sequence[str] | None
+) -> pl.DataFrame:
+    """Does `lakehouse.table.Table.diff`."""
+    old = _pick_named(table, before)
+    new = _pick_named(table, after)
+    shown = _shown(table, new, columns) + [
+        name for name in _shown(table, old, columns) if name not in new.schema.names
+    ]
+    key = table.config.key
+    if key and all(VALID_FROM in side.schema for side in (old, new)):
+        key = (*key, VALID_FROM)
+    if columns is not None:
+        known = [name for name in key if name in new.schema or name in old.schema]
+        shown = list(dict.fromkeys([*known, *shown]))
+    for side in (old, new):
+        ensure_readable(side)
+    with explaining(table.storage, snapshots=(old, new), table=table.name):
+        return diff(table.storage, before=old, after=new, key=key, columns=shown)
+
+
+def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:
+    return table.pick(tag=name) if isinstance(name, str) else table.pick(version=name)
+
+
+def _shown(table: OpenTable, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
+    names = snapshot.schema.names
+    if columns is None:
+        return _without_control(names)
+    if isinstance(columns, str):
+        raise UsageError(f"columns is a list of names, not a text: [{columns!r}]")
+    unknown = [name for name in columns if name not in names]
+    if unknown:
+        raise UsageError(
+            f"table {table.name} has no column {', '.join(map(str, unknown))}",
+            advice=f"its columns are: {', '.join(_without_control(names))}",
+        )
+    return list(dict.fromkeys(columns))
+
+
+def _without_control(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name not in CONTROL_COLUMNS]
