@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,8 @@ from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.protection.gate import judge
+from lakehouse.protection.holds import Protection
 from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
@@ -69,6 +72,8 @@ class Table:
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
+        protection: Gives the active holds on the table; asked only by verbs that take something away. None
+            means that there are none.
     """
 
     def __init__(
@@ -81,6 +86,7 @@ class Table:
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
         before_write: Callable[[], None] = _anything_goes,
+        protection: Callable[[], Protection] | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -89,6 +95,7 @@ class Table:
         self._steps = tuple(steps)
         self._clock = clock
         self._before_write = before_write
+        self._protection = protection or partial(Protection, name)
         self._outcomes = Outcomes()
         self._lock = threading.Lock()
         self._known: Snapshot | None = None
@@ -127,7 +134,11 @@ class Table:
             store=self._quarantine,
             merge_again=self._merge,
             before_write=self._before_write,
+            before_drop=self._ensure_free_to_drop,
         )
+
+    def _ensure_free_to_drop(self) -> None:
+        judge("quarantine", self._protection()).ensure()
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
         """The table's state at a version: schema, files, transactions.
@@ -459,6 +470,7 @@ class Table:
 
         Raises:
             VersionNotFoundError: The version, or one of its files, is gone.
+            ProtectedError: A hold keeps the table as it is, or a row that would be lost or changed.
         """
         if version is None and timestamp is None and tag is None:
             raise UsageError("restore needs to know where to", advice="give a version, a timestamp or a tag")
@@ -471,6 +483,7 @@ class Table:
             current=self.snapshot(),
             target=target,
             carried=(TOMBSTONES,),
+            protection=self._protection,
             now=self._clock(),
             dry_run=dry_run,
         )
