@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -12,8 +13,11 @@ import polars as pl
 
 from lakehouse.config import Config, load_config
 from lakehouse.config.nearest import nearest
+from lakehouse.control import Control
 from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
+from lakehouse.holds import Holds
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
+from lakehouse.protection import Protection
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
@@ -33,6 +37,8 @@ class Lakehouse:
         self._tables: dict[str, Table] = {}
         self._lock = threading.Lock()
         self._probed = False
+        self._control = Control(config.state.get_secret_value(), lake=self._storage)
+        self._holds = Holds(config, control=self._control, table=self.table)
 
     @classmethod
     def open(cls, source: str | Path | Mapping[str, Any]) -> Self:
@@ -64,6 +70,11 @@ class Lakehouse:
         """The names of the tables, in the order of the config."""
         return tuple(self.config.tables)
 
+    @property
+    def holds(self) -> Holds:
+        """The legal holds: place, list, release."""
+        return self._holds
+
     def table(self, name: str) -> Table:
         """A table of the config, made or not.
 
@@ -90,6 +101,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     before_write=self._probe,
+                    protection=partial(self._protection, name),
                 )
             return self._tables[name]
 
@@ -136,6 +148,10 @@ class Lakehouse:
                 "queries in a role can't be answered by this release", advice="leave `role` out"
             )
         return run_query(self, query)
+
+    def _protection(self, table: str) -> Protection:
+        """What the holds mean for a table; asked by verbs that take something away, when they do."""
+        return self._holds.protection(table)
 
     def _probe(self) -> None:
         """Refuses, once per lake, a store on which two writers could both make the same version."""

@@ -82,6 +82,7 @@ class Quarantine:
         store: Where they are.
         merge_again: Merges records.
         before_write: Called before anything is written.
+        before_drop: Called before records are thrown away: refuses where the table is held.
     """
 
     def __init__(
@@ -91,11 +92,13 @@ class Quarantine:
         store: QuarantineStore,
         merge_again: MergeAgain,
         before_write: Callable[[], None] = lambda: None,
+        before_drop: Callable[[], None] = lambda: None,
     ) -> None:
         self._table = table
         self._store = store
         self._merge_again = merge_again
         self._before_write = before_write
+        self._before_drop = before_drop
 
     def __repr__(self) -> str:
         return f"Quarantine({self._table!r}, {self._store.storage.url!r})"
@@ -200,12 +203,15 @@ class Quarantine:
 
         Raises:
             UsageError: Nothing says which.
+            ProtectedError: The table, or some of its rows, are held; a record could be about those.
         """
         if ids is None and reason is None and not everything:
             raise UsageError(
                 "drop needs to know which records", advice="give ids or a reason, or say everything=True"
             )
         gone = self._chosen(ids, reason)["id"].to_list()
+        if gone:
+            self._before_drop()
         if not dry_run:
             self._before_write()
             self._store.change(take=gone)

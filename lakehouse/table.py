@@ -18,6 +18,7 @@ from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.quarantine import QuarantineStore
 from lakehouse.merge.result import QUARANTINE, MergeResult
 from lakehouse.merge.target import BatchStep, Clock, utc_now
+from lakehouse.protection.holds import Protection
 from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.history import HistoryEntry
@@ -39,6 +40,8 @@ class Table:
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
+        protection: Gives the active holds on the table; asked only by verbs that take something away. None
+            means that there are none.
     """
 
     def __init__(
@@ -51,6 +54,7 @@ class Table:
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
+        protection: Callable[[], Protection] | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -65,6 +69,7 @@ class Table:
             steps=tuple(steps),
             clock=clock,
             before_write=before_write,
+            protection=protection or partial(Protection, name),
         )
 
     def __repr__(self) -> str:
@@ -90,6 +95,7 @@ class Table:
             store=self._open.quarantine,
             merge_again=partial(merging.merge_batch, self._open),
             before_write=self._open.before_write,
+            before_drop=partial(tending.ensure_free_to_drop, self._open),
         )
 
     def snapshot(self, *, version: int | None = None) -> Snapshot:
@@ -312,6 +318,7 @@ class Table:
 
         Raises:
             VersionNotFoundError: The version, or one of its files, is gone.
+            ProtectedError: A hold keeps the table as it is, or a row that would be lost or changed.
         """
         return tending.restore(self._open, version=version, timestamp=timestamp, tag=tag, dry_run=dry_run)
 

@@ -1,50 +1,17 @@
-"""Legal holds, and what they mean for one table. Pure: holds and the time are handed in."""
+"""What legal holds mean for one table. Pure: holds and the time are handed in."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from lakehouse.state.rows import Hold
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hold:
-    """An order to keep something, whatever any rule says.
+__all__ = ["Hold", "Protection", "TableHold", "protection_of"]
 
-    Args:
-        id: Its name in commands and plans.
-        table: The table it is about; None where it is about a data subject in all tables.
-        where: The rows it is about, as a SQL condition; None with ``table`` means the whole table. It can
-            hold personal values, so it is never logged or put into errors.
-        subject: The kind of data subject, as the config names it; None for holds on a table.
-        identifiers: The subject's identifiers: pairs of name and value, never logged.
-        reason: Why, as ``case 12/2026``.
-        author: Who placed it.
-        placed: When (timezone-aware).
-        until: When it ends by itself; None means when it is released.
-        released: When it was released, and by whom; None while it stands.
-        released_by: Who released it.
-    """
-
-    id: str
-    reason: str
-    author: str
-    placed: datetime
-    table: str | None = None
-    where: str | None = None
-    subject: str | None = None
-    identifiers: tuple[tuple[str, str], ...] = ()
-    until: datetime | None = None
-    released: datetime | None = None
-    released_by: str | None = None
-
-    def active(self, now: datetime) -> bool:
-        """Whether it binds at a moment.
-
-        Args:
-            now: Timezone-aware.
-        """
-        return self.released is None and (self.until is None or now < self.until)
+Resolve = Callable[[Hold], Iterable[tuple[str, str | None]]]
+"""Finds the tables of a hold on a data subject: pairs of table and condition, None for a whole table."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,11 +22,17 @@ class TableHold:
         id: The hold's.
         reason: The hold's.
         where: The rows that must stay, as a SQL condition over the table's columns; None means all of them.
+            It can hold personal values, so it is no part of the text form.
+        note: Why it means more than it says, as where its condition can't be read any more.
     """
 
     id: str
     reason: str
-    where: str | None = None
+    where: str | None = field(default=None, repr=False)
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.id} ({self.reason}{'; ' if self.note else ''}{self.note})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,17 +60,43 @@ class Protection:
     @property
     def condition(self) -> str | None:
         """One SQL condition that is true for every row that some hold on rows protects; None without one."""
-        parts = [f"({where})" for _, where in self.conditions]
+        # On a line of its own, so that a comment at the end of a condition hides nothing.
+        parts = list(dict.fromkeys(f"({where}\n)" for _, where in self.conditions))
         return " OR ".join(parts) if parts else None
 
+    @property
+    def free_condition(self) -> str | None:
+        """One SQL condition that is true for every other row, and never null; None without holds on rows."""
+        held = self.condition
+        return f"NOT COALESCE({held}, FALSE)" if held is not None else None
 
-def protection_of(table: str, holds: Sequence[Hold], *, now: datetime) -> Protection:
-    """What the holds on a table mean for it; holds on data subjects are resolved elsewhere.
+
+def protection_of(
+    table: str, holds: Iterable[Hold], *, now: datetime, resolve: Resolve | None = None
+) -> Protection:
+    """What holds mean for a table.
 
     Args:
         table: The table's name.
         holds: Any holds.
         now: The moment (timezone-aware).
+        resolve: Finds the tables of a data subject as the config has them now. Those that the hold has had
+            from its beginning stay, whatever the config says.
     """
-    bound = [hold for hold in holds if hold.table == table and hold.active(now)]
-    return Protection(table, tuple(TableHold(id=h.id, reason=h.reason, where=h.where) for h in bound))
+    bound = (
+        TableHold(id=hold.id, reason=hold.reason, where=where)
+        for hold in holds
+        if hold.active(now)
+        for name, where in _tables(hold, resolve)
+        if name == table
+    )
+    return Protection(table, tuple(dict.fromkeys(bound)))
+
+
+def _tables(hold: Hold, resolve: Resolve | None) -> Iterator[tuple[str, str | None]]:
+    if hold.table is not None:
+        yield hold.table, hold.where
+    if hold.subject is not None:
+        yield from hold.resolved
+        if resolve is not None:
+            yield from resolve(hold)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -20,7 +20,9 @@ from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, VersionNotFoundError
+from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
+from lakehouse.timetravel.held import ensure_held_rows_stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,6 +209,7 @@ def restore(
     current: Snapshot,
     target: Snapshot,
     carried: Sequence[str],
+    protection: Callable[[], Protection],
     now: datetime,
     dry_run: bool,
 ) -> RestorePlan:
@@ -218,6 +221,7 @@ def restore(
         current: The newest version.
         target: The version to go back to.
         carried: See `restore_actions`.
+        protection: Gives the active holds on the table.
         now: The time.
         dry_run: Only plan.
 
@@ -225,11 +229,14 @@ def restore(
         VersionNotFoundError: Files that would come back are gone.
         UnsupportedFeatureError: The table needs a feature that is not known here.
         RefusedError: Rows would go from a table that only grows.
+        ProtectedError: A hold forbids it.
         ConflictError: Another writer changed the table meanwhile: the plan would no longer be what was shown.
     """
     check_allowed(table=table, current=current, target=target)
     plan = plan_restore(table=table, current=current, target=target)
     check_files(storage, table=table, current=current, target=target)
+    if not plan.changes_nothing:
+        ensure_held_rows_stay(storage, current=current, target=target, protection=protection())
     if dry_run or plan.changes_nothing:
         return plan
     now_ms = int(now.timestamp() * 1000)

@@ -13,6 +13,7 @@ from lakehouse.errors import TableNotFoundError
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
+from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
 from lakehouse.timetravel.resolve import checked_version, resolve
 
@@ -63,6 +64,7 @@ class OpenTable:
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
+        protection: Gives the active holds on the table; asked only by verbs that take something away.
         outcomes: Counts how the commits of its merges go.
         newest: Remembers the newest version.
     """
@@ -72,6 +74,7 @@ class OpenTable:
     storage: Storage
     lake: Storage
     quarantine: QuarantineStore
+    protection: Callable[[], Protection]
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
     before_write: Callable[[], None] = field(default=anything_goes)

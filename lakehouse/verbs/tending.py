@@ -14,6 +14,7 @@ from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.verify import VerifyReport, unreadable
 from lakehouse.maintenance.verify import verify as check
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.protection.gate import judge
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.restore import restore as go_back
@@ -40,9 +41,19 @@ def restore(
         current=table.snapshot(),
         target=target,
         carried=(TOMBSTONES,),
+        protection=table.protection,
         now=table.clock(),
         dry_run=dry_run,
     )
+
+
+def ensure_free_to_drop(table: OpenTable) -> None:
+    """Refuses to throw rejected records of a held table away.
+
+    Raises:
+        ProtectedError: A hold keeps them.
+    """
+    judge("quarantine", table.protection()).ensure()
 
 
 def compact(table: OpenTable, *, dry_run: bool) -> CompactPlan:

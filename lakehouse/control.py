@@ -1,0 +1,124 @@
+"""The state database of a lake: opened when it is first needed, and recognised as the one that belongs to it.
+
+A state database that is gone, or is another one than yesterday, would say that nothing is held. So the lake
+remembers which one is its own, in the small object ``_lakehouse/state.json`` below its root: it is written
+once, after the database is made and before anything is kept in it.
+"""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, StorageError
+from lakehouse.storage import Storage
+
+if TYPE_CHECKING:
+    from lakehouse.state.database import State
+
+MARKER: Final = "_lakehouse/state.json"
+
+
+class Control:
+    """The way to a lake's state database. Can be used from many threads.
+
+    Args:
+        url: The database's URL, as the config has it.
+        lake: The lake's root.
+    """
+
+    def __init__(self, url: str, *, lake: Storage) -> None:
+        self._url = url
+        self._lake = lake
+        self._lock = threading.Lock()
+        self._state: State | None = None
+
+    def __repr__(self) -> str:
+        # The URL can have a password in it.
+        return f"Control({self._lake.url!r})"
+
+    def existing(self) -> State | None:
+        """The state for those who only read it.
+
+        Returns:
+            The state; None where this lake never had one, so that nothing is held.
+
+        Raises:
+            StorageError: The database can't be reached or read, is damaged, or is gone.
+            RefusedError: It is not the one of this lake.
+        """
+        state = self._opened()
+        if state.in_memory:
+            return state if state.exists() else None
+        known = self._known()
+        if not state.exists():
+            if known is None:
+                return None
+            raise _gone(state.shown)
+        if known is not None:
+            _ensure_same(state, known)
+        return state
+
+    def made(self, *, now: datetime) -> State:
+        """The state for those who write to it; made if this lake never had one.
+
+        Args:
+            now: The time (timezone-aware).
+
+        Raises:
+            StorageError: As for `existing`, or it can't be written.
+            RefusedError: It is not the one of this lake.
+        """
+        state = self.existing()
+        if state is None:
+            state = self._opened()
+        state.make()
+        if state.in_memory:
+            return state
+        known = self._known()
+        if known is None:
+            body = orjson.dumps({"id": state.id, "made": now.isoformat()})
+            known = state.id if self._lake.put_if_absent(MARKER, body) else self._known()
+        _ensure_same(state, known)
+        return state
+
+    def _opened(self) -> State:
+        with self._lock:
+            if self._state is None:
+                from lakehouse.state import open_state  # noqa: PLC0415 - SQLAlchemy takes a third of a second
+
+                self._state = open_state(self._url)
+            return self._state
+
+    def _known(self) -> str | None:
+        """The id of the database that belongs to this lake; None where it never had one."""
+        try:
+            body: Any = orjson.loads(self._lake.get(MARKER))
+            return str(body["id"])
+        except NotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError):
+            raise CorruptTableError(
+                f"{self._lake.url}/{MARKER} can't be read, so it is not known which state database is right",
+                advice="restore the file from a backup",
+            ) from None
+
+
+def _ensure_same(state: State, known: str | None) -> None:
+    if state.id != known:
+        raise RefusedError(
+            f"the state database {state.shown} is not the one of this lake",
+            advice="let `state` name the database with the lake's holds; if that is lost for good, take "
+            f"{MARKER} away and place the holds again. Several hosts need one PostgreSQL",
+        )
+
+
+def _gone(shown: str) -> StorageError:
+    return StorageError(
+        f"the state database {shown} is gone: this lake had one, and what it holds is not known",
+        advice="let `state` name it, or restore it from a backup; if it is lost for good, take "
+        f"{MARKER} away and place the holds again",
+    )

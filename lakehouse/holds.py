@@ -1,0 +1,301 @@
+"""The holds of a lake, as its users see them: place, list, release; and what they mean for a table."""
+
+from __future__ import annotations
+
+import builtins
+import getpass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+import polars as pl
+
+from lakehouse.config import Config
+from lakehouse.config.nearest import nearest
+from lakehouse.control import Control
+from lakehouse.delta.data import scan_table
+from lakehouse.delta.schema import to_polars
+from lakehouse.errors import NotFoundError, UsageError
+from lakehouse.merge.tables import declared_schema
+from lakehouse.merge.target import Clock, utc_now
+from lakehouse.protection.conditions import columns_of_condition, ensure_plain, matching
+from lakehouse.protection.holds import Hold, Protection, protection_of
+from lakehouse.protection.subjects import Resolved, resolve_now, resolve_strictly
+from lakehouse.protection.until import end_of_hold
+from lakehouse.table import Table
+
+_REASON = 1_000
+_AUTHOR = 200
+_VALUE = 1_000
+
+
+class Holds:
+    """The legal holds of a lake. Made by `Lakehouse.holds`; can be used from many threads.
+
+    A hold is an order to keep something, whatever any rule says. Conditions and identifiers can be personal:
+    they are kept in the state database alone, and forgotten there when the hold is released. Reasons and
+    authors are shown wherever a hold stands in the way.
+
+    Args:
+        config: The lake's config.
+        control: The way to its state database.
+        table: Gives a table by its name.
+        clock: Gives the time, timezone-aware.
+    """
+
+    def __init__(
+        self, config: Config, *, control: Control, table: Callable[[str], Table], clock: Clock = utc_now
+    ) -> None:
+        self._config = config
+        self._control = control
+        self._table = table
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Holds({self._config.name!r})"
+
+    def add(
+        self,
+        *,
+        table: str | None = None,
+        where: str | None = None,
+        subject: str | None = None,
+        identifiers: Mapping[str, str | int | Sequence[str | int]] | None = None,
+        reason: str,
+        author: str | None = None,
+        until: str | datetime | timedelta | None = None,
+    ) -> Hold:
+        """Places a hold. It binds from the moment at which this returns.
+
+        Args:
+            table: The table to hold; with it, no subject.
+            where: Only the rows for which this is true, as a SQL condition on single rows, as
+                ``"customer_id = 7"``. None holds the whole table, rows to come included.
+            subject: The kind of person to hold, as the config's ``subjects`` name it: all rows in which the
+                config finds that person.
+            identifiers: What the person is known by: name of the identifier to its value, or values.
+            reason: Why, as ``"case 12/2026"``; at most 1,000 characters. Shown to many: no personal data.
+            author: Who orders it; None means the user that this process runs as.
+            until: When it ends by itself: a moment with a timezone, a length of time such as ``90d`` or
+                ``3y``, or ``"2027-01-31 Europe/Berlin"`` (to the end of that day). None means when it is
+                released.
+
+        Returns:
+            The hold, with its id.
+
+        Raises:
+            TableNotFoundError: The config has no such table.
+            NotFoundError: The config has no such subject, or it no such identifier.
+            UsageError: A condition, identifier or end that can't be used; nothing was placed.
+            StorageError: The state database can't be written.
+            RefusedError: The state database is not the one of this lake.
+        """
+        now = self._clock()
+        if (table is None) == (subject is None):
+            raise UsageError("a hold is on a table or on a subject", advice="name one of them")
+        why = ensure_plain(_text(reason, "the reason"), what="the reason", longest=_REASON)
+        who = _author(author)
+        ends = None if until is None else end_of_hold(until, now=now)
+        draft = Hold(id="", reason=why, author=who, placed=now, until=ends)
+        if table is not None:
+            if identifiers:
+                raise UsageError("identifiers belong to a hold on a subject", advice="name rows with `where`")
+            hold = self._on_table(draft, table, where)
+        else:
+            if where is not None:
+                raise UsageError(
+                    "a condition belongs to a hold on a table", advice="name a person by `identifiers`"
+                )
+            hold = self._on_subject(draft, _text(subject, "the subject"), identifiers or {})
+        return self._control.made(now=now).holds.place(hold)
+
+    def list(self, *, all: bool = False) -> builtins.list[Hold]:  # noqa: A002 - as it reads best
+        """The holds, in the order in which they were placed.
+
+        Args:
+            all: Also those that were released or have ended.
+
+        Raises:
+            StorageError: The state database can't be read.
+            RefusedError: The state database is not the one of this lake.
+        """
+        state = self._control.existing()
+        if state is None:
+            return []
+        now = self._clock()
+        return [hold for hold in state.holds.list() if all or hold.active(now)]
+
+    def get(self, hold_id: str) -> Hold:
+        """One hold, active or not.
+
+        Raises:
+            NotFoundError: There is none of that id; the advice names the nearest.
+        """
+        text = _text(hold_id, "the id of a hold")
+        known = {hold.id: hold for hold in self.list(all=True)}
+        if text in known:
+            return known[text]
+        near = nearest(text, known)
+        raise NotFoundError(
+            "there is no hold of that id",
+            advice=f"did you mean {near}?" if near else "`lakehouse hold list --all` shows them",
+        )
+
+    def release(self, hold_id: str, *, author: str | None = None, reason: str = "") -> Hold:
+        """Ends a hold. What it was about is forgotten: its condition and identifiers, not that it was.
+
+        Args:
+            hold_id: Which; also one whose end has passed, so that its condition is forgotten.
+            author: Who ends it; None means the user that this process runs as.
+            reason: Why.
+
+        Returns:
+            The hold as it is now.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It was released before.
+            StorageError: The state database can't be written.
+        """
+        found = self.get(hold_id)
+        who = _author(author)
+        text = _text(reason, "the reason")
+        why = ensure_plain(text, what="the reason", longest=_REASON) if text.strip() else ""
+        now = self._clock()
+        return self._control.made(now=now).holds.release(found.id, author=who, now=now, reason=why)
+
+    def protection(self, table: str) -> Protection:
+        """What the holds mean for a table at this moment; asked before anything is taken away.
+
+        Args:
+            table: The table's name.
+
+        Raises:
+            StorageError: The state database can't be read: then nothing may be taken away.
+            RefusedError: The state database is not the one of this lake.
+        """
+        state = self._control.existing()
+        if state is None:
+            return Protection(table)
+        return protection_of(
+            table, state.holds.standing(), now=self._clock(), resolve=partial(self._resolved, only=table)
+        )
+
+    def count(self, hold: Hold) -> dict[str, int | None]:
+        """How many rows a hold protects in the newest versions, by table.
+
+        Args:
+            hold: A hold that was not released.
+
+        Returns:
+            For each of its tables the rows; None where they can't be counted: a table that is not made, or a
+            condition that does not fit it any more (then all of it is held).
+        """
+        found = protection_tables(hold, self._resolved)
+        return {name: self._rows(name, conditions) for name, conditions in found.items()}
+
+    def _rows(self, name: str, conditions: Sequence[str | None]) -> int | None:
+        if name not in self._config.tables or not self._table(name).exists():
+            return None
+        table = self._table(name)
+        rows = scan_table(table.storage, table.snapshot())
+        if None not in conditions:
+            rows = matching(rows, " OR ".join(f"({condition}\n)" for condition in conditions))
+        try:
+            return int(rows.select(pl.len()).collect().item())
+        except (OSError, pl.exceptions.PolarsError):
+            return None
+
+    def _on_table(self, draft: Hold, name: str, where: str | None) -> Hold:
+        table = self._table(_text(name, "the table"))
+        if where is None:
+            return replace(draft, table=table.name)
+        condition = ensure_plain(_text(where, "the condition"), what="the condition of the hold")
+        schema = self._columns(table.name)
+        if schema is None:
+            raise UsageError(
+                f"table {table.name} has no columns yet, so that a condition can't be checked",
+                advice="hold the whole table, or give it a `schema` in the config",
+            )
+        columns = columns_of_condition(condition, schema, table=table.name)
+        return replace(draft, table=table.name, where=condition, columns=columns)
+
+    def _on_subject(
+        self, draft: Hold, name: str, identifiers: Mapping[str, str | int | Sequence[str | int]]
+    ) -> Hold:
+        subject = self._config.subjects.get(name)
+        if subject is None:
+            near = nearest(name, self._config.subjects)
+            known = ", ".join(self._config.subjects)
+            advice = f"did you mean {near}?" if near else f"it has: {known}" if known else "name one there"
+            raise NotFoundError("the config has no such subject in `subjects`", advice=advice)
+        pairs = _pairs(identifiers)
+        if not pairs:
+            raise UsageError(
+                f"a hold on a {name} needs to know which",
+                advice=f"give an identifier: {', '.join(subject.identifiers)}",
+            )
+        resolved = resolve_strictly(subject, pairs, name=name, columns=self._columns)
+        return replace(draft, subject=name, identifiers=pairs, resolved=resolved)
+
+    def _resolved(self, hold: Hold, *, only: str | None = None) -> Resolved:
+        subject = self._config.subjects.get(hold.subject or "")
+        return resolve_now(subject, hold.identifiers, columns=self._columns, only=only)
+
+    def _columns(self, name: str) -> pl.Schema | None:
+        table = self._table(name)
+        if table.exists():
+            return pl.Schema(to_polars(table.snapshot().schema))
+        columns = table.config.column_schema
+        return pl.Schema(to_polars(declared_schema(columns))) if columns else None
+
+
+def protection_tables(
+    hold: Hold, resolve: Callable[[Hold], Resolved]
+) -> dict[str, builtins.list[str | None]]:
+    """The tables of a hold, each with its conditions; None among them means the whole table."""
+    pairs: Sequence[tuple[str, str | None]] = (
+        [(hold.table, hold.where)]
+        if hold.table is not None
+        else tuple(dict.fromkeys((*hold.resolved, *resolve(hold))))
+    )
+    found: dict[str, builtins.list[str | None]] = {}
+    for name, where in pairs:
+        found.setdefault(name, []).append(where)
+    return found
+
+
+def _pairs(identifiers: Mapping[str, str | int | Sequence[str | int]]) -> tuple[tuple[str, str], ...]:
+    if not isinstance(identifiers, Mapping):
+        raise UsageError(
+            f"identifiers are names and values, not {type(identifiers).__name__}",
+            advice='write {"email": "..."}',
+        )
+    found: builtins.list[tuple[str, str]] = []
+    for name, given in identifiers.items():
+        values: Sequence[object] = [given] if isinstance(given, str | int) else given
+        for value in values:
+            if not isinstance(value, str | int):
+                raise UsageError("the value of an identifier is a text or a whole number")
+            # Blanks around it can be part of the value.
+            ensure_plain(str(value), what="the value of an identifier", longest=_VALUE)
+            found.append((_text(name, "the name of an identifier"), str(value)))
+    return tuple(dict.fromkeys(found))
+
+
+def _author(name: str | None) -> str:
+    if name is not None:
+        return ensure_plain(_text(name, "the author"), what="the author", longest=_AUTHOR)
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container's user without a name.
+        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+
+
+def _text(value: object, what: str) -> str:
+    if not isinstance(value, str):
+        raise UsageError(f"{what} is a text, not {type(value).__name__}")
+    return value

@@ -1,0 +1,1 @@
+"""The migrations of the state database, in order."""

@@ -1,0 +1,1 @@
+"""One module a migration. What was released is not changed any more."""

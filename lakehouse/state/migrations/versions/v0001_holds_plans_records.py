@@ -1,0 +1,137 @@
+"""Holds, plans, records.
+
+Revision: 0001
+"""
+
+from __future__ import annotations
+
+import uuid
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+_APPEND_ONLY = ("about", "holds", "hold_events", "plans", "records")
+
+
+def upgrade() -> None:
+    """Makes the tables, and the triggers that keep what was inserted."""
+    moment = sa.DateTime(timezone=True)
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    short = sa.String(32)
+    op.create_table(
+        "lakehouse_about",
+        sa.Column("id", sa.String(64), nullable=False, comment="names this database; the lake remembers it"),
+        sa.PrimaryKeyConstraint("id", name="pk_lakehouse_about"),
+        comment="which database this is: one row",
+    )
+    op.create_table(
+        "lakehouse_holds",
+        sa.Column("id", short, nullable=False),
+        sa.Column("table_name", sa.Text()),
+        sa.Column("subject", sa.Text()),
+        sa.Column("columns", sa.JSON(), nullable=False, comment="the columns that the condition names"),
+        sa.Column(
+            "partial",
+            sa.Integer(),
+            nullable=False,
+            comment="1: about some rows, by a condition or identifiers",
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("until", moment),
+        sa.PrimaryKeyConstraint("id", name="pk_lakehouse_holds"),
+    )
+    op.create_table(
+        "lakehouse_hold_contents",
+        sa.Column("hold_id", short, nullable=False),
+        sa.Column("condition", sa.Text()),
+        sa.Column("identifiers", sa.JSON(), nullable=False),
+        sa.Column("resolved", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("hold_id", name="pk_lakehouse_hold_contents"),
+        sa.ForeignKeyConstraint(
+            ["hold_id"], ["lakehouse_holds.id"], name="fk_lakehouse_hold_contents_hold_id"
+        ),
+        comment="can be personal; the row goes when the hold is released",
+    )
+    op.create_table(
+        "lakehouse_hold_events",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("hold_id", short, nullable=False),
+        sa.Column("event", sa.String(16), nullable=False, comment="placed, released"),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_hold_events"),
+        sa.ForeignKeyConstraint(["hold_id"], ["lakehouse_holds.id"], name="fk_lakehouse_hold_events_hold_id"),
+        sa.UniqueConstraint("hold_id", "event", name="uq_lakehouse_hold_events_hold_id"),
+    )
+    op.create_table(
+        "lakehouse_plans",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("id", short, nullable=False),
+        sa.Column("kind", short, nullable=False),
+        sa.Column("made", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("versions", sa.JSON(), nullable=False),
+        sa.Column("digest", sa.String(128), nullable=False),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_plans"),
+        sa.UniqueConstraint("id", name="uq_lakehouse_plans_id"),
+    )
+    op.create_table(
+        "lakehouse_records",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("plan_id", short),
+        sa.Column("kind", short, nullable=False),
+        sa.Column("rule", sa.Text(), nullable=False),
+        sa.Column("action", short, nullable=False),
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("version_before", sa.BigInteger()),
+        sa.Column("version_after", sa.BigInteger()),
+        sa.Column("rows", sa.BigInteger()),
+        sa.Column("files", sa.BigInteger(), nullable=False),
+        sa.Column("bytes", sa.BigInteger(), nullable=False),
+        sa.Column("held_back", sa.BigInteger(), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_records"),
+        sa.ForeignKeyConstraint(["plan_id"], ["lakehouse_plans.id"], name="fk_lakehouse_records_plan_id"),
+    )
+    op.create_index("ix_lakehouse_records_table_name_seq", "lakehouse_records", ["table_name", "seq"])
+    op.create_index("ix_lakehouse_records_plan_id", "lakehouse_records", ["plan_id"])
+    op.get_bind().execute(sa.text("INSERT INTO lakehouse_about (id) VALUES (:id)"), {"id": uuid.uuid4().hex})
+    _keep_what_is_there()
+
+
+def _keep_what_is_there() -> None:
+    """Lets nobody change or take away what was inserted."""
+    if op.get_context().dialect.name == "sqlite":
+        for name in _APPEND_ONLY:
+            for verb in ("UPDATE", "DELETE"):
+                op.execute(
+                    f"CREATE TRIGGER lakehouse_{name}_no_{verb.lower()} BEFORE {verb} ON lakehouse_{name} "
+                    "BEGIN SELECT RAISE(ABORT, 'only inserted into'); END"
+                )
+        return
+    op.execute(
+        "CREATE FUNCTION lakehouse_only_inserted() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'only inserted into'; END $$"
+    )
+    for name in _APPEND_ONLY:
+        op.execute(
+            f"CREATE TRIGGER lakehouse_{name}_only_inserted BEFORE UPDATE OR DELETE OR TRUNCATE "
+            f"ON lakehouse_{name} FOR EACH STATEMENT EXECUTE FUNCTION lakehouse_only_inserted()"
+        )
+
+
+def downgrade() -> None:
+    """Takes all of it away."""
+    for name in ("records", "plans", "hold_events", "hold_contents", "holds", "about"):
+        op.drop_table(f"lakehouse_{name}")
+    if op.get_context().dialect.name == "postgresql":
+        op.execute("DROP FUNCTION lakehouse_only_inserted()")

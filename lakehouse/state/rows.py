@@ -1,0 +1,128 @@
+"""What the state database keeps, as it is handed in and out: frozen, and without SQLAlchemy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hold:
+    """An order to keep something, whatever any rule says.
+
+    Its condition and identifiers can be personal: they are not part of its text form, and they are forgotten
+    when it is released.
+
+    Args:
+        id: Its name in commands and plans.
+        reason: Why, as ``case 12/2026``. Shown wherever the hold stands in the way.
+        author: Who placed it.
+        placed: When (timezone-aware).
+        table: The table it is about; None where it is about a data subject in all tables.
+        where: The rows it is about, as a SQL condition; None with ``table`` means the whole table. It can
+            hold personal values, so it is never logged or put into errors.
+        columns: The columns that the condition names.
+        subject: The kind of data subject, as the config names it; None for holds on a table.
+        identifiers: The subject's identifiers: pairs of name and value, never logged.
+        resolved: The tables in which the subject is, as the config said when the hold was placed: pairs of
+            table and condition; None instead of a condition means the whole table.
+        until: When it ends by itself; None means when it is released.
+        released: When it was released; None while it stands.
+        released_by: Who released it.
+        release_reason: Why.
+    """
+
+    id: str
+    reason: str
+    author: str
+    placed: datetime
+    table: str | None = None
+    where: str | None = field(default=None, repr=False)
+    columns: tuple[str, ...] = ()
+    subject: str | None = None
+    identifiers: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    resolved: tuple[tuple[str, str | None], ...] = field(default=(), repr=False)
+    until: datetime | None = None
+    released: datetime | None = None
+    released_by: str | None = None
+    release_reason: str = ""
+
+    def active(self, now: datetime) -> bool:
+        """Whether it binds at a moment.
+
+        Args:
+            now: Timezone-aware.
+        """
+        return self.released is None and (self.until is None or now < self.until)
+
+    def status(self, now: datetime) -> str:
+        """``active``, ``released`` or ``ended`` (its ``until`` has passed).
+
+        Args:
+            now: Timezone-aware.
+        """
+        if self.released is not None:
+            return "released"
+        return "active" if self.active(now) else "ended"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """A plan that was made, so that exactly it can be carried out later.
+
+    Args:
+        id: Its name in commands.
+        kind: What for: ``retention``, ``vacuum``, ...
+        made: When (timezone-aware).
+        author: Who made it.
+        versions: For each table the version that it was made on.
+        digest: Of all that the plan would do; two plans with one digest do the same.
+        document: The plan as JSON can hold it; without values of rows.
+    """
+
+    id: str
+    kind: str
+    made: datetime
+    author: str
+    versions: Mapping[str, int]
+    digest: str
+    document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActionRecord:
+    """One thing that was done to a table, by which rule, when.
+
+    Args:
+        kind: By which verb: ``retention``, ``vacuum``, ...
+        action: What was done: ``delete``, ``archive``, ``anonymize``, ...
+        table: To which table.
+        at: When (timezone-aware).
+        author: On whose order.
+        plan: The plan that was carried out; None where there was none.
+        rule: The rule's name; empty where there is none.
+        version_before: The table's version before; None where that says nothing.
+        version_after: The table's version after; None where none was made.
+        rows: Rows that were touched; None where they were not counted.
+        files: Files that went or were written anew.
+        bytes: Their size in bytes.
+        held_back: Rows that holds kept back.
+        detail: More, as JSON can hold it; without values of rows.
+    """
+
+    kind: str
+    action: str
+    table: str
+    at: datetime
+    author: str
+    plan: str | None = None
+    rule: str = ""
+    version_before: int | None = None
+    version_after: int | None = None
+    rows: int | None = None
+    files: int = 0
+    bytes: int = 0
+    held_back: int = 0
+    detail: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,119 @@
+"""What the rest of the house asks of the state database: small interfaces, one for each thing it keeps."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord
+
+
+class HoldStore(Protocol):
+    """The holds."""
+
+    def place(self, hold: Hold) -> Hold:
+        """Keeps a new hold.
+
+        Args:
+            hold: With an empty ``id``; it gets one.
+
+        Returns:
+            The same with its id.
+        """
+
+    def release(self, hold_id: str, *, author: str, now: datetime, reason: str = "") -> Hold:
+        """Ends a hold, and forgets its condition and identifiers.
+
+        Args:
+            hold_id: Which.
+            author: Who ends it.
+            now: When (timezone-aware).
+            reason: Why.
+
+        Returns:
+            The hold as it is now.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It was released before.
+        """
+
+    def get(self, hold_id: str) -> Hold:
+        """One hold.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+
+    def list(self) -> builtins.list[Hold]:
+        """All holds that were ever placed, in the order in which that happened."""
+
+    def standing(self) -> builtins.list[Hold]:
+        """Those that were not released, in that order; the end of some may have passed."""
+
+
+class PlanStore(Protocol):
+    """The plans."""
+
+    def add(
+        self,
+        *,
+        kind: str,
+        author: str,
+        versions: Mapping[str, int],
+        digest: str,
+        document: Mapping[str, Any],
+        now: datetime,
+    ) -> PlanRecord:
+        """Keeps a plan; see `PlanRecord`.
+
+        Args:
+            kind: What for.
+            author: Who made it.
+            versions: For each table the version that it was made on.
+            digest: Of all that it would do.
+            document: The plan.
+            now: When it was made (timezone-aware).
+
+        Returns:
+            The plan with its id.
+        """
+
+    def get(self, plan_id: str) -> PlanRecord:
+        """One plan.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+
+    def list(self, *, kind: str | None = None, limit: int | None = None) -> builtins.list[PlanRecord]:
+        """The plans, newest first.
+
+        Args:
+            kind: Only those of one kind.
+            limit: At most so many.
+        """
+
+
+class RecordStore(Protocol):
+    """What was done."""
+
+    def add(self, records: Sequence[ActionRecord]) -> None:
+        """Keeps what was done, all of it or nothing.
+
+        Args:
+            records: In the order in which it was done.
+        """
+
+    def list(
+        self, *, table: str | None = None, plan: str | None = None, limit: int | None = None
+    ) -> builtins.list[ActionRecord]:
+        """What was done, newest first.
+
+        Args:
+            table: Only to one table.
+            plan: Only by one plan.
+            limit: At most so many.
+        """

@@ -1,0 +1,158 @@
+"""The tables of the state database. A change here needs a migration, and `HEAD` with it.
+
+All are only inserted into: triggers refuse updates and deletes. The one exception is
+``lakehouse_hold_contents``, which has what can be personal (conditions, identifiers): a hold's row goes when
+the hold is released.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.engine import Dialect
+from sqlalchemy.types import TypeDecorator
+
+HEAD: Final = "0001"
+"""The newest migration. Compared with what the database says, so that alembic is not needed to find out."""
+
+KNOWN: Final = frozenset({HEAD})
+"""All migrations of this release; a database at another one was made by a newer release."""
+
+VERSION_TABLE: Final = "lakehouse_revision"
+"""Where alembic remembers the migration; its usual name could be taken in a shared database."""
+
+
+class Moment(TypeDecorator[datetime]):
+    """A point in time: timezone-aware outside, UTC inside."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To the database; SQLite keeps no zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a time without a timezone")
+        moment = value.astimezone(UTC)
+        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """From the database, always in UTC."""
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+# SQLite counts rows by itself only in a column of the type INTEGER.
+_Number: Final = BigInteger().with_variant(Integer, "sqlite")
+_ID: Final = String(32)
+
+
+def _number() -> Column[Any]:
+    return Column("seq", _Number, primary_key=True, autoincrement=True)
+
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+about: Final = Table(
+    "lakehouse_about",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="names this database; the lake remembers it"),
+    comment="which database this is: one row",
+)
+
+holds: Final = Table(
+    "lakehouse_holds",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("table_name", Text),
+    Column("subject", Text),
+    Column("columns", JSON, nullable=False, comment="the columns that the condition names"),
+    Column("partial", Integer, nullable=False, comment="1: about some rows, by a condition or identifiers"),
+    Column("reason", Text, nullable=False),
+    Column("until", Moment),
+)
+
+hold_contents: Final = Table(
+    "lakehouse_hold_contents",
+    metadata,
+    Column("hold_id", _ID, ForeignKey("lakehouse_holds.id"), primary_key=True),
+    Column("condition", Text),
+    Column("identifiers", JSON, nullable=False),
+    Column("resolved", JSON, nullable=False),
+    comment="can be personal; the row goes when the hold is released",
+)
+
+hold_events: Final = Table(
+    "lakehouse_hold_events",
+    metadata,
+    _number(),
+    Column("hold_id", _ID, ForeignKey("lakehouse_holds.id"), nullable=False),
+    Column("event", String(16), nullable=False, comment="placed, released"),
+    Column("at", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    UniqueConstraint("hold_id", "event"),
+)
+
+plans: Final = Table(
+    "lakehouse_plans",
+    metadata,
+    _number(),
+    Column("id", _ID, nullable=False, unique=True),
+    Column("kind", String(32), nullable=False),
+    Column("made", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("versions", JSON, nullable=False),
+    Column("digest", String(128), nullable=False),
+    Column("document", JSON, nullable=False),
+)
+
+records: Final = Table(
+    "lakehouse_records",
+    metadata,
+    _number(),
+    Column("plan_id", _ID, ForeignKey("lakehouse_plans.id")),
+    Column("kind", String(32), nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("table_name", Text, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("version_before", BigInteger),
+    Column("version_after", BigInteger),
+    Column("rows", BigInteger),
+    Column("files", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("held_back", BigInteger, nullable=False),
+    Column("detail", JSON, nullable=False),
+    Index("ix_lakehouse_records_table_name_seq", "table_name", "seq"),
+    Index("ix_lakehouse_records_plan_id", "plan_id"),
+)
+
+APPEND_ONLY: Final = ("about", "holds", "hold_events", "plans", "records")
+"""Tables (without their common beginning) that refuse updates and deletes."""
