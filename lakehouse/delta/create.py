@@ -24,7 +24,8 @@ from lakehouse.delta.datatypes import (
     all_fields,
     walk,
 )
-from lakehouse.delta.protocols import is_true, required_protocol
+from lakehouse.delta.protocol_changes import required_protocol
+from lakehouse.delta.protocols import is_true
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.delta.type_names import type_string
 from lakehouse.errors import ConflictError, UnsupportedFeatureError, UsageError
