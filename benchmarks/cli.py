@@ -14,7 +14,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from benchmarks.measure import machine, median
+from benchmarks.measure import machine, median, write_report
 
 OURS = [sys.executable, "-m", "lakehouse", "--help"]
 PEER = [sys.executable, "-c", "import click"]
@@ -52,8 +52,7 @@ def main() -> None:
         "ratio": round(ours / peer, 2),
         "goal": GOAL,
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
     print(json.dumps(report, indent=2))
 
 

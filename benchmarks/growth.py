@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, run_child
+from benchmarks.measure import Run, fresh_copy, machine, median, run_child, write_report
 from benchmarks.merge import child
 
 MODULE: Final = "benchmarks.growth"
@@ -146,8 +146,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "points": [point for spread in spreads for point in points[spread]],
         "growth": steps,
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
     print(json.dumps(steps, indent=2))
     met = all(step["ratio"] <= step["goal"] for group in steps.values() for step in group)
     small = all(point["peak_mb"] <= MEMORY_GOAL_MB for group in points.values() for point in group)

@@ -23,7 +23,7 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
 from benchmarks.data import make_changes, rows_for
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child
+from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
 
 MODULE = "benchmarks.history"
 GOAL = 10.0
@@ -148,8 +148,7 @@ def main() -> None:
         "goal": GOAL,
         "phases": runs["lakehouse"][-1].detail["phases"],
     }
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
     print(json.dumps(report, indent=2))
 
 

@@ -16,12 +16,16 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 from deltalake import write_deltalake
 
 from benchmarks.data import make_changes, make_table
-from benchmarks.measure import fresh_copy, machine, median
+from benchmarks.measure import fresh_copy, machine, median, write_report
+
+if TYPE_CHECKING:
+    from lakehouse.table import Table
 
 GOAL = 1.2
 
@@ -34,6 +38,24 @@ def read_seconds(table: Path, *, repeat: int) -> float:
         pl.scan_delta(str(table)).collect()
         seconds.append(time.perf_counter() - start)
     return median(seconds)
+
+
+def merge_often(table: Table, options: argparse.Namespace) -> tuple[list[float], list[float], int]:
+    """Seconds of each merge, seconds of each compaction, and the most files that the table had."""
+    merges: list[float] = []
+    compactions: list[float] = []
+    most_files = 0
+    for number in range(1, options.merges + 1):
+        changes = make_changes(rows=options.rows, changes=options.changes, seed=100 + number, day=number)
+        start = time.perf_counter()
+        table.merge(changes)
+        merges.append(time.perf_counter() - start)
+        most_files = max(most_files, len(table.snapshot().files))
+        if options.compact_every and number % options.compact_every == 0:
+            start = time.perf_counter()
+            table.compact()
+            compactions.append(time.perf_counter() - start)
+    return merges, compactions, most_files
 
 
 def main() -> None:
@@ -63,19 +85,7 @@ def main() -> None:
         }
     )
     place = lake.table(table.name)
-    merges: list[float] = []
-    compactions: list[float] = []
-    most_files = 0
-    for number in range(1, options.merges + 1):
-        changes = make_changes(rows=options.rows, changes=options.changes, seed=100 + number, day=number)
-        start = time.perf_counter()
-        place.merge(changes)
-        merges.append(time.perf_counter() - start)
-        most_files = max(most_files, len(place.snapshot().files))
-        if options.compact_every and number % options.compact_every == 0:
-            start = time.perf_counter()
-            place.compact()
-            compactions.append(time.perf_counter() - start)
+    merges, compactions, most_files = merge_often(place, options)
     fresh = options.folder / "fresh"
     shutil.rmtree(fresh, ignore_errors=True)
     rows = place.read()
@@ -99,8 +109,7 @@ def main() -> None:
         "goal": GOAL,
     }
     shutil.rmtree(fresh, ignore_errors=True)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
     print(json.dumps(report, indent=2))
 
 

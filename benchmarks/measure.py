@@ -9,7 +9,7 @@ import shutil
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -70,6 +70,12 @@ def peak_mb(process: int | str = "self") -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(peak) * 1024 / 1e6
+
+
+def write_report(report: Mapping[str, Any], path: Path) -> None:
+    """Writes a benchmark's report as JSON, where the folder may have to be made first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(report, indent=2) + "\n")
 
 
 def machine(*libraries: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child
+from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
 
 MODULE = "benchmarks.merge"
 
@@ -183,8 +183,7 @@ def main() -> None:
         cases.append(result)
         print(json.dumps(result, indent=2))
     report["cases"] = cases
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
     shutil.rmtree(options.folder / "table", ignore_errors=True)
 
 

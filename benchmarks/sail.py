@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from benchmarks.data import make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child
+from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
 from benchmarks.merge import CASES, Case, contents
 from benchmarks.merge import MODULE as OURS
 
@@ -117,8 +117,7 @@ def main() -> None:
         print(json.dumps(result, indent=2))
         cases.append(result)
     report = {"benchmark": "sail", "machine": machine("pysail"), "cases": cases}
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report, indent=2) + "\n")
+    write_report(report, options.json)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,8 @@ from lakehouse.delta.datatypes import (
     all_fields,
     walk,
 )
-from lakehouse.delta.protocols import is_true, required_protocol
+from lakehouse.delta.protocol_changes import required_protocol
+from lakehouse.delta.protocols import is_true
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.delta.type_names import type_string
 from lakehouse.errors import ConflictError, UnsupportedFeatureError, UsageError
@@ -89,23 +90,26 @@ def create_table(
     )
     check_columns(schema, partition_columns)
     _check_features(schema, metadata)
-    info = CommitInfo(
-        operation="CREATE TABLE",
-        operation_parameters={
-            "isManaged": "false",
-            "partitionBy": orjson.dumps(list(partition_columns)).decode(),
-            "properties": orjson.dumps(configuration).decode(),
-        },
-        is_blind_append=True,
-    )
     actions: list[Action] = [required_protocol(schema, metadata), metadata]
-    outcome = commit(storage, version=0, actions=actions, commit_info=info, now_ms=now_ms)
+    outcome = commit(storage, version=0, actions=actions, commit_info=_info(metadata), now_ms=now_ms)
     if not isinstance(outcome, Committed):
         raise ConflictError(
             f"there is a table at {storage.url} already",
             advice="open it; if it was made a moment ago, somebody else was faster",
         )
     return outcome.version
+
+
+def _info(metadata: Metadata) -> CommitInfo:
+    return CommitInfo(
+        operation="CREATE TABLE",
+        operation_parameters={
+            "isManaged": "false",
+            "partitionBy": orjson.dumps(list(metadata.partition_columns)).decode(),
+            "properties": orjson.dumps(dict(metadata.configuration)).decode(),
+        },
+        is_blind_append=True,
+    )
 
 
 def check_columns(schema: StructType, partition_columns: Sequence[str]) -> None:

@@ -46,6 +46,7 @@ from typing import Final, TypeAlias
 
 from lakehouse.delta.actions import Metadata, Protocol
 from lakehouse.delta.datatypes import TYPE_CHANGES, VARIANT, Json, StructType, all_fields, walk
+from lakehouse.delta.protocol_changes import enable_deletion_vectors, with_features, with_properties
 from lakehouse.delta.protocols import (
     READER_VERSION,
     WRITER_VERSION,
@@ -55,13 +56,10 @@ from lakehouse.delta.protocols import (
     clustering_columns,
     column_mapping,
     deletion_vectors,
-    enable_deletion_vectors,
     in_commit_timestamps,
     is_true,
     reader_features,
     supports,
-    with_features,
-    with_properties,
     writer_features,
 )
 from lakehouse.errors import UnsupportedFeatureError

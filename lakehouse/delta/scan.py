@@ -17,7 +17,8 @@ from pyroaring import BitMap64
 
 from lakehouse.delta import deletion_vectors
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.scan_query import ScanQuery, check_within, unused_name
+from lakehouse.delta.scan_groups import check_within
+from lakehouse.delta.scan_query import ScanQuery, unused_name
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import polars as pl
 from pyroaring import BitMap64
 
-from lakehouse.delta import column_mapping, deletion_vectors, footers, partitions
+from lakehouse.delta import column_mapping, footers, partitions
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.exact import column
 from lakehouse.delta.locations import is_local, locate, map_files
@@ -22,17 +21,15 @@ from lakehouse.delta.read_plan import (
     plan_by_footer,
     plan_by_name,
 )
+from lakehouse.delta.scan_groups import Group, check_within, dead_rows, starts_of
 from lakehouse.delta.schema import StructField, to_polars
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import CorruptTableError
 from lakehouse.storage import Storage
 
 # Up to here each file is a scan of its own where nobody asks for positions: its vector applies without a look
 # into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast. Of
 # single ones Polars begins the next when the last has ended, so a remote store would be waited for each time.
 _SINGLE_SCANS: Final = 128
-_FILES_A_SCAN: Final = 256
-_ROWS_A_SCAN: Final = 2**32 - 1
 _MOST_TEXTS: Final = 250_000
 # From among many rows, Polars 2.1 picks by a list of some ten thousand numbers a third slower than by one of
 # at least two hundred thousand.
@@ -40,33 +37,6 @@ _MANY_ROWS: Final = 3_000_000
 _SHORT_LIST: Final = 5_000
 _QUICK_LIST: Final = 200_000
 _MEMORY: Final = "memory:"
-# Polars numbers rows in 32 bits.
-_MOST_ROWS: Final = 2**32
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Files that one Parquet scan reads.
-
-    Args:
-        adds: The files.
-        numbers: Their numbers among all.
-        sources: How their columns are read.
-        constants: The values of partition columns.
-    """
-
-    sources: Sequence[ColumnSource]
-    constants: Sequence[pl.Expr]
-    adds: list[AddFile] = field(default_factory=list)
-    numbers: list[int] = field(default_factory=list)
-
-    def is_full(self, rows: int) -> bool:
-        """Whether another file is one too many: Polars numbers the rows of a scan in 32 bits.
-
-        Args:
-            rows: Rows of the group's files and the other one together, as far as the log knows them.
-        """
-        return len(self.adds) >= _FILES_A_SCAN or rows > _ROWS_A_SCAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +170,7 @@ class ScanQuery:
         starts = dict.fromkeys(range(len(adds)), 0)
         if shared and (self._marked or vectors):
             counts = footers.row_counts(self.storage, adds)
-            starts = _starts(groups, counts)
+            starts = starts_of(groups, counts)
             for number, bitmap in vectors.items():
                 # In a shared scan it would hide rows of the file that comes next.
                 check_within(adds[number], bitmap, rows=counts[number], root=self.storage.url)
@@ -225,7 +195,7 @@ class ScanQuery:
         counted = bool(dead) or bool(self._marked) or all(item.source is None for item in group.sources)
         rows = self._rows(group, counted=counted, named=shared and bool(self._marked))
         if dead:
-            rows = rows.filter(~column(self.index).is_in(_dead_rows(dead, starts).implode()))
+            rows = rows.filter(~column(self.index).is_in(dead_rows(dead, starts).implode()))
         shown = [*(item.value for item in group.sources), *group.constants]
         helpers = [column(self.index)] if counted else []
         if self._marked and shared:
@@ -318,44 +288,6 @@ def _source(storage: Storage, add: AddFile) -> Any:
     """What Polars is given to find a file: its place, or its bytes where Polars can't reach it."""
     home, path = locate(storage, add.path)
     return home.get(path) if home.url.startswith(_MEMORY) else home.uri(path)
-
-
-def _dead_rows(dead: Mapping[int, BitMap64], starts: Mapping[int, int]) -> pl.Series:
-    parts = [
-        deletion_vectors.positions_of(bitmap) + np.uint64(starts[number]) for number, bitmap in dead.items()
-    ]
-    return pl.Series(np.concatenate(parts), dtype=pl.UInt32)
-
-
-def check_within(add: AddFile, bitmap: BitMap64, *, rows: int | None, root: str) -> None:
-    """Refuse a vector that hides rows that its file can't have.
-
-    Args:
-        add: The file.
-        bitmap: The positions of its dead rows.
-        rows: How many rows the file has; None where that is not known.
-        root: The table's root, for the error.
-
-    Raises:
-        CorruptTableError: The last position lies beyond the file's end.
-    """
-    most = _MOST_ROWS if rows is None else min(rows, _MOST_ROWS)
-    if bitmap and bitmap.max() >= most:
-        raise CorruptTableError(
-            f"the deletion vector of the data file {add.path} of {root} hides rows beyond the file's end",
-            advice="read a version that does not need it; `lakehouse verify` checks all of them",
-        )
-
-
-def _starts(groups: Sequence[Group], counts: Sequence[int]) -> dict[int, int]:
-    """The running number in its scan at which each file starts."""
-    found: dict[int, int] = {}
-    for group in groups:
-        at = 0
-        for number in group.numbers:
-            found[number] = at
-            at += counts[number]
-    return found
 
 
 def unused_name(name: str, taken: Sequence[str]) -> str:

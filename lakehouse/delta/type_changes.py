@@ -20,7 +20,8 @@ from lakehouse.delta.datatypes import (
     StructType,
     type_to_json,
 )
-from lakehouse.delta.protocols import is_true, supports, with_features, with_properties
+from lakehouse.delta.protocol_changes import with_features, with_properties
+from lakehouse.delta.protocols import is_true, supports
 
 _PROPERTY = "delta.enableTypeWidening"
 _FEATURE = "typeWidening"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from lakehouse.cdc.cells import CELLS
-from lakehouse.delta import column_mapping, protocols
+from lakehouse.delta import column_mapping, protocol_changes, protocols
 from lakehouse.delta.actions import Action
 from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot
@@ -98,9 +98,9 @@ def _after(snapshot: Snapshot, schema: StructType, *, vectors: bool, traces: boo
         protocol, metadata = enable_type_widening(protocol, metadata)
     if schema != snapshot.schema:
         metadata = column_mapping.with_new_columns(metadata, schema)
-        protocol = protocols.with_types_of(protocol, schema)
+        protocol = protocol_changes.with_types_of(protocol, schema)
     if vectors:
-        protocol, metadata = protocols.enable_deletion_vectors(protocol, metadata)
+        protocol, metadata = protocol_changes.enable_deletion_vectors(protocol, metadata)
     return replace(
         snapshot, protocol=protocol, metadata=metadata, schema=parse_schema(metadata.schema_string)
     )

@@ -7,80 +7,22 @@ rows if they are the same, and so on. Each is compared with what it was made fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from contextlib import suppress
-from dataclasses import dataclass, field
-
-import polars as pl
 from pyroaring import BitMap64
 
 from lakehouse.delta import protocols
-from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
+from lakehouse.delta.actions import Action, CommitInfo, SetTransaction
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import LakehouseError, RefusedError
-from lakehouse.merge.after import After, table_after
+from lakehouse.errors import RefusedError
+from lakehouse.merge.after import table_after
 from lakehouse.merge.decide import Decision
 from lakehouse.merge.feed import write_feed
 from lakehouse.merge.files import FileChanges, FileWriter
 from lakehouse.merge.offset import Offset
-from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.target import MergeTarget, Mode
 from lakehouse.merge.together import write_together
 from lakehouse.merge.tombstones import remember
-from lakehouse.merge.verdicts import FILE, INSERT, POSITION, UPDATE
-from lakehouse.storage import Storage
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """How rows were taken out of one file.
-
-    Args:
-        add: The file as it was.
-        dead: The positions that went.
-        changes: The actions and objects for it.
-    """
-
-    add: AddFile
-    dead: BitMap64
-    changes: FileChanges
-
-
-@dataclass(slots=True)
-class Written:
-    """What one try has written, part by part.
-
-    Args:
-        plan: What it was written for.
-        after: The table as the commit leaves it.
-        actions: The actions of the commit.
-        total: All parts together; filled also where a part failed.
-        removals: By path of the file, how rows were taken out of it.
-        appended: The new rows.
-        fed: The change data.
-        buried: The tombstones.
-    """
-
-    plan: MergePlan
-    after: After
-    actions: list[Action] = field(default_factory=list)
-    total: FileChanges = field(default_factory=FileChanges)
-    removals: dict[str, Removal] = field(default_factory=dict)
-    appended: FileChanges = field(default_factory=FileChanges)
-    fed: FileChanges = field(default_factory=FileChanges)
-    buried: FileChanges = field(default_factory=FileChanges)
-
-    def clean_up(self, storage: Storage, *, but: Written | None = None) -> None:
-        """Takes away what no commit speaks of; what stays is an orphan for vacuum.
-
-        Args:
-            storage: The table's folder.
-            but: A later try, which goes on with some of it.
-        """
-        kept = set(but.total.written) if but is not None else set()
-        gone = [path for path in dict.fromkeys(self.total.written) if path not in kept]
-        with suppress(LakehouseError):
-            storage.delete(gone)
+from lakehouse.merge.verdicts import INSERT, UPDATE
+from lakehouse.merge.written import Removal, Written, same_feed, same_memory, same_rows, same_table
 
 
 def write(
@@ -116,7 +58,7 @@ def write(
         )
     after = table_after(target, snapshot, decision)
     done = Written(plan, after)
-    known = before if before is not None and _same_table(before.after, after) else None
+    known = before if before is not None and same_table(before.after, after) else None
     try:
         _write_parts(target, decision.view or snapshot, done, known=known, now_ms=now_ms)
     except BaseException:
@@ -127,15 +69,6 @@ def write(
         tail.append(SetTransaction(app_id=offset.source, version=offset.position, last_updated=now_ms))
     done.actions = [*after.head, *done.total.actions, *tail]
     return done
-
-
-def _same_table(before: After, now: After) -> bool:
-    """Whether what was written for a commit can be right for another: never where types change."""
-    same = (
-        before.snapshot.metadata == now.snapshot.metadata
-        and before.snapshot.protocol == now.snapshot.protocol
-    )
-    return same and before.reading.schema == now.reading.schema and not (before.anew or now.anew)
 
 
 def _write_parts(
@@ -150,13 +83,13 @@ def _write_parts(
         _remove(part, writer, done, known=known, dead_share=target.rewrite_share)
 
     def append(part: FileChanges) -> None:
-        if known is not None and _same(known.plan.rows, plan.rows):
+        if known is not None and same_rows(known.plan.rows, plan.rows):
             part.take(known.appended)
         else:
             writer.append(part, plan.rows)
 
     def feed(part: FileChanges) -> None:
-        if known is not None and _same_feed(known.plan, plan):
+        if known is not None and same_feed(known.plan, plan):
             part.take(known.fed)
         else:
             write_feed(
@@ -169,7 +102,7 @@ def _write_parts(
             )
 
     def bury(part: FileChanges) -> None:
-        if known is not None and _same_memory(known.plan, plan):
+        if known is not None and same_memory(known.plan, plan):
             part.take(known.buried)
             return
         pointer = remember(
@@ -228,40 +161,6 @@ def _remove(
         add = files[number]
         single[add.path].rows_removed = len(dead)
         done.removals[add.path] = Removal(add, dead, single[add.path])
-
-
-def _same(before: pl.DataFrame, now: pl.DataFrame) -> bool:
-    return before.schema == now.schema and before.equals(now)
-
-
-def _same_feed(before: MergePlan, now: MergePlan) -> bool:
-    """Whether the change data of two plans is the same: the same rows go and come, for the same reasons."""
-    # The place of a row among the files of a version is not the same in another version; its path is.
-    return (
-        not (before.dropped or now.dropped)
-        and _same(before.rows, now.rows)
-        and before.row_verdicts.equals(now.row_verdicts)
-        and _by_path(before) == _by_path(now)
-        and _same(_updates_by_path(before), _updates_by_path(now))
-    )
-
-
-def _by_path(plan: MergePlan) -> Mapping[str, BitMap64]:
-    return {plan.files[number].path: dead for number, dead in plan.dead.items()}
-
-
-def _updates_by_path(plan: MergePlan) -> pl.DataFrame:
-    if plan.updates.is_empty():
-        return pl.DataFrame()
-    paths = pl.Series([add.path for add in plan.files], dtype=pl.String)
-    places = plan.updates.select(paths.gather(plan.updates[FILE]).alias(FILE), POSITION)
-    return places.sort(FILE, POSITION)
-
-
-def _same_memory(before: MergePlan, now: MergePlan) -> bool:
-    if before.truncate is not None or now.truncate is not None:
-        return False
-    return before.manifest == now.manifest and _same(before.tombstones, now.tombstones)
 
 
 def commit_info(snapshot: Snapshot, decision: Decision, written: Written, *, mode: Mode) -> CommitInfo:

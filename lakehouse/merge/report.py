@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import polars as pl
 
 from lakehouse.cdc.changes import DELETE, OP, ChangeBatch
@@ -9,7 +11,7 @@ from lakehouse.merge.counts import count
 from lakehouse.merge.decide import Decision, decide_on_nothing
 from lakehouse.merge.files import FileChanges
 from lakehouse.merge.plan import MergePlan
-from lakehouse.merge.result import MergeResult
+from lakehouse.merge.result import COUNTS, MergeResult
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest
@@ -69,20 +71,13 @@ def result_of(
         rebased: How many conflicts left the plan as it was.
     """
     changes = written or FileChanges()
-    conformed, counts = decision.conformed, decision.counts
+    conformed = decision.conformed
+    tally: dict[str, Any] = {name: decision.counts[name] for name in COUNTS}
     return MergeResult(
         table=target.name,
         version=version,
         committed=written is not None,
-        inserted=counts["inserted"],
-        updated=counts["updated"],
-        deleted=counts["deleted"],
-        unchanged=counts["unchanged"],
-        stale=counts["stale"],
-        duplicate=counts["duplicate"],
-        conflicting=counts["conflicting"],
-        rejected=counts["rejected"],
-        suppressed=counts["suppressed"],
+        **tally,
         rows_removed=changes.rows_removed,
         files_added=changes.added,
         files_removed=changes.removed,

@@ -17,7 +17,7 @@ from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
 from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError, NotBuiltError
 from lakehouse.merge.after import mode_of
-from lakehouse.merge.commit import Written, commit_info, millis, write
+from lakehouse.merge.commit import commit_info, millis, write
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.decide import Decision, decide, decide_on_nothing
 from lakehouse.merge.finder import Finder
@@ -27,6 +27,7 @@ from lakehouse.merge.result import MergeResult
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
+from lakehouse.merge.written import Written
 
 
 def merge(

@@ -15,7 +15,8 @@ from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.column_mapping import restored_metadata
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.locations import locate
-from lakehouse.delta.protocols import append_only, merged_protocol
+from lakehouse.delta.protocol_changes import merged_protocol
+from lakehouse.delta.protocols import append_only
 from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit

@@ -22,16 +22,15 @@ from typing import Final, NamedTuple
 
 import polars as pl
 
-from lakehouse.cdc.changes import DELETE, OP, SEQUENCE, TIME, UPSERT, ChangeBatch, Misfit, Rejected
+from lakehouse.cdc.changes import DELETE, SEQUENCE, UPSERT, ChangeBatch, Misfit, Rejected
 from lakehouse.cdc.documents import Broken
 from lakehouse.cdc.formats.assemble import Row, Rows, assemble
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.debezium.parsing import DocumentReader
 from lakehouse.cdc.formats.encodings import declared_codec
-from lakehouse.cdc.formats.finish import Draft, finish
+from lakehouse.cdc.formats.events import in_own_order, one_table, sort_out
 from lakehouse.cdc.formats.values.codec import Codec
-from lakehouse.cdc.records import BROKEN_JSON, as_items, as_records, rejection
-from lakehouse.errors import DataError
+from lakehouse.cdc.records import BROKEN_JSON, as_items, as_records
 
 NOT_AN_EVENT: Final = "not_an_event"
 """Reason: a record is no event of Maxwell."""
@@ -53,6 +52,8 @@ class _Event(NamedTuple):
     old: Row
     sequence: str | None
     seconds: int | None
+    database: object
+    table: object
 
 
 def read(records: object, *, settings: Settings) -> ChangeBatch:
@@ -70,37 +71,25 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
             columns that differ by case only; no key is configured.
     """
     taken = as_items(as_records(records))
-    rejected: list[Rejected] = []
     events: list[_Event] = []
     tables: set[str] = set()
-    ignored = 0
-    for position, value in enumerate(DocumentReader().read(taken.items)):
-        found = _event(position, value)
-        if isinstance(found, Misfit):
-            rejected.append(rejection(taken, position, found))
-        elif found is None or not _is_wanted(value, settings.source_table, tables):
-            ignored += 1
-        else:
-            events.append(found)
-    if settings.source_table is None and len(tables) > 1:
-        raise DataError(
-            f"the events are of {len(tables)} tables: {', '.join(sorted(tables))}",
-            advice="say which table is meant with source_table, for each table of the lake in turn",
-        )
+
+    def take(found: _Event | Misfit | None) -> bool:
+        if not isinstance(found, _Event):
+            return False
+        named = f"{found.database}.{found.table}"
+        tables.add(named)
+        if settings.source_table not in (None, found.table, named):
+            return False
+        events.append(found)
+        return True
+
+    documents = DocumentReader().read(taken.items)
+    done = sort_out(taken, map(_event, range(len(documents)), documents), take=take)
+    if settings.source_table is None:
+        one_table(tables)
     frame, sequence, misfits = _frame(events, settings)
-    return finish(
-        Draft(
-            frame=frame,
-            key=settings.key,
-            sequence=sequence,
-            origin=taken,
-            total=len(taken),
-            ignored=ignored,
-            rejected=rejected,
-            misfits=misfits,
-            ignore_null_updates=settings.ignore_null_updates,
-        )
-    )
+    return done.batch(frame, sequence=sequence, misfits=misfits, settings=settings)
 
 
 def _event(position: int, value: object) -> _Event | Misfit | None:
@@ -124,6 +113,8 @@ def _event(position: int, value: object) -> _Event | Misfit | None:
         old if isinstance(old, dict) and kind == "update" else _NO_FIELDS,
         _BOOTSTRAP if kind == "bootstrap-insert" else _sequence(value),
         seconds if isinstance(seconds, int) else None,
+        value.get("database"),
+        value.get("table"),
     )
 
 
@@ -135,16 +126,6 @@ def _sequence(event: Mapping[str, object]) -> str | None:
     place = event.get("xoffset")
     within = place if isinstance(place, int) else _LAST
     return f"{int(found[1]):010d}.{int(found[2]):020d}.{within:010d}"
-
-
-def _is_wanted(event: object, wanted: str | None, seen: set[str]) -> bool:
-    """Whether a change is of the wanted table; notes which tables there are."""
-    if not isinstance(event, dict):
-        return False
-    table, database = event.get("table"), event.get("database")
-    named = f"{database}.{table}"
-    seen.add(named)
-    return wanted is None or wanted in {table, named}
 
 
 def _frame(
@@ -171,11 +152,8 @@ def _frame(
     frame, misfits = assemble(Rows(ordinals=ordinals, ops=ops, rows=rows), choose=choose)
     if not own:
         return frame, settings.sequence or (), misfits
-    order = pl.Series(SEQUENCE, sequences, dtype=pl.String)
-    frame = frame.insert_column(frame.get_column_index(OP), order)
-    if settings.wants_times:
-        frame = frame.with_columns(pl.Series(TIME, times, dtype=pl.Datetime("us", "UTC")))
-    return frame, (SEQUENCE,), misfits
+    ordered = in_own_order(frame, sequences=sequences, times=times, settings=settings)
+    return ordered, (SEQUENCE,), misfits
 
 
 def _rows(event: _Event, settings: Settings) -> list[tuple[int, Row]]:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyroaring import BitMap64
 
-from lakehouse.delta import data, deletion_vectors, scan_query
+from lakehouse.delta import data, deletion_vectors, scan_groups
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage, open_storage
 from tests.unit.delta.made_tables import put, snapshot_of, struct, write
@@ -117,7 +117,7 @@ class TestRowsAt:
 
 
 def test_no_scan_has_more_rows_than_can_be_numbered(table: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scan_query, "_ROWS_A_SCAN", 5)
+    monkeypatch.setattr(scan_groups, "_ROWS_A_SCAN", 5)
     here = snapshot_of(struct("id:long"))
     adds = [add for start in range(7) for add in write(table, pl.DataFrame({"id": [start, -start]}), here)]
     rows = data.scan_files(table, here, adds, file="file", position="at").collect().sort("file", "at")

@@ -23,7 +23,7 @@ from lakehouse.delta.features import (
     with_properties,
     writer_features,
 )
-from lakehouse.delta.protocols import merged_protocol, required_protocol
+from lakehouse.delta.protocol_changes import merged_protocol, required_protocol
 from lakehouse.delta.schema import (
     LONG,
     STRING,

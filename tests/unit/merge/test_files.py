@@ -115,7 +115,7 @@ def test_more_files_than_one_scan_takes(tmp_path: Path, mode: str) -> None:
 def test_files_with_more_rows_than_one_scan_can_number(
     tmp_path: Path, mode: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lakehouse.delta.scan_query._ROWS_A_SCAN", 25)
+    monkeypatch.setattr("lakehouse.delta.scan_groups._ROWS_A_SCAN", 25)
     table = filled(tmp_path, mode, rows=10, files=7)
     for value in ("b", "c"):
         changes = [{"id": key, "v": value} for key in range(0, 70, 3)]

@@ -20,20 +20,21 @@ deletes; a stream that marks them by tombstones alone does not show them here: s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Final
 
 import polars as pl
 
-from lakehouse.cdc.changes import OP, SEQUENCE, TIME, ChangeBatch, Misfit, Rejected
+from lakehouse.cdc.changes import SEQUENCE, ChangeBatch, Misfit
 from lakehouse.cdc.formats.assemble import assemble
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.debezium.changes import Changes
-from lakehouse.cdc.formats.debezium.events import Event, EventReader
+from lakehouse.cdc.formats.debezium.events import Event, EventReader, Ignored
 from lakehouse.cdc.formats.debezium.schemas import Schemas
 from lakehouse.cdc.formats.debezium.tables import TableFilter
 from lakehouse.cdc.formats.debezium.unavailable import placeholder_finder
-from lakehouse.cdc.formats.finish import Draft, finish
-from lakehouse.cdc.records import as_items, as_records, rejection
+from lakehouse.cdc.formats.events import in_own_order, sort_out
+from lakehouse.cdc.records import Records, as_items, as_records
 
 _PART: Final = 64
 """How many records are objects in memory at a time: few enough to stay in the processor's cache."""
@@ -58,35 +59,26 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
     tables = TableFilter(settings.source_table)
     schemas = Schemas(settings)
     changes = Changes(settings=settings, schemas=schemas)
-    reader = EventReader()
-    rejected: list[Rejected] = []
-    ignored = 0
-    for first in range(0, len(taken), _PART):
-        for position, found in enumerate(reader.read(taken.items[first : first + _PART], first=first), first):
-            if isinstance(found, Misfit):
-                rejected.append(rejection(taken, position, found))
-            elif isinstance(found, Event) and tables.takes(found):
-                changes.add(found)
-            else:
-                ignored += 1
+
+    def take(found: Event | Ignored | Misfit) -> bool:
+        if not isinstance(found, Event) or not tables.takes(found):
+            return False
+        changes.add(found)
+        return True
+
+    done = sort_out(taken, _read_in_parts(taken), take=take)
     tables.check()
     frame, misfits = assemble(
         changes.rows(), choose=schemas.codec, unavailable=placeholder_finder(settings.unavailable_value)
     )
     frame, sequence = _with_sequence(frame, changes, settings)
-    return finish(
-        Draft(
-            frame=frame,
-            key=settings.key,
-            sequence=sequence,
-            origin=taken,
-            total=len(taken),
-            ignored=ignored,
-            rejected=rejected,
-            misfits=misfits,
-            ignore_null_updates=settings.ignore_null_updates,
-        )
-    )
+    return done.batch(frame, sequence=sequence, misfits=misfits, settings=settings)
+
+
+def _read_in_parts(records: Records) -> Iterator[Event | Ignored | Misfit]:
+    reader = EventReader()
+    for first in range(0, len(records), _PART):
+        yield from reader.read(records.items[first : first + _PART], first=first)
 
 
 def _with_sequence(
@@ -97,8 +89,5 @@ def _with_sequence(
         return frame, settings.sequence
     if not any(changes.sequences):
         return frame, ()
-    order = pl.Series(SEQUENCE, changes.sequences, dtype=pl.String)
-    frame = frame.insert_column(frame.get_column_index(OP), order)
-    if settings.wants_times:
-        frame = frame.with_columns(pl.Series(TIME, changes.times, dtype=pl.Datetime("us", "UTC")))
-    return frame, (SEQUENCE,)
+    ordered = in_own_order(frame, sequences=changes.sequences, times=changes.times, settings=settings)
+    return ordered, (SEQUENCE,)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from lakehouse.cdc.formats.debezium.events import Event
-from lakehouse.errors import DataError
+from lakehouse.cdc.formats.events import one_table
 
 Identity: TypeAlias = tuple[object, object, object, object]
 """Database, schema and table as ``source`` names them, and the message's topic."""
@@ -46,12 +46,8 @@ class TableFilter:
         Raises:
             DataError: Names the tables that were seen.
         """
-        named = sorted({name for identity in self._known if (name := _name(identity)) is not None})
-        if self._wanted is None and len(named) > 1:
-            raise DataError(
-                f"the events are of {len(named)} tables: {', '.join(named)}",
-                advice="say which table is meant with source_table, for each table of the lake in turn",
-            )
+        if self._wanted is None:
+            one_table(name for identity in self._known if (name := _name(identity)) is not None)
 
     def _is_wanted(self, identity: Identity) -> bool:
         if self._wanted is None:
