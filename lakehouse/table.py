@@ -14,6 +14,7 @@ import polars as pl
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
 from lakehouse.cdc.formats import normalize, settings_of
+from lakehouse.cdc.generations import GENERATION
 from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
@@ -50,7 +51,7 @@ from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.timetravel.valid import valid_at as rows_valid_at
 
-CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
+CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS, GENERATION})
 """Columns that are stored beside the rows and shown only when they are asked for by name."""
 
 

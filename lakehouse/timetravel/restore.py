@@ -9,6 +9,7 @@ from datetime import datetime
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import SEQUENCE
+from lakehouse.cdc.generations import GENERATION
 from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
@@ -185,7 +186,7 @@ def _difference(current: Snapshot, target: Snapshot) -> tuple[list[AddFile], lis
 
 
 def _columns(snapshot: Snapshot) -> list[StructField]:
-    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS, EVENTS}]
+    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS, EVENTS, GENERATION}]
 
 
 def _restored(current: Snapshot, target: Snapshot) -> Snapshot:
