@@ -53,7 +53,7 @@ def truncate(sequence: tuple[int, ...]) -> Event:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is delivered, batch by batch, and after which batches the table is compacted, by us or by others."""
+    """What is delivered, batch by batch, and after which batches who compacts the table."""
 
     batches: tuple[tuple[Event, ...], ...]
     compact_after: frozenset[int] = frozenset()
@@ -80,12 +80,12 @@ def events_of(draw: st.DrawFn, *, width: int, partial: bool) -> Event:
 @st.composite
 def evolving(draw: st.DrawFn) -> Event:
     """An event of a source whose rows get columns: it states all that there are by then, or some of them."""
-    event = draw(events_of(width=1, partial=True))
-    if event.op != UPSERT:
-        return event
-    known = draw(st.sampled_from([["a"], ["a", "b"], ["a", "b", "d"], list(event.cells)]))
-    chosen = {name: draw(st.sampled_from(LATE[name])) for name in sorted({*known} & {*LATE})}
-    return upsert(event.key or 0, event.sequence, **chosen)
+    op = draw(st.sampled_from([UPSERT] * 12 + [DELETE] * 2 + [TRUNCATE]))
+    key, sequence = draw(st.integers(1, 2)), (draw(st.integers(0, 9)),)
+    if op != UPSERT:
+        return truncate(sequence) if op == TRUNCATE else delete(key, sequence)
+    known = draw(st.sampled_from([["a"], ["a"], ["a", "b"], ["a", "b", "d"], ["a", "b", "d"], ["b"], ["d"]]))
+    return upsert(key, sequence, **{name: draw(st.sampled_from(LATE[name])) for name in known})
 
 
 @st.composite
