@@ -9,6 +9,8 @@
 - **Names** that differ by case only are refused: Delta holds them for one name, and which one is meant is
   a guess.
 - **A table that is not there yet** gets the declared columns, then those of the batch.
+- **Columns without a type** (nothing but nulls of them has come) stay with the batch where a sequence
+  orders it, so that the table can remember that they were stated.
 - **Wider types** are proposed only on request (`widen`), under ``evolve``; the batch then comes in the wider
   type, and the table must be changed before it is written.
 
@@ -25,6 +27,7 @@ import polars as pl
 from lakehouse.cdc.changes import OP, ORDINAL, SEQUENCE, UPSERT, ChangeBatch, Misfit, absence, is_control
 from lakehouse.cdc.evolution import grow
 from lakehouse.cdc.fitting import UNKNOWN_COLUMN, Rules, fit
+from lakehouse.cdc.generations import PLACEHOLDER
 from lakehouse.cdc.widening import ORDERED_ALIKE
 from lakehouse.cdc.widening import widen as widened_type
 from lakehouse.config.models.changes import SchemaPolicy
@@ -44,6 +47,8 @@ class Conformed:
             tells yet (lists that are all empty).
         added: Columns and fields that the table did not have; empty where there was no table.
         widened: Columns that need a wider type, and that type; ``schema`` has it already.
+        untyped: Columns without a type that the batch states or that were stated before, and that are no
+            part of ``schema``. As far as the batch has them they are in its frame, as `PLACEHOLDER`.
     """
 
     batch: ChangeBatch
@@ -52,6 +57,7 @@ class Conformed:
     discarded: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     widened: Mapping[str, DataType] = field(default_factory=dict)
+    untyped: tuple[str, ...] = ()
 
 
 def conform(
@@ -63,6 +69,7 @@ def conform(
     textual: bool = False,
     widen: bool = False,
     fixed: Collection[str] = (),
+    untyped: Collection[str] = (),
     table: str = "",
 ) -> Conformed:
     """Fits a batch to a table.
@@ -76,6 +83,7 @@ def conform(
         widen: Whether columns may be widened, under the policy ``evolve``. Those of key and sequence only to
             types that compare with what was stored and remembered before.
         fixed: Columns that are never widened.
+        untyped: Columns that were stated before and never had a type.
         table: The table's name, for errors.
 
     Returns:
@@ -101,13 +109,31 @@ def conform(
         after = after.with_type(name, wider)
     if schema is None:
         after = _sequence_last(after)
+    stated = _untyped(batch, after) if takes_all and batch.sequence else ()
+    waiting = tuple(dict.fromkeys((*(name for name in untyped if name not in after), *stated)))
     return Conformed(
-        batch=_fitted(batch, after, rules=rules),
+        batch=_fitted(batch, after, rules=rules, untyped=waiting),
         schema=after,
         changed=after != schema,
         discarded=(*(refused if policy == "discard_columns" else ()), *growth.untyped),
         added=growth.added if schema is not None else (),
         widened=widened,
+        untyped=waiting,
+    )
+
+
+def _untyped(batch: ChangeBatch, schema: StructType) -> tuple[str, ...]:
+    """The columns of which the batch says nothing but null, while the table does not have them.
+
+    They are remembered where a sequence orders the changes: an older value that comes later must not count.
+    """
+    upserts = batch.frame[OP] == UPSERT
+    fixed = {*batch.key, *batch.sequence}
+    flags = [(name, absence(name)) for name in batch.columns if name not in schema and name not in fixed]
+    return tuple(
+        name
+        for name, flag in flags
+        if (upserts & ~batch.frame[flag] if flag in batch.frame.columns else upserts).any()
     )
 
 
@@ -165,7 +191,7 @@ def _widened(
     return found
 
 
-def _fitted(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> ChangeBatch:
+def _fitted(batch: ChangeBatch, schema: StructType, *, rules: Rules, untyped: Collection[str]) -> ChangeBatch:
     """The batch in the schema's types and order, without the records that do not fit."""
     frame = batch.frame
     needed = {*batch.key, *batch.sequence}
@@ -184,9 +210,11 @@ def _fitted(batch: ChangeBatch, schema: StructType, *, rules: Rules) -> ChangeBa
     dropped = [name for name in batch.columns if name not in schema]
     if rules.refuse_unknown:
         misfits.extend((frame[name].is_not_null() & upserts, _unknown(name)) for name in dropped)
-    flags = {absence(name) for name in dropped}
+    flags = {absence(name) for name in dropped if name not in untyped}
+    empty = pl.Series([None], dtype=PLACEHOLDER).new_from_index(0, frame.height)
+    columns.extend(empty.alias(name) for name in dropped if name in untyped)
     # A batch of nothing but truncates has key columns without a type.
-    kept = [name for name in dropped if name in needed]
+    kept = [name for name in dropped if name in needed and name not in untyped]
     control = [name for name in frame.columns if is_control(name) and name not in flags]
     fitted = pl.DataFrame([*columns, *(frame[name] for name in (*kept, *control))])
     reasons: dict[int, Misfit] = {}

@@ -14,7 +14,8 @@ a delete:
     list of {at: {<sequence columns>}, time, op: Int8, columns: text, state: {<untracked columns>}}
 
 One entry per event of the version, and one for the delete that ended it. ``columns`` names the columns that
-the event stated (one per line; null: all), ``state`` has the untracked columns as they were after it.
+the event stated (one per line; null: all that the version knew, see `generations`), ``state`` has the
+untracked columns as they were after it.
 
 Deletes that ended no version (the key was dead already) are in no version: they are given apart, for the
 memory of deletes (tombstones).
@@ -22,13 +23,15 @@ memory of deletes (tombstones).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
 
 from lakehouse.cdc.cells import SEPARATOR
 from lakehouse.cdc.changes import DELETE, OP, ORDINAL, TIME, UPSERT, absence
+from lakehouse.cdc.generations import GENERATION, unknown_to
 from lakehouse.cdc.lineup import LOST, ROW, settle_ties
 
 VALID_FROM: Final = "_valid_from"
@@ -66,6 +69,8 @@ class Shape:
         values: All other columns of the changes and their types.
         untracked: Those of ``values`` whose change opens no version.
         time: The type of `TIME`.
+        later: Those of ``values`` that came when there were rows, and in which generation.
+        generation: The newest generation of columns; 0 where none came later: then nobody is asked for his.
     """
 
     key: tuple[str, ...]
@@ -73,6 +78,8 @@ class Shape:
     values: dict[str, pl.DataType]
     untracked: tuple[str, ...]
     time: pl.DataType
+    later: Mapping[str, int] = field(default_factory=dict)
+    generation: int = 0
 
     @property
     def tracked(self) -> tuple[str, ...]:
@@ -103,7 +110,8 @@ class Timeline:
     """What events make.
 
     Args:
-        versions: Key, sequence and value columns, then `VERSION_COLUMNS`; by key and time.
+        versions: Key, sequence and value columns, then `VERSION_COLUMNS`, and `GENERATION` where columns came
+            later; by key and time.
         loose: Key, sequence columns and `TIME` of deletes that ended no version.
         fates: ``__ordinal``, ``__op`` and `FATE` of the events that have an ordinal.
     """
@@ -119,7 +127,8 @@ def fold(events: pl.DataFrame, shape: Shape) -> Timeline:
     Args:
         events: Key, sequence and value columns, ``__op`` (0 or 1), `TIME`, ``__ordinal`` (null for events
             that a version or the memory of deletes had), and an absence column for each value column that
-            some event does not state. Of equal events the first counts, the others are duplicates.
+            some event does not state; `GENERATION` where columns came later. Of equal events the first
+            counts, the others are duplicates.
         shape: What the columns are.
 
     Returns:
@@ -153,7 +162,7 @@ def _state(ordered: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     alive = same_key & (pl.col(OP).shift() == UPSERT)
     frame = ordered.with_columns(row.alias(_OWN), alive.fill_null(value=False).alias(_ALIVE))
     frame = frame.with_columns(pl.when(~pl.col(_ALIVE)).then(_OWN).forward_fill().alias(_START))
-    states, stated = [], []
+    states = []
     for name in shape.values:
         flag = absence(name)
         if flag not in frame.columns:
@@ -162,26 +171,35 @@ def _state(ordered: pl.DataFrame, shape: Shape) -> pl.DataFrame:
         told = pl.when(upsert & ~pl.col(flag)).then(_OWN).forward_fill()
         source = frame.select(pl.when(told >= pl.col(_START)).then(told))[_OWN]
         states.append(frame[name].gather(source).alias(name))
-        stated.append(~frame[flag])
-    columns = _columns(frame, shape)
-    frame = frame.with_columns(*states, columns)
+    frame = frame.with_columns(*states)
     changed = [pl.col(name).ne_missing(pl.col(name).shift()) for name in shape.tracked]
     opens = upsert & (~pl.col(_ALIVE) | pl.any_horizontal(pl.lit(value=False), *changed))
-    return frame.with_columns(opens.alias(_OPENS))
+    frame = frame.with_columns(opens.alias(_OPENS))
+    if shape.generation:
+        # A version is of the generation of the event that opened it.
+        own = pl.when(_OPENS).then(pl.col(GENERATION).fill_null(0)).forward_fill()
+        frame = frame.with_columns(own.alias(GENERATION))
+    return frame.with_columns(_columns(frame, shape))
 
 
 def _columns(frame: pl.DataFrame, shape: Shape) -> pl.Series:
-    """Which columns each event stated, one per line; null where all."""
+    """Which columns each event stated, one per line; null where all that its version knew."""
     flags = {name: absence(name) for name in shape.values if absence(name) in frame.columns}
     upsert = pl.col(OP) == UPSERT
-    if not flags:
+    if not flags and not shape.later:
         return pl.Series(_ENTRY, [None], dtype=pl.String).new_from_index(0, frame.height)
     parts = [
         pl.when(~pl.col(flags[name])).then(pl.lit(name)) if name in flags else pl.lit(name)
         for name in shape.values
     ]
     names = pl.concat_str(parts, separator=SEPARATOR, ignore_nulls=True)
-    partial = upsert & pl.any_horizontal(*(pl.col(flag) for flag in flags.values()))
+    nothing = pl.lit(value=False)
+    differs = [
+        (pl.col(flags[name]) if name in flags else nothing)
+        != (unknown_to(pl.col(GENERATION), name, shape.later[name]) if name in shape.later else nothing)
+        for name in dict.fromkeys([*flags, *shape.later])
+    ]
+    partial = upsert & pl.any_horizontal(*differs)
     return frame.select(pl.when(partial).then(names).alias(_ENTRY))[_ENTRY]
 
 
@@ -225,6 +243,7 @@ def _versions(state: pl.DataFrame, shape: Shape) -> pl.DataFrame:
         VALID_TO,
         pl.col(VALID_TO).is_null().alias(IS_CURRENT),
         EVENTS,
+        *_generation(shape),
     )
 
 
@@ -258,8 +277,8 @@ def expand(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     """Takes versions apart into the events that made them.
 
     Args:
-        versions: Key, sequence and value columns and `VERSION_COLUMNS`, in any order. Columns of ``values``
-            that are not there count as null.
+        versions: Key, sequence and value columns and `VERSION_COLUMNS`, in any order, and `GENERATION` where
+            columns came later. Columns of ``values`` that are not there count as null.
         shape: What the columns are.
 
     Returns:
@@ -286,7 +305,16 @@ def _plain(rows: pl.DataFrame, shape: Shape) -> pl.DataFrame:
         pl.lit(UPSERT, dtype=pl.Int8).alias(OP),
         pl.col(VALID_FROM).alias(TIME),
         pl.lit(None, dtype=pl.Int64).alias(ORDINAL),
+        *_generation(shape),
+        *(
+            unknown_to(pl.col(GENERATION), name, since).alias(absence(name))
+            for name, since in shape.later.items()
+        ),
     )
+
+
+def _generation(shape: Shape) -> list[str]:
+    return [GENERATION] if shape.generation else []
 
 
 def _told(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
@@ -304,7 +332,8 @@ def _told(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     )
     named = entries.rename({"at": _AT, "time": TIME, "op": OP})
     found = pl.concat([silent, named], how="diagonal")
-    events = found.join(rows.select(_VERSION, *shape.key, *shape.values), on=_VERSION, how="left")
+    carried = rows.select(_VERSION, *shape.key, *shape.values, *_generation(shape))
+    events = found.join(carried, on=_VERSION, how="left")
     if shape.untracked:
         has_state = pl.col("state").is_not_null()
         events = events.with_columns(
@@ -315,7 +344,16 @@ def _told(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     upsert = pl.col(OP) == UPSERT
     stated = pl.col("columns").str.split(SEPARATOR)
     events = events.with_columns(*inner, stated.alias(_ENTRY)).with_columns(
-        (upsert & pl.col(_ENTRY).is_not_null() & ~pl.col(_ENTRY).list.contains(name))
+        (
+            upsert
+            & pl.when(pl.col(_ENTRY).is_not_null())
+            .then(~pl.col(_ENTRY).list.contains(name))
+            .otherwise(
+                unknown_to(pl.col(GENERATION), name, shape.later[name])
+                if name in shape.later
+                else pl.lit(value=False)
+            )
+        )
         .fill_null(value=False)
         .alias(absence(name))
         for name in shape.values
@@ -332,6 +370,7 @@ def _told(versions: pl.DataFrame, shape: Shape) -> pl.DataFrame:
         OP,
         TIME,
         pl.lit(None, dtype=pl.Int64).alias(ORDINAL),
+        *_generation(shape),
         *(flag for flag, some in zip(flags, used, strict=False) if some),
     )
 

@@ -159,8 +159,8 @@ def _config_fields(table: str, section: TableConfig) -> list[tuple[str, object]]
 
 def _columns(section: TableConfig, schema: StructType | None) -> list[dict[str, Any]]:
     """Name, type and what is special, of the table's columns or, before it is made, of the config's."""
+    from lakehouse.cdc.control import CONTROL_COLUMNS
     from lakehouse.delta.type_names import type_string
-    from lakehouse.verbs.reading import CONTROL_COLUMNS
 
     if schema is not None:
         found = [(each.name, type_string(each.type), each.nullable) for each in schema]

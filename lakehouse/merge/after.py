@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lakehouse.cdc.cells import CELLS
+from lakehouse.cdc.generations import GENERATION
 from lakehouse.delta import column_mapping, protocol_changes, protocols
 from lakehouse.delta.actions import Action
-from lakehouse.delta.schema import StructField, StructType, parse_schema, type_from_arrow
+from lakehouse.delta.schema import INTEGER, StructField, StructType, parse_schema, type_from_arrow
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.type_changes import enable_type_widening, traced
 from lakehouse.merge.decide import Decision
@@ -53,6 +55,7 @@ def table_after(target: MergeTarget, snapshot: Snapshot, decision: Decision) -> 
         schema,
         vectors=mode == "on_read" and bool(decision.plan.dead),
         traces=by_metadata and bool(decision.conformed.widened),
+        properties=decision.generations.properties(),
     )
     head: list[Action] = [after.protocol] if after.protocol is not snapshot.protocol else []
     head += [after.metadata] if after.metadata is not snapshot.metadata else []
@@ -87,10 +90,14 @@ def _schema_after(snapshot: Snapshot, decision: Decision) -> StructType:
             widened_schema(snapshot, decision.conformed).get(CELLS)
             or StructField(CELLS, type_from_arrow(plan.rows[CELLS].to_arrow().type))
         )
+    if decision.generations.newest or GENERATION in snapshot.schema.names:
+        fields.append(known.get(GENERATION, StructField(GENERATION, INTEGER)))
     return StructType(tuple(fields))
 
 
-def _after(snapshot: Snapshot, schema: StructType, *, vectors: bool, traces: bool) -> Snapshot:
+def _after(
+    snapshot: Snapshot, schema: StructType, *, vectors: bool, traces: bool, properties: Mapping[str, str]
+) -> Snapshot:
     """The version with what the merge changes of the table: new columns, wider types, vectors switched on."""
     protocol, metadata = snapshot.protocol, snapshot.metadata
     if traces:
@@ -99,6 +106,7 @@ def _after(snapshot: Snapshot, schema: StructType, *, vectors: bool, traces: boo
     if schema != snapshot.schema:
         metadata = column_mapping.with_new_columns(metadata, schema)
         protocol = protocol_changes.with_types_of(protocol, schema)
+    metadata = protocol_changes.with_properties(metadata, properties)
     if vectors:
         protocol, metadata = protocol_changes.enable_deletion_vectors(protocol, metadata)
     return replace(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import OP, TIME, UPSERT, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
+from lakehouse.cdc.generations import GENERATION, Generations, generations_of
 from lakehouse.cdc.order import Collapsed, collapse
 from lakehouse.cdc.timeline import EVENTS, VERSION_COLUMNS
 from lakehouse.delta.schema import StructField, StructType
@@ -52,6 +53,7 @@ class Decision:
         view: The version, read in the types that its columns have afterwards; None where there is none.
         fields: Columns that the table needs beside those of the changes.
         expectations: How the expectations of the config fared.
+        generations: Since when the columns count, after the merge.
     """
 
     conformed: Conformed
@@ -60,6 +62,7 @@ class Decision:
     view: Snapshot | None = None
     fields: tuple[StructField, ...] = ()
     expectations: tuple[ExpectationResult, ...] = ()
+    generations: Generations = field(default_factory=Generations)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,17 +119,31 @@ def decide(
     generated = generated_of(conformed.schema)
     if generated or conformed.widened:
         finder.trust_nothing()
+    generations = _generations(snapshot, batch, conformed, finder)
     # Until no row would break a rule: records that make one are rejected on the way.
     while True:
         plan = plan_merge(
-            target.storage, view, collapsed, schema=conformed.schema, finder=finder, timer=timer
+            target.storage,
+            view,
+            collapsed,
+            schema=conformed.schema,
+            generations=generations,
+            finder=finder,
+            timer=timer,
         )
         plan = regenerate(plan, generated, schema=conformed.schema)
         misfits = find_violations(plan, collapsed, rules, schema=conformed.schema)
         misfits = misfits or judged.outcome(plan.rows, collapsed.frame, on=collapsed.key)
         if not misfits:
             counts = count(conformed.batch, collapsed, plan)
-            return Decision(conformed, plan, counts, view=view, expectations=judged.results())
+            return Decision(
+                conformed,
+                plan,
+                counts,
+                view=view,
+                expectations=judged.results(),
+                generations=generations,
+            )
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         collapsed = collapse(conformed.batch)
 
@@ -172,6 +189,7 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         policy=target.config.changes.schema_policy,
         widen=way_of(target, snapshot) != "never",
         fixed=snapshot.metadata.partition_columns if snapshot is not None else (),
+        untyped=generations_of(configuration(snapshot)).untyped,
         table=target.name,
     )
     batch = state_generated(conformed.batch, _generated(target, conformed))
@@ -213,8 +231,24 @@ def configuration(snapshot: Snapshot | None) -> Mapping[str, str]:
 
 def _visible(schema: StructType) -> StructType:
     """The columns that changes can speak of."""
-    hidden = {CELLS, *VERSION_COLUMNS}
+    hidden = {CELLS, GENERATION, *VERSION_COLUMNS}
     return StructType(tuple(field for field in schema.fields if field.name not in hidden))
+
+
+def _generations(snapshot: Snapshot, batch: ChangeBatch, conformed: Conformed, finder: Finder) -> Generations:
+    """Since when the columns count after the merge; they do where a sequence orders the changes."""
+    known = generations_of(configuration(snapshot))
+    if not batch.sequence:
+        return known
+    fixed = {*batch.key, *batch.sequence, *snapshot.schema.names}
+    typed = [name for name in conformed.schema.names if name not in fixed]
+    untyped = [name for name in conformed.untyped if name not in known.untyped]
+    if not typed and not untyped:
+        return known
+    if not snapshot.files:
+        # That nobody needs to be told apart holds as long as there is no row.
+        finder.read_everything()
+    return known.with_columns(typed=typed, untyped=untyped, anew=not snapshot.files)
 
 
 def _full_history(
@@ -233,17 +267,25 @@ def _full_history(
         misfits = judged.stated(conformed.batch)
     if conformed.widened:
         finder.trust_nothing()
+    generations = _generations(snapshot, batch, conformed, finder)
     rules = rules_of(conformed.schema, configuration(snapshot))
     while True:
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))
         time = conformed.batch.frame.schema[TIME]
-        shape = shape_of(conformed.batch, conformed.schema, history=target.config.history, time=time)
+        shape = shape_of(
+            conformed.batch,
+            conformed.schema,
+            history=target.config.history,
+            time=time,
+            generations=generations,
+        )
         check_dates(view, shape)
         found = plan_history(
             target.storage,
             view,
             conformed.batch,
             shape=shape,
+            schema=conformed.schema,
             moments=bool(batch.sequence),
             finder=finder,
             timer=timer,
@@ -262,4 +304,5 @@ def _full_history(
                 view=view,
                 fields=history_fields(shape),
                 expectations=judged.results(),
+                generations=generations,
             )

@@ -15,6 +15,7 @@ import polars as pl
 
 from lakehouse.cdc.changes import ABSENT, DELETE, OP, ORDINAL, SEQUENCE, TIME, TRUNCATE, ChangeBatch, absence
 from lakehouse.cdc.conform import Conformed
+from lakehouse.cdc.generations import GENERATION, PLACEHOLDER, Generations
 from lakehouse.cdc.timeline import (
     EVENTS,
     FATE,
@@ -81,7 +82,14 @@ def with_time(batch: ChangeBatch) -> ChangeBatch:
     return replace(batch, frame=batch.frame.with_columns(pl.col(batch.sequence[0]).alias(TIME)))
 
 
-def shape_of(batch: ChangeBatch, schema: StructType, *, history: HistoryConfig, time: pl.DataType) -> Shape:
+def shape_of(
+    batch: ChangeBatch,
+    schema: StructType,
+    *,
+    history: HistoryConfig,
+    time: pl.DataType,
+    generations: Generations,
+) -> Shape:
     """Tells the columns of a table with full history apart.
 
     Args:
@@ -89,16 +97,20 @@ def shape_of(batch: ChangeBatch, schema: StructType, *, history: HistoryConfig, 
         schema: The table's schema after the merge.
         history: What the config says of it.
         time: The type of `TIME`.
+        generations: Since when the columns count.
     """
     types = to_polars(schema)
     fixed = {*batch.key, *batch.sequence, *VERSION_COLUMNS}
     values = {name: kind for name, kind in types.items() if name not in fixed}
+    untyped = dict.fromkeys((name for name in generations.untyped if name not in types), PLACEHOLDER)
     return Shape(
         key=batch.key,
         sequence={name: types[name] for name in batch.sequence},
-        values=values,
+        values={**values, **untyped},
         untracked=_untracked(history, list(values)),
         time=time,
+        later={name: since for name, since in generations.later.items() if name in {**values, **untyped}},
+        generation=generations.newest,
     )
 
 
@@ -177,6 +189,7 @@ def plan_history(
     batch: ChangeBatch,
     *,
     shape: Shape,
+    schema: StructType,
     moments: bool,
     finder: Finder,
     timer: Timer,
@@ -188,6 +201,7 @@ def plan_history(
         snapshot: The version to build on.
         batch: The changes, cast to the table's types, with `TIME`.
         shape: What the columns are.
+        schema: The table's columns after the merge; others have no type yet.
         moments: Whether versions that ended in the moment in which they began are kept. Late events can
             need them; where arrival is the order there are none.
         finder: Notes what was read.
@@ -212,7 +226,7 @@ def plan_history(
         parts = [expand(stored.drop(FILE, POSITION), shape), *_deletes(storage, manifest, keys, marks, shape)]
         events = _together([*parts, _events(changes, shape)])
         folded = fold(events, shape)
-        versions = folded.versions
+        versions = folded.versions.drop(name for name in shape.values if name not in schema)
         if not moments:
             versions = versions.filter(pl.col(VALID_FROM).ne_missing(pl.col(VALID_TO)))
         old, new, changed = _difference(stored, versions, shape)
@@ -264,10 +278,11 @@ def _stored(
 ) -> pl.DataFrame:
     """Every stored version of the keys, with ``__file`` (among all files of the table) and ``__position``."""
     numbers = {path: number for number, path in enumerate(snapshot.files)}
+    generation = {GENERATION: pl.Int32()} if shape.generation else {}
     found = finder.candidates(snapshot, keys=keys)
     columns = [
         name
-        for name in (*shape.key, *shape.inner, *shape.values, *VERSION_COLUMNS)
+        for name in (*shape.key, *shape.inner, *shape.values, *VERSION_COLUMNS, *generation)
         if name in snapshot.schema.names
     ]
     # Keys and rows in one pass: the pages of the other columns are read once, and only where a key was found.
@@ -285,7 +300,7 @@ def _stored(
     rows: pl.DataFrame = drop_hidden(storage, read, found, file=FILE, position=POSITION)
     of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
     rows = rows.with_columns(of_all.gather(rows[FILE]).alias(FILE))
-    types = {**shape.sequence, **shape.values, VALID_FROM: shape.time, VALID_TO: shape.time}
+    types = {**shape.sequence, **shape.values, VALID_FROM: shape.time, VALID_TO: shape.time, **generation}
     rows = rows.with_columns(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, dtype=kind).alias(name)
         for name, kind in types.items()
@@ -293,7 +308,8 @@ def _stored(
     first, kind = next(iter(shape.sequence.items()))
     # Rows from before the table kept its history hold since their sequence.
     since = pl.coalesce(VALID_FROM, first) if kind == shape.time else pl.col(VALID_FROM)
-    return rows.with_columns(since.alias(VALID_FROM))
+    known = [pl.col(name).fill_null(0) for name in generation]
+    return rows.with_columns(since.alias(VALID_FROM), *known)
 
 
 def _deletes(
@@ -322,6 +338,7 @@ def _events(changes: pl.DataFrame, shape: Shape) -> pl.DataFrame:
     return changes.with_columns(
         *(pl.lit(None, dtype=shape.values[name]).alias(name) for name in missing),
         *((pl.col(OP) != DELETE).alias(absence(name)) for name in missing),
+        *([pl.lit(shape.generation, dtype=pl.Int32).alias(GENERATION)] if shape.generation else []),
     )
 
 

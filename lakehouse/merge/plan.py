@@ -17,13 +17,21 @@ from pyroaring import BitMap64
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import ABSENT, DELETE, OP, UPSERT, is_control
 from lakehouse.cdc.combine import truncate_cells
+from lakehouse.cdc.generations import (
+    GENERATION,
+    PLACEHOLDER,
+    Generations,
+    mark_unknown,
+    unknown_cells,
+)
 from lakehouse.cdc.order import Collapsed, Truncate
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.deletion_vectors import bitmap_of
-from lakehouse.delta.schema import StructType
+from lakehouse.delta.schema import StructType, to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge import careful, locate, truncates, verdicts
 from lakehouse.merge.finder import Finder
+from lakehouse.merge.graves import last_deletes, to_remember
 from lakehouse.merge.stored import grown, stored_rows
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, find, load_manifest, watermark
@@ -84,6 +92,7 @@ def plan_merge(
     collapsed: Collapsed,
     *,
     schema: StructType,
+    generations: Generations,
     finder: Finder,
     timer: Timer,
 ) -> MergePlan:
@@ -94,11 +103,13 @@ def plan_merge(
         snapshot: The version to build on.
         collapsed: One final change per key, cast to the table's types.
         schema: The table's schema after the merge.
+        generations: Since when its columns count, after the merge.
         finder: Finds the keys; goes on with what it found in tries before, and notes what was read.
         timer: Counts the phases ``locate`` and ``decide``.
     """
     files = tuple(snapshot.files.values())
-    view = _View(storage, snapshot, collapsed, load_manifest(storage, snapshot), files, schema, finder)
+    manifest = load_manifest(storage, snapshot)
+    view = _View(storage, snapshot, collapsed, manifest, files, schema, generations, finder)
     with timer.phase("locate"):
         truncate, truncate_outcome = _truncate(view)
         truncated = _truncated(view, truncate)
@@ -121,24 +132,29 @@ def plan_merge(
         aged = aged.join(places, on=[FILE, POSITION], how="anti")
     updates = places.filter(verdict.gather(places[CHANGE]) == verdicts.UPDATE).select(FILE, POSITION)
     updates = pl.concat([updates, aged.select(FILE, POSITION)])
-    deletes = collapsed.frame.filter(
-        verdict.is_in([verdicts.DELETED, verdicts.ABSENT]) & (collapsed.frame[OP] == DELETE)
-    )
-    remembered = list(dict.fromkeys([*collapsed.key, *collapsed.sequence])) if collapsed.sequence else []
+    with timer.phase("decide"):
+        deletes = to_remember(storage, manifest, collapsed, verdict=verdict)
     return MergePlan(
         files=view.files,
         dead=dead_rows(pl.concat([places.select(FILE, POSITION), aged.select(FILE, POSITION)]), truncated),
         dropped=tuple(view.files[number] for number in sorted(truncated.whole)),
-        rows=pl.concat([settled.rows, aged.drop(FILE, POSITION)], how="diagonal"),
+        rows=pl.concat([_stamped(settled.rows, view), aged.drop(FILE, POSITION)], how="diagonal"),
         row_verdicts=settled.row_verdicts.extend_constant(verdicts.UPDATE, aged.height),
         updates=updates,
-        tombstones=deletes.select(remembered) if remembered else pl.DataFrame(),
+        tombstones=deletes,
         truncate=mark,
         verdict=verdict,
         conflicting=settled.conflicting,
         truncate_outcome=truncate_outcome,
         manifest=view.manifest,
     )
+
+
+def _stamped(rows: pl.DataFrame, view: _View) -> pl.DataFrame:
+    """Rows as they are stored: what has no type is left out, and they say which columns they knew."""
+    rows = rows.select(name for name in rows.columns if name in view.schema or name == CELLS)
+    newest = view.generations.newest
+    return rows.with_columns(pl.lit(newest, dtype=pl.Int32).alias(GENERATION)) if newest else rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,11 +167,17 @@ class _View:
     manifest: Manifest
     files: tuple[AddFile, ...]
     schema: StructType
+    generations: Generations
     finder: Finder
 
     @property
     def has_cells(self) -> bool:
         return CELLS in self.snapshot.schema.names
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns that the table has now, and that changes can speak of."""
+        return [name for name in self.snapshot.schema.names if name not in {CELLS, GENERATION}]
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +219,13 @@ def _aged(view: _View, truncated: truncates.Truncated, mark: pl.DataFrame | None
     if mark is None or not view.has_cells:
         return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
     survivors = truncates.truncate_survivors(
-        view.storage, view.snapshot, view.files, truncated, mark=mark, key=view.collapsed.key
+        view.storage,
+        view.snapshot,
+        view.files,
+        truncated,
+        mark=mark,
+        key=view.collapsed.key,
+        untyped=[name for name in view.generations.untyped if name not in view.snapshot.schema],
     )
     return grown(survivors, view.schema)
 
@@ -252,7 +280,7 @@ def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
     changes = collapsed.frame
     nobody = pl.repeat(value=False, n=changes.height, eager=True)
     needs_care = _needs_care(view, changes, verdict)
-    columns = [name for name in view.schema.names if name != CELLS]
+    columns = view.schema.names
     writes = ~needs_care & verdict.is_in([verdicts.INSERT, verdicts.UPDATE])
     rows = changes.select(name for name in columns if name in changes.columns).filter(writes)
     if not needs_care.any():
@@ -279,22 +307,22 @@ def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
 def _needs_care(view: _View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Series:
     """Which changes can't be judged by the age of the stored row alone."""
     stated = {name for name in changes.columns if not is_control(name)}
-    lacks = any(name not in stated for name in view.snapshot.schema.names if name != CELLS)
+    lacks = any(name not in stated for name in (*view.columns, *view.generations.untyped))
     flags = [pl.col(name) for name in changes.columns if name.startswith(ABSENT)]
     partial = pl.lit(value=True) if lacks else pl.any_horizontal(pl.lit(value=False), *flags)
     is_upsert = pl.col(OP) == UPSERT
     frame = changes.with_columns(verdict)
-    found = pl.col(VERDICT).is_in([verdicts.UPDATE, verdicts.DELETED, verdicts.STALE, verdicts.EQUAL])
     care = pl.col(VERDICT) == verdicts.EQUAL
     if view.collapsed.sequence:
         care |= is_upsert & partial & (pl.col(VERDICT) != verdicts.BEATEN)
-        if any(name not in view.snapshot.schema for name in stated):
-            # A late change can be the only one that says anything of a new column.
+        if any(name in stated for name in view.generations.later):
+            # A late change can be the only one that says anything of a column that came later.
             care |= is_upsert & (pl.col(VERDICT) == verdicts.STALE)
         if CELLS in changes.columns:
             care |= pl.col(CELLS).is_not_null()
         if view.has_cells:
-            care |= found
+            # No cell is newer than its row: what is newer than that, and complete, needs no closer look.
+            care |= pl.col(VERDICT) == verdicts.STALE
     else:
         care |= is_upsert & partial
     return frame.select(care.fill_null(value=False).alias("care"))["care"]
@@ -304,6 +332,7 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
     """What the table knows of the keys of some changes, row by row: stored row, tombstone or nothing."""
     key, sequence = list(view.collapsed.key), view.collapsed.sequence
     columns = list(view.snapshot.schema.names)
+    names = [*view.columns, *([CELLS] if view.has_cells else [])]
     numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
     found = known.located.join(numbers, on=CHANGE, how="semi").select(CHANGE, FILE, POSITION)
     rows = stored_rows(view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns)
@@ -313,9 +342,12 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
         rows = rows.sort([*(name for name in sequence if name in columns), FILE, POSITION])
         rows = rows.unique(subset=[CHANGE], keep="last", maintain_order=True)
     rows = rows.drop(FILE, POSITION)
-    if known.mark is not None and view.has_cells:
+    if sequence:
+        rows = _with_later(view, rows)
+        names = [name for name in rows.columns if name not in {CHANGE, GENERATION}]
+    if known.mark is not None and CELLS in rows.columns:
         left = truncate_cells(rows.drop(CHANGE), known.mark, key=key).frame
-        rows = left.select(columns).with_columns(rows[CHANGE])
+        rows = left.select(names).with_columns(rows[CHANGE])
     rows = rows.with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
     if known.buried is not None:
         dead = known.buried.join(numbers, on=CHANGE, how="semi").select(
@@ -325,7 +357,21 @@ def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
             pl.lit(DELETE, dtype=pl.Int8).alias(OP),
         )
         rows = pl.concat([rows, dead], how="diagonal")
-    return numbers.join(rows, on=CHANGE, how="left", maintain_order="left").select(*columns, OP)
+    return numbers.join(rows, on=CHANGE, how="left", maintain_order="left").select(*names, OP)
+
+
+def _with_later(view: _View, rows: pl.DataFrame) -> pl.DataFrame:
+    """Stored rows with all columns that there are after the merge; cells that never were set are marked."""
+    types = {**dict.fromkeys(view.generations.untyped, PLACEHOLDER), **to_polars(view.schema)}
+    rows = rows.with_columns(
+        pl.lit(None, dtype=kind).alias(name) for name, kind in types.items() if name not in rows.columns
+    )
+    cells = unknown_cells(rows, view.generations)
+    if cells.is_empty():
+        return rows
+    key, sequence = list(view.collapsed.key), view.collapsed.sequence
+    graves = last_deletes(view.storage, view.manifest, rows.select(key), sequence=sequence)
+    return mark_unknown(rows, cells, graves=graves, sequence=sequence)
 
 
 def dead_rows(located: pl.DataFrame, truncated: truncates.Truncated | None = None) -> dict[int, BitMap64]:

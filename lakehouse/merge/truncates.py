@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +12,7 @@ from pyroaring import BitMap64
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.changes import OP
 from lakehouse.cdc.combine import truncate_cells
+from lakehouse.cdc.generations import PLACEHOLDER
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.data import row_counts
 from lakehouse.delta.deletion_vectors import bitmap_of, positions_of
@@ -111,6 +112,7 @@ def truncate_survivors(
     *,
     mark: pl.DataFrame,
     key: Sequence[str],
+    untyped: Collection[str] = (),
 ) -> pl.DataFrame:
     """Finds the rows that stay, but lose cells: newer than the truncate, with cells that are not.
 
@@ -121,6 +123,7 @@ def truncate_survivors(
         truncated: What the truncate removes.
         mark: The truncate's sequence, one row.
         key: The key columns.
+        untyped: Columns without a type, of which ``_cells`` can tell too.
 
     Returns:
         ``__file``, ``__position`` and the columns of the table: those rows as they are afterwards.
@@ -136,8 +139,9 @@ def truncate_survivors(
     if not parts:
         return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
     stay = truncated.survivors(pl.concat(pl.collect_all(parts), how="vertical"))
-    after = truncate_cells(stay.drop(FILE, POSITION), mark, key=key)
-    return after.frame.drop(OP).with_columns(stay[FILE], stay[POSITION]).filter(after.changed)
+    blank = [pl.lit(None, dtype=PLACEHOLDER).alias(name) for name in untyped]
+    after = truncate_cells(stay.drop(FILE, POSITION).with_columns(blank), mark, key=key)
+    return after.frame.drop(OP, *untyped).with_columns(stay[FILE], stay[POSITION]).filter(after.changed)
 
 
 def _is_all(storage: Storage, add: AddFile, positions: BitMap64) -> bool:

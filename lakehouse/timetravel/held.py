@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import polars as pl
 
-from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import SEQUENCE
-from lakehouse.cdc.timeline import EVENTS
+from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot
@@ -18,8 +14,6 @@ from lakehouse.protection.gate import judge, refusal
 from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
 from lakehouse.timetravel.diff import CHANGE, diff
-
-_CONTROL: Final = frozenset({SEQUENCE, CELLS, EVENTS})
 
 
 def ensure_held_rows_stay(
@@ -43,7 +37,7 @@ def ensure_held_rows_stay(
     verdict = judge("restore", protection, schema=pl.Schema(to_polars(current.schema))).ensure()
     if verdict.keep is None:
         return
-    columns = [name for name in current.schema.names if name not in _CONTROL]
+    columns = [name for name in current.schema.names if name not in CONTROL_COLUMNS]
     cause = refusal(
         "restore",
         table,
@@ -73,5 +67,5 @@ def _renamed(current: Snapshot, target: Snapshot) -> bool:
     return any(
         physical != then[name] if name in then else physical in taken
         for name, physical in now.items()
-        if name not in _CONTROL
+        if name not in CONTROL_COLUMNS
     )

@@ -7,9 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import SEQUENCE
-from lakehouse.cdc.timeline import EVENTS
+from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
 from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.column_mapping import restored_metadata
@@ -188,7 +186,7 @@ def _difference(current: Snapshot, target: Snapshot) -> tuple[list[AddFile], lis
 
 
 def _columns(snapshot: Snapshot) -> list[StructField]:
-    return [item for item in snapshot.schema.fields if item.name not in {SEQUENCE, CELLS, EVENTS}]
+    return [item for item in snapshot.schema.fields if item.name not in CONTROL_COLUMNS]
 
 
 def _restored(current: Snapshot, target: Snapshot) -> Snapshot:

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import SEQUENCE
-from lakehouse.cdc.timeline import EVENTS, VALID_FROM
+from lakehouse.cdc.control import CONTROL_COLUMNS
+from lakehouse.cdc.timeline import VALID_FROM
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
@@ -22,9 +21,6 @@ from lakehouse.timetravel.tags import list_tags
 from lakehouse.timetravel.valid import Moment
 from lakehouse.timetravel.valid import valid_at as rows_valid_at
 from lakehouse.verbs.opened import OpenTable
-
-CONTROL_COLUMNS = frozenset({SEQUENCE, CELLS, EVENTS})
-"""Columns that are stored beside the rows and shown only when they are asked for by name."""
 
 
 def read(

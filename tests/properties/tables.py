@@ -55,7 +55,7 @@ def by_polars(root: Path) -> pl.DataFrame:
     return pl.scan_delta(str(root / NAME)).collect()
 
 
-def records(frame: pl.DataFrame, *, without: tuple[str, ...] = ("_cells",)) -> list[Row]:
+def records(frame: pl.DataFrame, *, without: tuple[str, ...] = ("_cells", "_generation")) -> list[Row]:
     """The rows as dicts, by ``id``, where they have one, and then by all they hold."""
     rows = frame.drop(without, strict=False).to_dicts()
     return sorted(rows, key=lambda row: (repr(row.get("id")), repr(sorted(row.items()))))

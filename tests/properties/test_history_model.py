@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,19 @@ from hypothesis import given
 
 from tests.properties.history_model import Version, versions
 from tests.properties.tables import by_delta_rs, by_polars, open_table, ours
-from tests.properties.test_merge_model import ORDER, TYPES, VALUES, Mode, Plan, plans, quick, record
+from tests.properties.test_merge_model import (
+    ORDER,
+    TYPES,
+    VALUES,
+    Mode,
+    Plan,
+    compact,
+    evolving,
+    long,
+    plans,
+    quick,
+    record,
+)
 
 NAMES = list(VALUES)
 
@@ -25,7 +37,7 @@ def rows_of(frame: pl.DataFrame, *, width: int) -> list[Version]:
             "sequence": tuple(row[name] for name in ORDER[:width]),
             "from": row["_valid_from"],
             "to": row["_valid_to"],
-            **{name: row[name] for name in NAMES},
+            **{name: row.get(name) for name in NAMES},
         }
         for row in frame.iter_rows(named=True)
     ]
@@ -33,11 +45,11 @@ def rows_of(frame: pl.DataFrame, *, width: int) -> list[Version]:
     return sorted(found, key=lambda row: (row["id"], row["sequence"]))
 
 
-def check(plan: Plan, *, width: int, untracked: Sequence[str] = ()) -> None:
+def check(plan: Plan, *, width: int, untracked: Sequence[str] = (), types: Mapping[str, str] = TYPES) -> None:
     wanted = versions(plan.events, columns=NAMES, untracked=untracked)
     sequence = list(ORDER[:width])
     history: Any = {"mode": "full", "track_except": list(untracked)} if untracked else "full"
-    schema = {"id": "long", **dict.fromkeys(sequence, "long"), **TYPES}
+    schema = {"id": "long", **dict.fromkeys(sequence, "long"), **types}
     modes: tuple[Mode, ...] = ("on_read", "on_write")
     for mode in modes:
         with tempfile.TemporaryDirectory() as folder:
@@ -48,7 +60,7 @@ def check(plan: Plan, *, width: int, untracked: Sequence[str] = ()) -> None:
             for number, batch in enumerate(plan.batches):
                 assert table.merge([record(event) for event in batch]).total == len(batch)
                 if number in plan.compact_after and table.exists():
-                    table.compact()
+                    compact(table, root, plan, mode=mode)
             if not wanted:
                 continue
             assert rows_of(ours(table), width=width) == wanted, mode
@@ -69,6 +81,20 @@ def test_whole_rows(plan: Plan) -> None:
 @given(plan=plans(width=1, partial=True, size=12))
 def test_partial_rows(plan: Plan) -> None:
     check(plan, width=1)
+
+
+@pytest.mark.slow
+@long
+@given(plan=plans(width=1, partial=True, size=12, event=evolving()))
+def test_columns_that_come_with_any_batch(plan: Plan) -> None:
+    check(plan, width=1, types={})
+
+
+@pytest.mark.slow
+@quick
+@given(plan=plans(width=1, partial=True, size=12, event=evolving()))
+def test_columns_that_come_and_open_no_version(plan: Plan) -> None:
+    check(plan, width=1, types={}, untracked=["b", "d"])
 
 
 @pytest.mark.slow

@@ -235,7 +235,8 @@ def test_the_first_batch_decides() -> None:
         "_sequence": "string",
     }
     assert conformed.changed
-    assert conformed.batch.frame.drop(OP, ORDINAL).schema == to_polars(conformed.schema)
+    assert conformed.untyped == ("nothing",)
+    assert conformed.batch.frame.drop(OP, ORDINAL, "nothing").schema == to_polars(conformed.schema)
     assert conformed.batch.frame["at"].to_list() == [datetime(2026, 1, 1, tzinfo=UTC)]
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 from pyroaring import BitMap64
 
-from lakehouse.delta import data, deletion_vectors, scan_groups
+from lakehouse.delta import data, deletion_vectors, scan_groups, scan_query
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage, open_storage
 from tests.unit.delta.made_tables import put, snapshot_of, struct, write
