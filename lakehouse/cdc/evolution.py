@@ -110,14 +110,21 @@ def _grow(known: DataType, dtype: pl.DataType, *, path: str, survey: _Survey) ->
             element = _grow(known.element, part_type(dtype.inner), path=f"{path}.element", survey=survey)
             return replace(known, element=element)
         case MapType(), pl.Map():
-            value = _grow(known.value, part_type(dtype.value), path=f"{path}.value", survey=survey)
-            return replace(known, value=value)
+            return _grow_map(known, dtype.key, dtype.value, path=path, survey=survey)
         case MapType(), pl.List(inner=pl.Struct() as entry):
-            parts = {item.name: part_type(item.dtype) for item in entry.fields}
-            if set(parts) == {"key", "value"}:
-                value = _grow(known.value, parts["value"], path=f"{path}.value", survey=survey)
-                return replace(known, value=value)
+            entries: dict[str, object] = {item.name: item.dtype for item in entry.fields}
+            if set(entries) == {"key", "value"}:
+                return _grow_map(known, entries["key"], entries["value"], path=path, survey=survey)
     return known
+
+
+def _grow_map(known: MapType, key: object, value: object, *, path: str, survey: _Survey) -> MapType:
+    # Keys grow too: without a field that tells them apart, two of them would be one.
+    return replace(
+        known,
+        key=_grow(known.key, part_type(key), path=f"{path}.key", survey=survey),
+        value=_grow(known.value, part_type(value), path=f"{path}.value", survey=survey),
+    )
 
 
 def _check_names(known: Sequence[str], found: Collection[str], *, path: str) -> None:

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from lakehouse.cdc.changes import Misfit, Rejected
 from lakehouse.cdc.documents import dump_exactly
+from lakehouse.cdc.inference import part_type
 from lakehouse.cdc.untyped import typed_text
 from lakehouse.errors import DataError
 
@@ -101,8 +102,40 @@ class Tabular:
 
     def raw(self, position: int) -> bytes | None:
         """A record as compact JSON; see `Records.raw`."""
-        row = bisect_left(self.record_of_row, position)
-        return dump_exactly(self.frame.row(row, named=True))
+        row = self.frame.slice(bisect_left(self.record_of_row, position), 1)
+        return dump_exactly(_with_entries(row).row(0, named=True))
+
+
+def _with_entries(frame: pl.DataFrame) -> pl.DataFrame:
+    """Maps whose keys are structs or lists, as lists of key and value: Python has no dict for them."""
+    types = {name: _without_maps(dtype) for name, dtype in frame.schema.items() if _has_nested_keys(dtype)}
+    return frame.cast(types) if types else frame  # type: ignore[arg-type]
+
+
+def _has_nested_keys(dtype: pl.DataType) -> bool:
+    match dtype:
+        case pl.Map():
+            key = part_type(dtype.key)
+            return key.is_nested() or _has_nested_keys(part_type(dtype.value))
+        case pl.List() | pl.Array():
+            return _has_nested_keys(part_type(dtype.inner))
+        case pl.Struct():
+            return any(_has_nested_keys(part_type(item.dtype)) for item in dtype.fields)
+        case _:
+            return False
+
+
+def _without_maps(dtype: pl.DataType) -> pl.DataType:
+    match dtype:
+        case pl.Map():
+            key, value = (_without_maps(part_type(part)) for part in (dtype.key, dtype.value))
+            return pl.List(pl.Struct({"key": key, "value": value}))
+        case pl.List() | pl.Array():
+            return pl.List(_without_maps(part_type(dtype.inner)))
+        case pl.Struct():
+            return pl.Struct({item.name: _without_maps(part_type(item.dtype)) for item in dtype.fields})
+        case _:
+            return dtype
 
 
 def rejection(records: Records, position: int, misfit: Misfit) -> Rejected:

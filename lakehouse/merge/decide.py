@@ -13,6 +13,7 @@ from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.generations import GENERATION, Generations, generations_of
 from lakehouse.cdc.order import Collapsed, collapse
 from lakehouse.cdc.timeline import EVENTS, VERSION_COLUMNS
+from lakehouse.delta.protocols import change_feed
 from lakehouse.delta.schema import StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError, UnsupportedFeatureError
@@ -36,6 +37,7 @@ from lakehouse.merge.history import (
 )
 from lakehouse.merge.picture import changes_of
 from lakehouse.merge.plan import MergePlan, plan_merge
+from lakehouse.merge.reserved import refuse_reserved
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
@@ -180,6 +182,9 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         target: The table.
         batch: The changes in normal form.
         snapshot: The version to build on; None where there is no table yet.
+
+    Raises:
+        DataError: The batch as a whole can't be used, or a column has a name that is taken.
     """
     declared = target.config.column_schema
     conformed = conform(
@@ -192,9 +197,16 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         untyped=generations_of(configuration(snapshot)).untyped,
         table=target.name,
     )
+    refuse_reserved(conformed.schema.names, table=target.name, feed=_has_feed(target, snapshot))
     batch = state_generated(conformed.batch, _generated(target, conformed))
     rules = rules_of(conformed.schema, configuration(snapshot))
     return replace(conformed, batch=reject_violations(batch, rules))
+
+
+def _has_feed(target: MergeTarget, snapshot: Snapshot | None) -> bool:
+    if snapshot is None:
+        return target.config.change_feed
+    return change_feed(snapshot.protocol, snapshot.metadata)
 
 
 def _generated(target: MergeTarget, conformed: Conformed) -> tuple[Generated, ...]:

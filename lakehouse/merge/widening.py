@@ -96,7 +96,8 @@ def grows_inside(known: DataType, wanted: DataType, *, inside: bool = False) -> 
         case ArrayType(), ArrayType():
             return grows_inside(known.element, wanted.element, inside=True)
         case MapType(), MapType():
-            return grows_inside(known.value, wanted.value, inside=True)
+            grows = grows_inside(known.key, wanted.key, inside=True)
+            return grows or grows_inside(known.value, wanted.value, inside=True)
         case _:
             return False
 

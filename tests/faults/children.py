@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +12,20 @@ from lakehouse.errors import LakehouseError
 from lakehouse.storage import open_storage
 from tests.faults import work
 from tests.fixtures.faults import FaultyStorage, Moment
+from tests.fixtures.meanwhile import Meanwhile
 
 NO_SYNC = {"fsync": "false"}
 
 
 def die_at(
-    *, root: str, task: str, section: dict[str, Any], at: int | None, when: Moment, report: str | None = None
+    *,
+    root: str,
+    task: str,
+    section: dict[str, Any],
+    at: int | None,
+    when: Moment,
+    company: Sequence[str] = (),
+    report: str | None = None,
 ) -> int:
     """Does a piece of work on a storage that ends the process at one of its calls.
 
@@ -25,12 +35,15 @@ def die_at(
         section: More of the table's section.
         at: Number of the call, from 1; None to do it all.
         when: Before, during or after that call.
-        report: Where the calls are written to, as (method, path).
+        company: Names of `work.COMPANY`: what others do, one deed before each commit that is tried.
+        report: Where the calls, as (method, path), and the result are written to.
     """
-    storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
-    work.WORKS[task](work.table(Path(root), storage=storage, **section))
+    deeds = [partial(work.COMPANY[name], work.table(Path(root), **section)) for name in company]
+    inner = Meanwhile(open_storage(root, options=NO_SYNC), deeds)
+    storage = FaultyStorage(inner, at=at, when=when, how="exit")
+    result = work.WORKS[task](work.table(Path(root), storage=storage, **section))
     if report is not None:
-        Path(report).write_text(json.dumps(storage.log))
+        Path(report).write_text(json.dumps({"calls": storage.log, "result": result}))
     return 0
 
 

@@ -12,8 +12,9 @@ import pytest
 from lakehouse.errors import CommitUnknownError, LakehouseError, StorageError
 from lakehouse.storage import Storage, open_storage
 from tests.faults import work
+from tests.faults.moments import copy, moments, rows
 from tests.faults.nursery import Nursery
-from tests.faults.test_kills import CASES, Case, copy, moments, rows
+from tests.faults.test_kills import CASES, Case
 from tests.fixtures.faults import WRITES, FaultyStorage, Plan
 from tests.properties.tables import NAME, everywhere, files_below
 

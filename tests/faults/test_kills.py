@@ -12,9 +12,9 @@ import pytest
 
 from lakehouse.table import Table
 from tests.faults import work
+from tests.faults.moments import copy, moments, rows
 from tests.faults.nursery import Nursery
-from tests.fixtures.faults import KILLED, WRITES, Moment
-from tests.properties.tables import Row, everywhere
+from tests.fixtures.faults import KILLED
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,6 @@ CASES = [
 ]
 
 
-def rows(table: Table, root: Path) -> list[Row]:
-    """The rows as all readers see them; none where the table is not there."""
-    return everywhere(table, root) if table.exists() else []
-
-
-def copy(source: Path, target: Path) -> Path:
-    if source.exists():
-        shutil.copytree(source, target)
-    else:
-        target.mkdir()
-    return target
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery, case: Case) -> None:
     base = tmp_path / "base"
@@ -71,7 +58,7 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery, case: Case) -> N
     assert done == 0
     after = rows(case.table(whole), whole)
     final = case.table(whole).snapshot().version
-    calls: list[tuple[str, str]] = [(method, path) for method, path in json.loads(report.read_text())]
+    calls = [(method, path) for method, path in json.loads(report.read_text())["calls"]]
 
     seen = set()
     for at, when in moments(calls):
@@ -91,16 +78,6 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery, case: Case) -> N
         assert table.verify().findings == (), place
         shutil.rmtree(root)
     assert seen == {False, True}
-
-
-def moments(calls: list[tuple[str, str]]) -> list[tuple[int, Moment]]:
-    """Before each call; and in the midst of, and after, each that writes: reading leaves no trace."""
-    found: list[tuple[int, Moment]] = []
-    for number, (method, _) in enumerate(calls, start=1):
-        found.append((number, "before"))
-        if method in WRITES:
-            found += [(number, "during"), (number, "after")]
-    return found
 
 
 def again(case: Case, table: Table, *, finished: bool) -> None:

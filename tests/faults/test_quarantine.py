@@ -13,8 +13,8 @@ from lakehouse.errors import StorageError
 from lakehouse.storage import open_storage
 from lakehouse.table import Table
 from tests.faults import work
+from tests.faults.moments import copy, moments
 from tests.faults.nursery import Nursery
-from tests.faults.test_kills import copy, moments
 from tests.fixtures.faults import KILLED, FaultyStorage
 
 NO_SYNC = {"fsync": "false"}

@@ -30,6 +30,15 @@ BATCH: Final = [
 BAD: Final = [{"id": None, "seq": 3, "v": "nobody"}, b'{"id": 7, "se', {"id": 8, "seq": "late", "v": "x"}]
 """Records that can't be merged."""
 
+RIVAL: Final = [{"id": 2, "seq": 9, "v": "theirs"}, {"id": 33, "seq": 9, "_op": "delete"}]
+"""Changes of somebody else, among the rows of the batch."""
+
+ELSEWHERE: Final = [{"id": 5000, "seq": 1, "v": "theirs"}]
+"""A row of somebody else that no change of the batch can be about."""
+
+PARTED: Final[Mapping[str, Any]] = {"schema": {**SCHEMA, "part": "string"}, "partition_by": ["part"]}
+"""The section of a table in two partitions, each of which a compaction takes for itself."""
+
 AFTER_TRUNCATE: Final = [{"seq": 2, "_op": "truncate"}, *BATCH]
 
 
@@ -45,9 +54,29 @@ def fill(root: Path, **section: Any) -> None:
     found.merge(SECOND, source="shop", offset=2)
 
 
+def fill_parts(root: Path, **section: Any) -> None:
+    """A table in two partitions with three files each, and vectors on them."""
+    found = table(root, **{**PARTED, **section})
+    for number in range(3):
+        found.merge([parted(key, 1) for key in range(number * 20, number * 20 + 20)])
+    found.merge([{"id": key, "seq": 2, "_op": "delete"} for key in (3, 4, 21, 22, 44)])
+
+
+def parted(key: int, seq: int, v: str | None = None) -> dict[str, Any]:
+    """A row of such a table: even keys in one partition, odd ones in the other."""
+    return {"id": key, "seq": seq, "v": v or f"{(key * 37) % 101:03}", "part": "ba"[key % 2]}
+
+
 def merge(found: Table) -> Mapping[str, Any]:
     result = found.merge(BATCH, source="shop", offset=OFFSET)
-    return {"counts": dict(result.counts), "committed": result.committed, "version": result.version}
+    return {
+        "counts": dict(result.counts),
+        "committed": result.committed,
+        "version": result.version,
+        "attempts": result.attempts,
+        "rebased": result.rebased,
+        "compacted": result.files_compacted,
+    }
 
 
 def merge_truncate(found: Table) -> Mapping[str, Any]:
@@ -70,7 +99,8 @@ def retry(found: Table) -> Mapping[str, Any]:
 
 
 def compact(found: Table) -> Mapping[str, Any]:
-    return {"version": found.compact().version}
+    done = found.compact()
+    return {"version": done.version, "groups": len(done.groups), "added": done.files_added}
 
 
 def restore(found: Table) -> Mapping[str, Any]:
@@ -92,6 +122,16 @@ WORKS: Final[Mapping[str, Callable[[Table], Mapping[str, Any]]]] = {
     "restore": restore,
     "create": create,
 }
+
+COMPANY: Final[Mapping[str, Callable[[Table], object]]] = {
+    "elsewhere": lambda other: other.merge(ELSEWHERE),
+    "rival": lambda other: other.merge(RIVAL),
+    "compact": compact,
+    "new_part": lambda other: other.merge([{**parted(5000, 1), "part": "c"}]),
+    "even": lambda other: other.merge([parted(2, 9, "theirs"), {"id": 24, "seq": 9, "_op": "delete"}]),
+    "odd": lambda other: other.merge([parted(41, 9, "theirs"), parted(61, 9)]),
+}
+"""What others do meanwhile; done twice, each leaves the rows as once."""
 
 
 def limit_file_size(size: int) -> None:

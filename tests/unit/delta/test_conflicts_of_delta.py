@@ -1,8 +1,9 @@
 """The scenarios of Delta Lake's own suites, told to our checks.
 
 After delta-io/delta: ``OptimisticTransactionSuite`` and ``OptimisticTransactionLegacySuite`` (allowed and
-disallowed concurrent actions), and what ``ConflictChecker`` and ``MergeIntoSuiteBase`` expect of a merge.
-Where Delta lets more pass than we do (it may, under weaker isolation), the test says so.
+disallowed concurrent actions), what ``ConflictChecker`` expects of a merge, and the tests of
+``conflict_checker.rs`` of delta-io/delta-rs. Merges that are overtaken for real:
+``tests/unit/merge/test_company_of_delta.py``. Where Delta lets more pass than we do (it may, under weaker isolation), the test says so.
 """
 
 from __future__ import annotations
@@ -61,6 +62,12 @@ ALLOWED: dict[str, tuple[ReadSet, Sequence[Action], Sequence[Action]]] = {
         [file("n")],
         [RemoveFile("a", data_change=False), RemoveFile("b", data_change=False), file("ab", moved=True)],
     ),
+    "a read that found no file / add elsewhere": (ReadSet(matches=where_x("1")), [file("n", "5")], [B]),
+    "other applications": (
+        ReadSet(applications=["t1"]),
+        [SetTransaction("t2", 1), file("n", "2")],
+        [SetTransaction("t1", 1)],
+    ),
     "merge / vectors of files that it did not look at": (
         X1,
         [RemoveFile("z"), file("z", "2", vector=vector("v"))],
@@ -112,6 +119,31 @@ DISALLOWED: dict[str, tuple[ReadSet, Sequence[Action], Sequence[Action], str]] =
         [RemoveFile("a", data_change=False), file("ab", moved=True)],
         [RemoveFile("a"), file("a", vector=vector("w"))],
         "concurrent_delete_delete",
+    ),
+    "a read that found no file / add that it would have read": (
+        ReadSet(matches=where_x("1")),
+        [file("n")],
+        [B],
+        "concurrent_append",
+    ),
+    "one of two removals takes rows": (
+        ReadSet(files={"a", "b"}),
+        [RemoveFile("a", data_change=False), RemoveFile("b")],
+        [C],
+        "concurrent_delete_read",
+    ),
+    "two compactions take the same file": (
+        NOTHING,
+        [RemoveFile("a", data_change=False)],
+        [RemoveFile("a", data_change=False)],
+        "concurrent_delete_delete",
+    ),
+    # delta-rs lets the next two pass, since a compaction moves rows only; our vectors need to know where.
+    "the whole table is read / compaction": (
+        ReadSet.everything(),
+        [RemoveFile("a", data_change=False)],
+        [B],
+        "concurrent_delete_read",
     ),
     "merge / compaction of a file in which it found nothing": (
         ReadSet(files={"a", "b"}, matches=where_x("1")),
