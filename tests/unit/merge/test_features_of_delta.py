@@ -16,7 +16,7 @@ from deltalake.schema import PrimitiveType
 
 from lakehouse.delta.datatypes import COLUMN_ID, PHYSICAL_NAME
 from lakehouse.delta.log import commits
-from lakehouse.delta.protocols import with_features, with_properties
+from lakehouse.delta.protocol_changes import with_features, with_properties
 from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.errors import RefusedError, UnsupportedFeatureError
 from lakehouse.merge.feed import CHANGE_TYPE
