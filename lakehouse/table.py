@@ -217,8 +217,8 @@ class Table:
         """Reads rows of a version.
 
         Args:
-            columns: The columns to read; None means all but the control columns ``_sequence``, ``_cells`` and
-                ``_events``.
+            columns: The columns to read; None means all but the control columns ``_sequence``, ``_cells``,
+                ``_generation`` and ``_events``.
             where: A condition: SQL text as ``"country = 'DE'"``, or a Polars expression.
             version: A version's number; None means the newest.
             timestamp: The version as of a time with a timezone.

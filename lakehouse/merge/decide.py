@@ -35,6 +35,7 @@ from lakehouse.merge.history import (
     shape_of,
     with_time,
 )
+from lakehouse.merge.known import generations_after
 from lakehouse.merge.picture import changes_of
 from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.reserved import refuse_reserved
@@ -121,7 +122,7 @@ def decide(
     generated = generated_of(conformed.schema)
     if generated or conformed.widened:
         finder.trust_nothing()
-    generations = _generations(snapshot, batch, conformed, finder)
+    generations = generations_after(snapshot, batch, conformed, finder=finder)
     # Until no row would break a rule: records that make one are rejected on the way.
     while True:
         plan = plan_merge(
@@ -247,22 +248,6 @@ def _visible(schema: StructType) -> StructType:
     return StructType(tuple(field for field in schema.fields if field.name not in hidden))
 
 
-def _generations(snapshot: Snapshot, batch: ChangeBatch, conformed: Conformed, finder: Finder) -> Generations:
-    """Since when the columns count after the merge; they do where a sequence orders the changes."""
-    known = generations_of(configuration(snapshot))
-    if not batch.sequence:
-        return known
-    fixed = {*batch.key, *batch.sequence, *snapshot.schema.names}
-    typed = [name for name in conformed.schema.names if name not in fixed]
-    untyped = [name for name in conformed.untyped if name not in known.untyped]
-    if not typed and not untyped:
-        return known
-    if not snapshot.files:
-        # That nobody needs to be told apart holds as long as there is no row.
-        finder.read_everything()
-    return known.with_columns(typed=typed, untyped=untyped, anew=not snapshot.files)
-
-
 def _full_history(
     target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
 ) -> Decision:
@@ -279,7 +264,7 @@ def _full_history(
         misfits = judged.stated(conformed.batch)
     if conformed.widened:
         finder.trust_nothing()
-    generations = _generations(snapshot, batch, conformed, finder)
+    generations = generations_after(snapshot, batch, conformed, finder=finder)
     rules = rules_of(conformed.schema, configuration(snapshot))
     while True:
         conformed = replace(conformed, batch=conformed.batch.reject(misfits))

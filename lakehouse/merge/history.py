@@ -35,6 +35,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import DataError
 from lakehouse.merge.finder import Finder
 from lakehouse.merge.plan import MergePlan, dead_rows
+from lakehouse.merge.stored import grown
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, watermark
 from lakehouse.merge.verdicts import FILE, INSERT, POSITION, UPDATE
@@ -300,6 +301,8 @@ def _stored(
     rows: pl.DataFrame = drop_hidden(storage, read, found, file=FILE, position=POSITION)
     of_all = pl.Series([numbers[add.path] for add in found], dtype=pl.UInt32)
     rows = rows.with_columns(of_all.gather(rows[FILE]).alias(FILE))
+    # What versions tell of untracked columns lacks those that come with this merge.
+    rows = grown(rows, StructType(tuple(item for item in history_fields(shape) if item.name == EVENTS)))
     types = {**shape.sequence, **shape.values, VALID_FROM: shape.time, VALID_TO: shape.time, **generation}
     rows = rows.with_columns(
         pl.col(name).cast(kind) if name in rows.columns else pl.lit(None, dtype=kind).alias(name)

@@ -15,26 +15,23 @@ import polars as pl
 from pyroaring import BitMap64
 
 from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import ABSENT, DELETE, OP, UPSERT, is_control
-from lakehouse.cdc.combine import truncate_cells
+from lakehouse.cdc.changes import ABSENT, OP, UPSERT, is_control
 from lakehouse.cdc.generations import (
     GENERATION,
-    PLACEHOLDER,
     Generations,
-    mark_unknown,
-    unknown_cells,
 )
 from lakehouse.cdc.order import Collapsed, Truncate
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.deletion_vectors import bitmap_of
-from lakehouse.delta.schema import StructType, to_polars
+from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge import careful, locate, truncates, verdicts
 from lakehouse.merge.finder import Finder
-from lakehouse.merge.graves import last_deletes, to_remember
-from lakehouse.merge.stored import grown, stored_rows
+from lakehouse.merge.graves import to_remember
+from lakehouse.merge.known import Known, View, known_rows, tombstones_of
+from lakehouse.merge.stored import grown
 from lakehouse.merge.timer import Timer
-from lakehouse.merge.tombstones import Manifest, find, load_manifest, watermark
+from lakehouse.merge.tombstones import Manifest, load_manifest, watermark
 from lakehouse.merge.verdicts import CHANGE, FILE, POSITION, VERDICT
 from lakehouse.storage import Storage
 
@@ -109,7 +106,7 @@ def plan_merge(
     """
     files = tuple(snapshot.files.values())
     manifest = load_manifest(storage, snapshot)
-    view = _View(storage, snapshot, collapsed, manifest, files, schema, generations, finder)
+    view = View(storage, snapshot, collapsed, manifest, files, schema, generations, finder)
     with timer.phase("locate"):
         truncate, truncate_outcome = _truncate(view)
         truncated = _truncated(view, truncate)
@@ -117,7 +114,7 @@ def plan_merge(
         aged = _aged(view, truncated, mark)
         located = _locate(view, truncated)
     with timer.phase("decide"):
-        known = _Known(located.frame, _tombstones(view, located.frame), mark)
+        known = Known(located.frame, tombstones_of(view, located.frame), mark)
         quick = verdicts.decide(
             collapsed.frame, sequence=collapsed.sequence, located=known.located, tombstones=known.buried
         )
@@ -150,50 +147,14 @@ def plan_merge(
     )
 
 
-def _stamped(rows: pl.DataFrame, view: _View) -> pl.DataFrame:
+def _stamped(rows: pl.DataFrame, view: View) -> pl.DataFrame:
     """Rows as they are stored: what has no type is left out, and they say which columns they knew."""
     rows = rows.select(name for name in rows.columns if name in view.schema or name == CELLS)
     newest = view.generations.newest
     return rows.with_columns(pl.lit(newest, dtype=pl.Int32).alias(GENERATION)) if newest else rows
 
 
-@dataclass(frozen=True, slots=True)
-class _View:
-    """What a plan looks at."""
-
-    storage: Storage
-    snapshot: Snapshot
-    collapsed: Collapsed
-    manifest: Manifest
-    files: tuple[AddFile, ...]
-    schema: StructType
-    generations: Generations
-    finder: Finder
-
-    @property
-    def has_cells(self) -> bool:
-        return CELLS in self.snapshot.schema.names
-
-    @property
-    def columns(self) -> list[str]:
-        """The columns that the table has now, and that changes can speak of."""
-        return [name for name in self.snapshot.schema.names if name not in {CELLS, GENERATION}]
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the table knows of the keys of a batch: where their rows are, and tombstones of the others.
-
-    Both have ``__change``, the number of the change that has the key. ``mark`` is the sequence of a truncate
-    that comes between the rows and the changes: the rows are those that it leaves.
-    """
-
-    located: pl.DataFrame
-    buried: pl.DataFrame | None
-    mark: pl.DataFrame | None
-
-
-def _truncate(view: _View) -> tuple[Truncate | None, str | None]:
+def _truncate(view: View) -> tuple[Truncate | None, str | None]:
     """The truncate that takes effect, if any, and how its record is counted."""
     truncate = view.collapsed.truncate
     if truncate is None:
@@ -205,7 +166,7 @@ def _truncate(view: _View) -> tuple[Truncate | None, str | None]:
     return None, "duplicate" if standing == "equal" else "stale"
 
 
-def _truncated(view: _View, truncate: Truncate | None) -> truncates.Truncated:
+def _truncated(view: View, truncate: Truncate | None) -> truncates.Truncated:
     if truncate is None:
         return truncates.Truncated()
     view.finder.read_everything()
@@ -214,7 +175,7 @@ def _truncated(view: _View, truncate: Truncate | None) -> truncates.Truncated:
     )
 
 
-def _aged(view: _View, truncated: truncates.Truncated, mark: pl.DataFrame | None) -> pl.DataFrame:
+def _aged(view: View, truncated: truncates.Truncated, mark: pl.DataFrame | None) -> pl.DataFrame:
     """The rows that a truncate leaves, but with fewer cells: ``__file``, ``__position``, the new row."""
     if mark is None or not view.has_cells:
         return pl.DataFrame(schema={FILE: pl.UInt32(), POSITION: pl.UInt32()})
@@ -230,7 +191,7 @@ def _aged(view: _View, truncated: truncates.Truncated, mark: pl.DataFrame | None
     return grown(survivors, view.schema)
 
 
-def _locate(view: _View, truncated: truncates.Truncated) -> locate.Located:
+def _locate(view: View, truncated: truncates.Truncated) -> locate.Located:
     """Where the keys of the batch are stored, apart from what the truncate removes."""
     collapsed = view.collapsed
     keys = collapsed.frame.select(collapsed.key)
@@ -253,17 +214,6 @@ def _locate(view: _View, truncated: truncates.Truncated) -> locate.Located:
     return locate.Located(files=view.files, frame=truncated.survivors(frame))
 
 
-def _tombstones(view: _View, located: pl.DataFrame) -> pl.DataFrame | None:
-    """What the table remembers of the keys that are not stored."""
-    if not view.collapsed.sequence or view.manifest.is_empty:
-        return None
-    key = list(view.collapsed.key)
-    keys = view.collapsed.frame.select(key).with_row_index(CHANGE)
-    missing = keys.join(located, on=CHANGE, how="anti")
-    found = find(view.storage, view.manifest, keys=missing.select(key), sequence=view.collapsed.sequence)
-    return None if found is None else missing.join(found, on=key, how="inner")
-
-
 @dataclass(frozen=True, slots=True)
 class _Settled:
     """The final verdicts, and the rows to append; see `MergePlan`."""
@@ -274,7 +224,7 @@ class _Settled:
     row_verdicts: pl.Series
 
 
-def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
+def _settle(view: View, verdict: pl.Series, known: Known) -> _Settled:
     """Lets the quick verdicts stand where they can, and settles the other changes carefully."""
     collapsed = view.collapsed
     changes = collapsed.frame
@@ -287,7 +237,7 @@ def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
         return _Settled(verdict, nobody, rows, verdict.filter(writes))
     chosen = changes.filter(needs_care)
     places = pl.arg_where(needs_care, eager=True)
-    stored = _stored(view, places, known)
+    stored = known_rows(view, places, known)
     if not collapsed.sequence:
         more, conflicting = careful.fill_by_arrival(chosen, stored, columns=columns), nobody
     else:
@@ -304,7 +254,7 @@ def _settle(view: _View, verdict: pl.Series, known: _Known) -> _Settled:
     )
 
 
-def _needs_care(view: _View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Series:
+def _needs_care(view: View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Series:
     """Which changes can't be judged by the age of the stored row alone."""
     stated = {name for name in changes.columns if not is_control(name)}
     lacks = any(name not in stated for name in (*view.columns, *view.generations.untyped))
@@ -326,52 +276,6 @@ def _needs_care(view: _View, changes: pl.DataFrame, verdict: pl.Series) -> pl.Se
     else:
         care |= is_upsert & partial
     return frame.select(care.fill_null(value=False).alias("care"))["care"]
-
-
-def _stored(view: _View, places: pl.Series, known: _Known) -> pl.DataFrame:
-    """What the table knows of the keys of some changes, row by row: stored row, tombstone or nothing."""
-    key, sequence = list(view.collapsed.key), view.collapsed.sequence
-    columns = list(view.snapshot.schema.names)
-    names = [*view.columns, *([CELLS] if view.has_cells else [])]
-    numbers = pl.DataFrame({CHANGE: places.cast(pl.UInt32)})
-    found = known.located.join(numbers, on=CHANGE, how="semi").select(CHANGE, FILE, POSITION)
-    rows = stored_rows(view.storage, view.snapshot, view.files, found.select(FILE, POSITION), columns=columns)
-    rows = found.join(grown(rows, view.schema), on=[FILE, POSITION])
-    if rows[CHANGE].n_unique() != rows.height:
-        # A key that is stored more than once; the sequence columns have not always been located.
-        rows = rows.sort([*(name for name in sequence if name in columns), FILE, POSITION])
-        rows = rows.unique(subset=[CHANGE], keep="last", maintain_order=True)
-    rows = rows.drop(FILE, POSITION)
-    if sequence:
-        rows = _with_later(view, rows)
-        names = [name for name in rows.columns if name not in {CHANGE, GENERATION}]
-    if known.mark is not None and CELLS in rows.columns:
-        left = truncate_cells(rows.drop(CHANGE), known.mark, key=key).frame
-        rows = left.select(names).with_columns(rows[CHANGE])
-    rows = rows.with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
-    if known.buried is not None:
-        dead = known.buried.join(numbers, on=CHANGE, how="semi").select(
-            CHANGE,
-            *(pl.col(name).cast(rows.schema[name]) for name in key),
-            *(pl.col(verdicts.buried(c)).cast(rows.schema[c]).alias(c) for c in sequence if c not in key),
-            pl.lit(DELETE, dtype=pl.Int8).alias(OP),
-        )
-        rows = pl.concat([rows, dead], how="diagonal")
-    return numbers.join(rows, on=CHANGE, how="left", maintain_order="left").select(*names, OP)
-
-
-def _with_later(view: _View, rows: pl.DataFrame) -> pl.DataFrame:
-    """Stored rows with all columns that there are after the merge; cells that never were set are marked."""
-    types = {**dict.fromkeys(view.generations.untyped, PLACEHOLDER), **to_polars(view.schema)}
-    rows = rows.with_columns(
-        pl.lit(None, dtype=kind).alias(name) for name, kind in types.items() if name not in rows.columns
-    )
-    cells = unknown_cells(rows, view.generations)
-    if cells.is_empty():
-        return rows
-    key, sequence = list(view.collapsed.key), view.collapsed.sequence
-    graves = last_deletes(view.storage, view.manifest, rows.select(key), sequence=sequence)
-    return mark_unknown(rows, cells, graves=graves, sequence=sequence)
 
 
 def dead_rows(located: pl.DataFrame, truncated: truncates.Truncated | None = None) -> dict[int, BitMap64]:

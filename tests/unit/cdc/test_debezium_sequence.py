@@ -48,6 +48,14 @@ def test_rows_of_an_incremental_snapshot_stand_where_they_were_read() -> None:
     assert place("r", sequence='["16","32"]', snapshot="incremental") == place("u", sequence='["16","32"]')
 
 
+def test_rows_of_an_incremental_snapshot_come_after_the_commit_that_it_tells() -> None:
+    before = place("u", sequence='["15","14"]', snapshot="false")
+    read = place("r", sequence='["16",null]', snapshot="incremental")
+    after = place("u", sequence='["16","12"]', snapshot="false")
+
+    assert before < read < after
+
+
 def test_postgres_flattened_with_its_lsn_alone() -> None:
     assert place(lsn=100) < place(lsn=101) < place(lsn=101, order=2)
     assert place("r", lsn=100) < place(lsn=1)

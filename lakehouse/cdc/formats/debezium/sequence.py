@@ -7,8 +7,11 @@ connector   parts
 ==========  ==========================================================================================
 PostgreSQL  LSN of the last commit before it, its own LSN (both ``source.sequence``, 16 hex digits), its
             number in the transaction (10 digits). A snapshot has no commit: 0, so that its rows come before
-            all streamed changes. The first transaction after a start has none either: its own LSN stands in,
-            which is right because the changes of one row are always in the order of their LSNs.
+            all streamed changes, and after those of earlier snapshots. Its LSN would not do: transactions
+            that were open at that position are streamed with smaller ones, and the snapshot lacks them. Rows
+            of an incremental snapshot tell the last commit before them, and stand behind it. The first
+            transaction after a start has none either: its own LSN stands in, which is right because the
+            changes of one row are always in the order of their LSNs.
 MySQL,      number of the binlog file (10 digits), position (20 digits), row in the event (10 digits).
 MariaDB     Holds as long as the files' numbers rise: not across ``RESET MASTER`` or another server.
 SQL Server  commit LSN, change LSN (26 characters each), number in the change (10 digits)
