@@ -13,6 +13,8 @@ import polars as pl
 from lakehouse.config import Config, load_config
 from lakehouse.config.nearest import nearest
 from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
+from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
+from lakehouse.merge.result import QUARANTINE
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
@@ -65,16 +67,18 @@ class Lakehouse:
         return tuple(self.config.tables)
 
     def table(self, name: str) -> Table:
-        """A table of the config, made or not.
+        """A table of the config, made or not; or the quarantine of one, to be read and looked after.
 
         Args:
-            name: Its name.
+            name: Its name; that of a quarantine is the table's and ``__quarantine``.
 
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
         _need_text(name, "a table's name")
-        section = self.config.tables.get(name)
+        base = name.removesuffix(QUARANTINE)
+        of = base if base != name and base in self.config.tables else None
+        section = self.config.tables.get(name) if of is None else QUARANTINE_CONFIG
         if section is None:
             near = nearest(name, self.tables)
             known = f"its tables are: {', '.join(self.tables)}" if self.tables else "it names no tables yet"
@@ -90,6 +94,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     before_write=self._probe,
+                    quarantine_of=of,
                 )
             return self._tables[name]
 
@@ -121,7 +126,8 @@ class Lakehouse:
         """Answers a SQL query over the newest versions of the tables.
 
         Args:
-            query: A SELECT; tables go by their names in the config. Nothing else is carried out.
+            query: A SELECT; tables go by their names in the config, quarantines by that and
+                ``__quarantine``. Nothing else is carried out.
             role: Who asks; masking by role is not part of this release.
 
         Returns:
@@ -166,8 +172,9 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
             advice="`lakehouse merge` changes rows; `DELETE` is a change with `_op: delete`",
         )
     words = set(re.findall(r"[^\W\d]\w*", query))
-    tables = [table for table in map(lake.table, lake.tables) if table.name in words]
-    frames = {table.name: table.scan() for table in tables if table.exists()}
+    names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
+    tables = [lake.table(name) for name in names]
+    frames = {table.name: table.scan() for table in tables if table.exists() or table.name not in lake.tables}
     try:
         return pl.SQLContext(frames).execute(query, eager=True)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -176,7 +183,7 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
             raise TableNotFoundError(
                 f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
             ) from None
-        for table in tables:
+        for table in filter(Table.exists, tables):
             damage = find_damage(table.storage, table.snapshot(), table=table.name)
             if damage is not None:
                 raise damage from error

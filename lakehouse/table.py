@@ -39,6 +39,7 @@ class Table:
         steps: What a batch passes on its way into a merge.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
+        quarantine_of: For a quarantine the table whose rejected records it keeps.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Table:
         steps: Sequence[BatchStep] = (),
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
+        quarantine_of: str | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -65,6 +67,7 @@ class Table:
             steps=tuple(steps),
             clock=clock,
             before_write=before_write,
+            quarantine_of=quarantine_of,
         )
 
     def __repr__(self) -> str:
@@ -85,6 +88,7 @@ class Table:
     @property
     def quarantine(self) -> Quarantine:
         """The records that could not be merged, and wait: list, retry, drop."""
+        self._open.refuse_quarantine("has no quarantine of its own")
         return Quarantine(
             table=self.name,
             store=self._open.quarantine,
@@ -228,7 +232,7 @@ class Table:
             NotFoundError: No such tag.
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
-        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
         return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def scan(
@@ -242,7 +246,7 @@ class Table:
         valid_at: Moment | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
-        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
         return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:
