@@ -16,6 +16,8 @@ from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
 from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
 from lakehouse.holds import Holds
+from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
+from lakehouse.merge.result import QUARANTINE
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.protection import Protection
 from lakehouse.storage import Storage, open_storage, probe
@@ -76,16 +78,18 @@ class Lakehouse:
         return self._holds
 
     def table(self, name: str) -> Table:
-        """A table of the config, made or not.
+        """A table of the config, made or not; or the quarantine of one, to be read and looked after.
 
         Args:
-            name: Its name.
+            name: Its name; that of a quarantine is the table's and ``__quarantine``.
 
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
         _need_text(name, "a table's name")
-        section = self.config.tables.get(name)
+        base = name.removesuffix(QUARANTINE)
+        of = base if base != name and base in self.config.tables else None
+        section = self.config.tables.get(name) if of is None else QUARANTINE_CONFIG
         if section is None:
             near = nearest(name, self.tables)
             known = f"its tables are: {', '.join(self.tables)}" if self.tables else "it names no tables yet"
@@ -101,7 +105,8 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     before_write=self._probe,
-                    protection=partial(self._protection, name),
+                    protection=partial(self._protection, of or name, quarantine=of is not None),
+                    quarantine_of=of,
                 )
             return self._tables[name]
 
@@ -133,7 +138,8 @@ class Lakehouse:
         """Answers a SQL query over the newest versions of the tables.
 
         Args:
-            query: A SELECT; tables go by their names in the config. Nothing else is carried out.
+            query: A SELECT; tables go by their names in the config, quarantines by that and
+                ``__quarantine``. Nothing else is carried out.
             role: Who asks; masking by role is not part of this release.
 
         Returns:
@@ -149,9 +155,11 @@ class Lakehouse:
             )
         return run_query(self, query)
 
-    def _protection(self, table: str) -> Protection:
-        """What the holds mean for a table; asked by verbs that take something away, when they do."""
-        return self._holds.protection(table)
+    def _protection(self, table: str, *, quarantine: bool) -> Protection:
+        """What the holds mean for a table or its quarantine; asked by verbs that take something away."""
+        found = self._holds.protection(table)
+        # Which rejected records a condition would hit can't be told: they were rejected for what they hold.
+        return found.of_everything() if quarantine else found
 
     def _probe(self) -> None:
         """Refuses, once per lake, a store on which two writers could both make the same version."""
@@ -182,8 +190,9 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
             advice="`lakehouse merge` changes rows; `DELETE` is a change with `_op: delete`",
         )
     words = set(re.findall(r"[^\W\d]\w*", query))
-    tables = [table for table in map(lake.table, lake.tables) if table.name in words]
-    frames = {table.name: table.scan() for table in tables if table.exists()}
+    names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
+    tables = [lake.table(name) for name in names]
+    frames = {table.name: table.scan() for table in tables if table.exists() or table.name not in lake.tables}
     try:
         return pl.SQLContext(frames).execute(query, eager=True)
     except (OSError, pl.exceptions.PolarsError) as error:
@@ -192,7 +201,7 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
             raise TableNotFoundError(
                 f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
             ) from None
-        for table in tables:
+        for table in filter(Table.exists, tables):
             damage = find_damage(table.storage, table.snapshot(), table=table.name)
             if damage is not None:
                 raise damage from error

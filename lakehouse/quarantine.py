@@ -13,7 +13,7 @@ from lakehouse.cdc.csv_source import BAD_CSV
 from lakehouse.cdc.records import Records
 from lakehouse.errors import DataError, UsageError
 from lakehouse.merge.expectations import DROPPED
-from lakehouse.merge.quarantine import COLUMNS, QuarantineStore
+from lakehouse.merge.quarantine import COLUMNS, SCHEMA, QuarantineStore
 from lakehouse.merge.result import COUNTS, MergeResult
 
 _ARRIVED: Final = ("quarantined_at", "source", "offset", "position")
@@ -164,12 +164,7 @@ class Quarantine:
         for _, part in chosen.group_by("source_table", maintain_order=True):
             self._retry_part(part, done, dry_run=dry_run)
         if not dry_run:
-            now = self._store.clock()
-            changed = [
-                {**row, **done.stay[row["id"]], "tries": row["tries"] + 1, "tried_at": now}
-                for row in chosen.filter(pl.col("id").is_in(list(done.stay))).iter_rows(named=True)
-            ]
-            self._store.change(put=changed, take=done.gone)
+            self._store.change(put=self._tried(chosen, done), take=done.gone)
         return RetryResult(
             table=self._table,
             version=done.version,
@@ -225,6 +220,27 @@ class Quarantine:
         if reason is not None:
             rows = rows.filter(pl.col("reason") == reason)
         return rows.select(*COLUMNS).sort(_ARRIVED).collect()
+
+    def _tried(self, chosen: pl.DataFrame, done: _Done) -> pl.DataFrame:
+        """The records that stay, with the reason of today; those of a part that was refused keep theirs."""
+        today = pl.DataFrame(
+            {
+                "id": list(done.stay),
+                "_reason": [each.get("reason") for each in done.stay.values()],
+                "_detail": [each.get("detail") for each in done.stay.values()],
+            },
+            schema={"id": pl.String, "_reason": pl.String, "_detail": pl.String},
+        )
+        return (
+            chosen.join(today, on="id", maintain_order="left")
+            .with_columns(
+                pl.coalesce("_reason", "reason").alias("reason"),
+                pl.coalesce("_detail", "detail").alias("detail"),
+                pl.col("tries") + 1,
+                pl.lit(self._store.clock(), dtype=SCHEMA["tried_at"]).alias("tried_at"),
+            )
+            .select(*SCHEMA)
+        )
 
     def _retry_part(self, part: pl.DataFrame, done: _Done, *, dry_run: bool) -> None:
         first = done.seen

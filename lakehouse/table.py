@@ -42,6 +42,7 @@ class Table:
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away. None
             means that there are none.
+        quarantine_of: For a quarantine the table whose rejected records it keeps.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Table:
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
         protection: Callable[[], Protection] | None = None,
+        quarantine_of: str | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -70,6 +72,7 @@ class Table:
             clock=clock,
             before_write=before_write,
             protection=protection or partial(Protection, name),
+            quarantine_of=quarantine_of,
         )
 
     def __repr__(self) -> str:
@@ -90,6 +93,7 @@ class Table:
     @property
     def quarantine(self) -> Quarantine:
         """The records that could not be merged, and wait: list, retry, drop."""
+        self._open.refuse_quarantine("has no quarantine of its own")
         return Quarantine(
             table=self.name,
             store=self._open.quarantine,
@@ -234,7 +238,7 @@ class Table:
             NotFoundError: No such tag.
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
-        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
         return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def scan(
@@ -248,7 +252,7 @@ class Table:
         valid_at: Moment | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
-        picked = self._open.pick(version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
         return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:

@@ -34,8 +34,8 @@ _FOUND = 5
 def compact(session: Session, *, tables: tuple[str, ...], dry_run: bool) -> None:
     """Put small files together and leave deleted rows behind.
 
-    All tables if none is named. The rows stay the same, and older versions stay readable: their files are
-    only taken away by a vacuum.
+    All tables if none is named; each with its quarantine. The rows stay the same, and older versions stay
+    readable: their files are only taken away by a vacuum.
     """
     done: list[CompactPlan] = []
     with progress(session, "compacting") as step:
@@ -84,9 +84,10 @@ def _compact_line(plan: CompactPlan, *, dry_run: bool) -> str:
 def verify(session: Session, *, tables: tuple[str, ...]) -> int:
     """Check that every file of a table is there, whole and true to the log.
 
-    All tables if none is named. Opens every file of the newest version: size, footer, number of rows,
-    deletion vectors. The log must be readable, and its newest checkpoint must agree with it. Data must be as
-    fresh as the config expects: with `on_fail: warn` it is only said. Exit code 5 if anything is wrong.
+    All tables if none is named; each with its quarantine. Opens every file of the newest version: size,
+    footer, number of rows, deletion vectors. The log must be readable, and its newest checkpoint must agree
+    with it. Data must be as fresh as the config expects: with `on_fail: warn` it is only said. Exit code 5 if
+    anything is wrong.
     """
     reports: list[VerifyReport] = []
     with progress(session, "checking") as step:
@@ -154,17 +155,23 @@ def _verify_line(report: VerifyReport) -> str:
 
 
 def _chosen(session: Session, names: tuple[str, ...]) -> list[Table]:
-    """The tables that were named; else all that have been made."""
-    if names:
-        return [session.lake.table(name) for name in dict.fromkeys(names)]
-    chosen = [table for table in map(session.lake.table, session.lake.tables) if _is_made(table)]
+    """The tables that were named, else all that have been made; each with its quarantine, if it has one."""
+    from lakehouse.merge.result import QUARANTINE
+
+    lake = session.lake
+    chosen: dict[str, Table] = {}
+    for name in names or lake.tables:
+        table = lake.table(name)
+        if names or _is_made(table):
+            chosen[name] = table
+        if name in lake.tables and _is_made(beside := lake.table(f"{name}{QUARANTINE}")):
+            chosen[beside.name] = beside
     if not chosen:
         session.out.note("no table of the config has been made yet")
-    return chosen
+    return list(chosen.values())
 
 
 def _is_made(table: Table) -> bool:
-
     try:
         return table.exists()
     except CorruptTableError:

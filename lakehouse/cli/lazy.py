@@ -129,13 +129,28 @@ class Verb(click.Command):
     Args:
         examples: Command lines, each perhaps with ``  # why`` behind it.
         python: The API call.
+        takes_sql: Whether it takes SQL, which can begin with a comment and so look like an option.
         **settings: What ``click.Command`` takes.
     """
 
-    def __init__(self, *arguments: Any, examples: Sequence[str], python: str, **settings: Any) -> None:
+    def __init__(
+        self,
+        *arguments: Any,
+        examples: Sequence[str],
+        python: str,
+        takes_sql: bool = False,
+        **settings: Any,
+    ) -> None:
         super().__init__(*arguments, **settings)
+        self.takes_sql = takes_sql
         self.examples = tuple(examples)
         self.python = python
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Reads the words of the command line; SQL that begins with ``-- a comment`` is no option."""
+        if self.takes_sql:
+            args = [f"\n{word}" if _is_commented(word) else word for word in args]
+        return super().parse_args(ctx, args)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes examples, options and the API call, in this order."""
@@ -145,6 +160,12 @@ class Verb(click.Command):
         super().format_options(ctx, formatter)
         with formatter.section("Python"):
             formatter.write(f"{'':>{formatter.current_indent}}{self.python}\n")
+
+
+def _is_commented(word: str) -> bool:
+    """Whether a word is SQL below a comment: no option has blanks in its name, or several lines."""
+    name = word.partition("=")[0]
+    return word.startswith("--") and ("\n" in word or any(each.isspace() for each in name))
 
 
 def verb(

@@ -138,7 +138,9 @@ def _show_plan(session: Session, place: Table) -> None:
     if columns:
         blocks += ["", _columns_grid(columns)]
     session.out.emit(document, *blocks)
-    if columns:
+    if place.name not in session.lake.tables:
+        session.out.note("it is made when a merge first rejects something")
+    elif columns:
         session.out.next_steps(("lakehouse apply", "make it"))
     else:
         session.out.next_steps((f"lakehouse merge {place.name} FILE", "the first merge makes it"))

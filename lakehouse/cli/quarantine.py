@@ -136,10 +136,12 @@ def retry(session: Session, *, table: str, ids: tuple[str, ...], reason: str | N
     if not done.waiting:
         return 0
     if not session.as_json:
-        why = f": {done.refused}" if done.refused else ""
+        why = f", refused together: {done.refused}" if done.refused else ""
         what = f"{done.waiting:,} of {plural(done.tried, 'record')}"
         verb_ = "would stay" if dry_run else ("stays" if done.waiting == 1 else "stay")
         click.echo(f"error: {what} {verb_} in quarantine{why}", err=True)
+        if done.refused:
+            click.echo("hint: --id and --reason merge those that fit without the others", err=True)
     return 1
 
 

@@ -60,7 +60,8 @@ def read(
 ) -> None:
     """Show or export the rows of a table, as they are or were.
 
-    The rows of the newest version, or of one that --version, --timestamp or --tag names.
+    The rows of the newest version, or of one that --version, --timestamp or --tag names. A table's name and
+    __quarantine reads the records that merges into it rejected.
     """
     from polars.exceptions import PolarsError
 
@@ -118,6 +119,7 @@ def _with(wanted: list[str] | None, order: list[str] | None) -> list[str] | None
         "lakehouse sql - < report.sql",
     ],
     python="lake.sql(query)",
+    takes_sql=True,
 )
 @click.argument("query", metavar="QUERY")
 @frame_options
@@ -133,7 +135,8 @@ def sql(
 ) -> None:
     """Answer a SQL query over the tables of the lake.
 
-    Every table of the config can be named in it. QUERY - reads the query from standard input.
+    Every table of the config can be named in it, and its quarantine by the table's name and __quarantine.
+    QUERY - reads the query from standard input.
     """
     how = asked(session, format_=format_, output=output, limit=limit, everything=everything)
     text = sys.stdin.read() if query == "-" else query

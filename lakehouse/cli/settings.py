@@ -23,19 +23,24 @@ def config() -> None:
 def check(session: Session) -> None:
     """Find everything that is wrong in the config file.
 
-    All problems at once, each with file, line, column, path and the nearest valid name. Nothing is reached:
-    no store, no table. Exit code 2 if there are any.
+    All problems at once, each with file, line, column, path and the nearest valid name. Conditions of
+    expectations are read against the table's `schema`; without one, only as SQL. Nothing is reached: no
+    store, no table. Exit code 2 if there are any.
     """
     from lakehouse.config import load_config
     from lakehouse.lake import Lakehouse
+    from lakehouse.merge.config_findings import columns_to_come, condition_findings
 
     path = session.config_path()
-    loaded = load_config(path)
+    loaded = load_config(path, further=condition_findings)
     # The options of the storage are known to the room that opens it, not to the config.
     Lakehouse(loaded)
     names = list(loaded.tables)
+    notes = list(columns_to_come(loaded))
+    for note in notes:
+        session.out.note(f"note: {note}")
     session.out.emit(
-        {"config": path, "name": loaded.name, "tables": names, "problems": []},
+        {"config": path, "name": loaded.name, "tables": names, "problems": [], "notes": notes},
         f"{path} is fine: {plural(len(names), 'table')}" + (f" ({listing(names)})" if names else ""),
     )
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
+from itertools import chain
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -12,7 +13,7 @@ from lakehouse.config.checking import check_models, original_way
 from lakehouse.config.document import Document, Place, Steps, show_path
 from lakehouse.config.literals import written_secrets
 from lakehouse.config.models import Config
-from lakehouse.config.references import check_references
+from lakehouse.config.references import Finding, check_references
 from lakehouse.config.variables import Expanded, expand
 from lakehouse.config.yaml_source import place_in, read_yaml
 from lakehouse.errors import ConfigError, Problem, UsageError
@@ -23,7 +24,10 @@ _START: Final = "`lakehouse init` writes a config to start from"
 
 
 def load_config(
-    source: str | os.PathLike[str] | Mapping[str, Any], *, environ: Mapping[str, str] | None = None
+    source: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    environ: Mapping[str, str] | None = None,
+    further: Callable[[Config], Iterable[Finding]] | None = None,
 ) -> Config:
     """Reads a config and checks all of it.
 
@@ -31,6 +35,7 @@ def load_config(
         source: A YAML file, or a mapping of the same keys. Relative paths are meant from the file, or from
             the current folder for a mapping.
         environ: What ``${NAME}`` stands for; the process's environment if not given.
+        further: Finds more that is wrong, as only rooms above the config can.
 
     Returns:
         The config, with absolute paths and defaults filled in.
@@ -48,7 +53,7 @@ def load_config(
             f"a config is a path or a mapping, not a {type(source).__name__}",
             advice="give the path of a YAML file, or a dict of its keys",
         )
-    config = _check(document, os.environ if environ is None else environ)
+    config = _check(document, os.environ if environ is None else environ, further)
     if config is None or document.problems:
         ordered = sorted(document.problems, key=lambda problem: (problem.line, problem.column))
         # Without its cause, which could show values.
@@ -124,7 +129,11 @@ def _copied(value: object, document: Document, way: Steps) -> Any:
     return value.isoformat() if isinstance(value, date) else value
 
 
-def _check(document: Document, environ: Mapping[str, str]) -> Config | None:
+def _check(
+    document: Document,
+    environ: Mapping[str, str],
+    further: Callable[[Config], Iterable[Finding]] | None,
+) -> Config | None:
     if document.data is None:
         return None
     document.data = _expanded(document.data, document, environ, ())
@@ -146,7 +155,8 @@ def _check(document: Document, environ: Mapping[str, str]) -> Config | None:
     if checked.config is not None:
         # Of a secret that is written out under an unknown name, say, the first is enough.
         told = {problem.path for problem in document.problems}
-        for finding in check_references(checked.config, document.data):
+        more = () if further is None else further(checked.config)
+        for finding in chain(check_references(checked.config, document.data), more):
             way = original_way(finding.way, document.data, checked.broken)
             if show_path(way) not in told:
                 document.report(way, finding.message, on_key=finding.on_key)

@@ -190,19 +190,42 @@ def _read(expect: Sequence[Expectation], types: Mapping[str, pl.DataType], table
     for each in expect:
         if each.check is None:
             continue
-        try:
-            columns = tuple(dict.fromkeys(pl.sql_expr(each.check).meta.root_names()))
-            unknown = [name for name in columns if name not in types]
-            if unknown:
-                raise _unusable(each.name, table, f"there is no column {', '.join(unknown)}")
-            # Tried on no rows, so that no value can be in the message.
-            tried = _answer(nothing.select(columns or list(types)), each.check)
-        except pl.exceptions.PolarsError as error:
-            said = (str(error).strip().splitlines() or [type(error).__name__])[0]
-            raise _unusable(each.name, table, said.partition("; valid columns:")[0][:200]) from None
-        if not columns or tried.len() or tried.dtype not in {pl.Boolean(), pl.Null()}:
-            raise _unusable(each.name, table, "it is no condition on the columns of a single row")
+        columns, fault = _columns_of(each.check, nothing)
+        if fault:
+            raise UsageError(
+                f"the expectation {each.name} of table {table} can't be used: {fault}; nothing was written",
+                advice='`check` is a SQL condition over the table\'s columns, as "email IS NOT NULL"',
+            )
         yield _Tally(each.name, each.on_fail, each.check, columns)
+
+
+def fault_of(check: str, schema: StructType | None) -> str:
+    """What is wrong with the condition of an expectation; empty where nothing is.
+
+    Args:
+        check: SQL.
+        schema: The table's columns; None where they are not known, which leaves the grammar.
+    """
+    return _columns_of(check, None if schema is None else pl.DataFrame(schema=dict(to_polars(schema))))[1]
+
+
+def _columns_of(check: str, nothing: pl.DataFrame | None) -> tuple[tuple[str, ...], str]:
+    """The columns that a condition looks at, and what is wrong with it, tried on a frame without rows."""
+    columns: tuple[str, ...] = ()
+    alone = True
+    try:
+        columns = tuple(dict.fromkeys(pl.sql_expr(check).meta.root_names()))
+        if nothing is not None:
+            unknown = [name for name in columns if name not in nothing.columns]
+            if unknown:
+                return columns, f"there is no column {', '.join(unknown)}"
+            # Tried on no rows, so that no value can be in the message.
+            tried = _answer(nothing.select(columns or nothing.columns), check)
+            alone = not tried.len() and tried.dtype in {pl.Boolean(), pl.Null()}
+    except pl.exceptions.PolarsError as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        return columns, said.partition("; valid columns:")[0][:200]
+    return columns, "" if columns and alone else "it is no condition on the columns of a single row"
 
 
 def _answer(rows: pl.DataFrame, condition: str) -> pl.Series:
@@ -220,13 +243,6 @@ def _holds(rows: pl.DataFrame, tally: _Tally) -> pl.Series:
             "nothing was written",
             advice="a value can't be converted as the condition says; TRY_CAST gives null instead",
         ) from None
-
-
-def _unusable(name: str, table: str, why: str) -> UsageError:
-    return UsageError(
-        f"the expectation {name} of table {table} can't be used: {why}; nothing was written",
-        advice='`check` is a SQL condition over the table\'s columns, as "email IS NOT NULL"',
-    )
 
 
 def _union(one: pl.Series, other: pl.Series) -> pl.Series:

@@ -54,13 +54,16 @@ _TYPES: Final[Mapping[str, pl.DataType]] = {
 SCHEMA: Final[Mapping[str, pl.DataType]] = {name: _TYPES[kind] for name, kind in COLUMNS.items()}
 """The same as Polars has them."""
 
-_CONFIG: Final = TableConfig.model_validate(
+CONFIG: Final = TableConfig.model_validate(
     {
         "description": "Records that could not be merged, as they came",
         "key": ["id"],
         "schema": dict(COLUMNS),
+        # An id is a hash: by it neighbours would have nothing in common.
+        "compact": {"cluster_by": ["quarantined_at"]},
     }
 )
+"""The section that a quarantine would have in the config, if it had one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,18 +105,17 @@ class QuarantineStore:
             return sum(counted)
         return int(scan_table(self.storage, snapshot, columns=["id"]).select(pl.len()).collect().item())
 
-    def change(self, *, put: Sequence[Mapping[str, Any]] = (), take: Sequence[str] = ()) -> None:
+    def change(self, *, put: pl.DataFrame | None = None, take: Sequence[str] = ()) -> None:
         """Puts records in and takes others out, in one commit.
 
         Args:
-            put: Rows; one whose id is there replaces what is there.
+            put: Rows in the columns of `SCHEMA`; one whose id is there replaces what is there.
             take: Ids.
         """
-        if not put and not take:
+        put = pl.DataFrame(schema=dict(SCHEMA)) if put is None else put
+        if put.is_empty() and not take:
             return
-        kept = pl.DataFrame(list(put), schema=dict(SCHEMA)).with_columns(
-            pl.lit(UPSERT, dtype=pl.Int8).alias(OP)
-        )
+        kept = put.with_columns(pl.lit(UPSERT, dtype=pl.Int8).alias(OP))
         gone = pl.DataFrame({"id": list(take)}, schema={"id": pl.String()}).with_columns(
             pl.lit(DELETE, dtype=pl.Int8).alias(OP)
         )
@@ -121,7 +123,7 @@ class QuarantineStore:
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ORDINAL)
         )
         batch = ChangeBatch(frame=frame, key=("id",), total=frame.height)
-        target = MergeTarget(name=self.name, storage=self.storage, config=_CONFIG, clock=self.clock)
+        target = MergeTarget(name=self.name, storage=self.storage, config=CONFIG, clock=self.clock)
         merge(target, batch, snapshot=self.snapshot())
 
 
@@ -159,30 +161,34 @@ class Keeping:
         if fresh:
             ids = pl.Series("id", fresh)
             there = self.store.rows().filter(pl.col("id").is_in(ids.implode())).select("id").collect()
-            fresh = [id_ for id_ in fresh if id_ not in set(there["id"])]
-        now = self.store.clock()
-        self.store.change(
-            put=[
-                {
-                    "id": id_,
-                    "reason": wanted[id_].reason,
-                    "detail": wanted[id_].detail,
-                    "raw": wanted[id_].raw,
-                    "source": self.source,
-                    "offset": self.offset,
-                    "source_table": self.source_table,
-                    "position": wanted[id_].position,
-                    "line": wanted[id_].line,
-                    "table_version": version,
-                    "quarantined_at": now,
-                    "tries": 0,
-                    "tried_at": None,
-                }
-                for id_ in fresh
-            ],
-            take=sorted(gone),
-        )
+            known = set(there["id"])
+            fresh = [id_ for id_ in fresh if id_ not in known]
+        self.store.change(put=self._rows({id_: wanted[id_] for id_ in fresh}, version), take=sorted(gone))
         self._added = (self._added | set(fresh)) - gone
+
+    def _rows(self, rejected: Mapping[str, Rejected], version: int | None) -> pl.DataFrame:
+        found = rejected.values()
+        columns: dict[str, Any] = {
+            "id": list(rejected),
+            "reason": [each.reason for each in found],
+            "detail": [each.detail for each in found],
+            "raw": [each.raw for each in found],
+            "position": [each.position for each in found],
+            "line": [each.line for each in found],
+        }
+        same: dict[str, Any] = {
+            "source": self.source,
+            "offset": self.offset,
+            "source_table": self.source_table,
+            "table_version": version,
+            "quarantined_at": self.store.clock(),
+            "tries": 0,
+            "tried_at": None,
+        }
+        frame = pl.DataFrame(columns, schema={name: SCHEMA[name] for name in columns})
+        return frame.with_columns(
+            pl.lit(value, dtype=SCHEMA[name]).alias(name) for name, value in same.items()
+        ).select(*SCHEMA)
 
     def _with_ids(self, rejected: Sequence[Rejected]) -> Iterator[tuple[str, Rejected]]:
         seen: Counter[bytes] = Counter()

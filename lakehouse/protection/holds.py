@@ -47,6 +47,10 @@ class Protection:
     table: str
     holds: tuple[TableHold, ...] = ()
 
+    def of_everything(self) -> Protection:
+        """The same holds, each on all rows: for what can't be asked whether a condition is true of it."""
+        return replace(self, holds=tuple(replace(hold, where=None) for hold in self.holds))
+
     @property
     def whole(self) -> tuple[TableHold, ...]:
         """The holds on the whole table."""

@@ -15,7 +15,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
 from lakehouse.maintenance.after_merge import compact_after_merge
 from lakehouse.merge.offset import Offset
-from lakehouse.merge.quarantine import Keeping
+from lakehouse.merge.quarantine import CONFIG, Keeping
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.run import merge
 from lakehouse.merge.tables import declared_schema, make_table
@@ -26,6 +26,7 @@ from lakehouse.verbs.opened import OpenTable
 
 def create(table: OpenTable) -> None:
     """Does `lakehouse.table.Table.create`."""
+    table.refuse_quarantine("is made when it is needed")
     columns = table.config.column_schema
     if not columns:
         raise UsageError(
@@ -46,6 +47,7 @@ def merge_changes(
     dry_run: bool,
 ) -> MergeResult:
     """Does `lakehouse.table.Table.merge`."""
+    table.refuse_quarantine("can't be merged into")
     if (source is None) != (offset is None):
         raise UsageError("source and offset belong together", advice="give both for exactly-once, or none")
     # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
@@ -74,6 +76,7 @@ def records_of_files(
         NotFoundError: A file is not there.
         DataError: A file can't be read at all.
     """
+    table.refuse_quarantine("can't be merged into")
     if isinstance(files, str | Path):
         raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
     ensure_room(size_of(files), times=TIMES_FILES, table=table.name, free=free_memory())
@@ -124,9 +127,27 @@ def merge_batch(
             dry_run=dry_run,
             timer=timer,
         )
+    if rejects is not None and result.quarantined and not dry_run:
+        _compact_quarantine(table)
     if after is not None:
         table.newest.remember(after)
     return _compacted(table, result, after, timer) if after is not None and result.committed else result
+
+
+def _compact_quarantine(table: OpenTable) -> None:
+    """Puts small files of the quarantine together, by the rule that the config has for its table."""
+    place = table.quarantine
+    after = table.config.compact.after
+    snapshot = None if after is None else place.snapshot()
+    if after is not None and snapshot is not None:
+        compact_after_merge(
+            place.storage,
+            snapshot,
+            table=place.name,
+            after=after,
+            cluster_by=CONFIG.compact.cluster_by,
+            clock=table.clock,
+        )
 
 
 def _compacted(table: OpenTable, result: MergeResult, snapshot: Snapshot, timer: Timer) -> MergeResult:

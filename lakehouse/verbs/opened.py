@@ -9,7 +9,7 @@ from datetime import datetime
 
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.errors import TableNotFoundError
+from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
@@ -67,6 +67,7 @@ class OpenTable:
         protection: Gives the active holds on the table; asked only by verbs that take something away.
         outcomes: Counts how the commits of its merges go.
         newest: Remembers the newest version.
+        quarantine_of: The table whose rejected records these are; None for a table of the config.
     """
 
     name: str
@@ -80,6 +81,7 @@ class OpenTable:
     before_write: Callable[[], None] = field(default=anything_goes)
     outcomes: Outcomes = field(default_factory=Outcomes)
     newest: Newest = field(default_factory=Newest)
+    quarantine_of: str | None = None
 
     @property
     def cluster_by(self) -> tuple[str, ...]:
@@ -103,6 +105,11 @@ class OpenTable:
             VersionNotFoundError: The version is not there (any more).
         """
         newest = self.find()
+        if newest is None and self.quarantine_of is not None:
+            raise TableNotFoundError(
+                f"there is no {self.name}: no merge into {self.quarantine_of} has rejected anything",
+                advice="it is made when it is needed first",
+            )
         if newest is None:
             raise TableNotFoundError(
                 f"table {self.name} has not been made yet ({self.storage.url})",
@@ -129,6 +136,21 @@ class OpenTable:
             self.storage, self.lake, table=self.name, version=version, timestamp=timestamp, tag=tag
         )
         return newest if picked is None else self._at(newest, picked)
+
+    def refuse_quarantine(self, what: str) -> None:
+        """Refuses for a quarantine what only a table of the config can be asked for.
+
+        Args:
+            what: What it can't, as ``can't be merged into``.
+
+        Raises:
+            UsageError: The table is a quarantine.
+        """
+        if self.quarantine_of is not None:
+            raise UsageError(
+                f"{self.name} keeps what merges into {self.quarantine_of} reject: it {what}",
+                advice=f"`lakehouse quarantine` lists, retries and drops the records of {self.quarantine_of}",
+            )
 
     def target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         """The same table as a merge sees it.

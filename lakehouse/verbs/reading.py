@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -14,6 +15,7 @@ from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
 from lakehouse.errors import UsageError
+from lakehouse.merge.quarantine import SCHEMA
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry
 from lakehouse.timetravel.reading import collect, explaining, filtered
@@ -23,9 +25,19 @@ from lakehouse.timetravel.valid import valid_at as rows_valid_at
 from lakehouse.verbs.opened import OpenTable
 
 
+def pick(
+    table: OpenTable, *, version: int | None, timestamp: datetime | str | None, tag: str | None
+) -> Snapshot | None:
+    """The version to read; None for a quarantine that nothing has needed yet, which has no rows."""
+    newest = version is None and timestamp is None and tag is None
+    if newest and table.quarantine_of is not None and table.find() is None:
+        return None
+    return table.pick(version=version, timestamp=timestamp, tag=tag)
+
+
 def read(
     table: OpenTable,
-    picked: Snapshot,
+    picked: Snapshot | None,
     *,
     columns: Sequence[str] | None,
     where: str | pl.Expr | None,
@@ -33,25 +45,31 @@ def read(
 ) -> pl.DataFrame:
     """Does `lakehouse.table.Table.read`."""
     lazy = scan(table, picked, columns=columns, where=where, valid_at=valid_at)
+    if picked is None:
+        return lazy.collect()
     return collect(lazy, storage=table.storage, snapshot=picked, table=table.name)
 
 
 def scan(
     table: OpenTable,
-    picked: Snapshot,
+    picked: Snapshot | None,
     *,
     columns: Sequence[str] | None,
     where: str | pl.Expr | None,
     valid_at: Moment | None,
 ) -> pl.LazyFrame:
     """Does `lakehouse.table.Table.scan`: every read of rows comes by here, whichever verb asks."""
-    shown = _shown(table, picked, columns)
-    ensure_readable(picked)
-    lazy = scan_table(table.storage, picked)
+    names = list(SCHEMA) if picked is None else picked.schema.names
+    shown = _shown(table, names, columns)
+    if picked is None:
+        lazy = pl.LazyFrame(schema=dict(SCHEMA))
+    else:
+        ensure_readable(picked)
+        lazy = scan_table(table.storage, picked)
     if valid_at is not None:
         lazy = rows_valid_at(lazy, valid_at, table=table.name)
     if where is not None:
-        lazy = filtered(lazy, where, table=table.name, shown=_shown(table, picked, None))
+        lazy = filtered(lazy, where, table=table.name, shown=_without_control(names))
     return lazy.select(shown)
 
 
@@ -74,8 +92,8 @@ def difference(
     """Does `lakehouse.table.Table.diff`."""
     old = _pick_named(table, before)
     new = _pick_named(table, after)
-    shown = _shown(table, new, columns) + [
-        name for name in _shown(table, old, columns) if name not in new.schema.names
+    shown = _shown(table, new.schema.names, columns) + [
+        name for name in _shown(table, old.schema.names, columns) if name not in new.schema.names
     ]
     key = table.config.key
     if key and all(VALID_FROM in side.schema for side in (old, new)):
@@ -93,8 +111,7 @@ def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:
     return table.pick(tag=name) if isinstance(name, str) else table.pick(version=name)
 
 
-def _shown(table: OpenTable, snapshot: Snapshot, columns: Sequence[str] | None) -> list[str]:
-    names = snapshot.schema.names
+def _shown(table: OpenTable, names: Sequence[str], columns: Sequence[str] | None) -> list[str]:
     if columns is None:
         return _without_control(names)
     if isinstance(columns, str):

@@ -41,6 +41,73 @@ def filled(run: Run, write: Write) -> Run:
     return run
 
 
+def test_it_is_read_like_a_table(filled: Run) -> None:
+    words = ["--columns", "reason,line", "--order-by", "line"]
+    found = filled("--json", "read", "customers__quarantine", *words)
+    assert [tuple(row.values()) for row in found.document["rows"]] == [("expectation", 2), ("bad_json", 3)]
+    query = "SELECT reason, count(*) AS n FROM customers__quarantine GROUP BY reason ORDER BY reason"
+    assert filled("--json", "sql", query).document["rows"] == [
+        {"reason": "bad_json", "n": 1},
+        {"reason": "expectation", "n": 1},
+    ]
+    assert "customers__quarantine" in filled("show", "customers__quarantine").out
+    assert filled("history", "customers__quarantine", "--json").code == 0
+
+
+def test_one_that_nothing_has_needed_has_no_rows(filled: Run) -> None:
+    Path("lakehouse.yaml").write_text(STRICT.replace("ON_FAIL", "drop") + "  events: {key: [id]}\n")
+    assert filled("read", "events__quarantine", "--json").document["rows"] == []
+    query = "SELECT count(*) AS n FROM events__quarantine"
+    assert filled("--json", "sql", query).document["rows"] == [{"n": 0}]
+    assert "made when a merge first rejects something" in filled("show", "events__quarantine").err
+    for words in (["history"], ["verify"], ["compact"]):
+        answer = filled(*words, "events__quarantine")
+        assert answer.code == 6
+        assert "no merge into events has rejected anything" in answer.err
+    assert "lake shop has no table nothing__quarantine" in filled("read", "nothing__quarantine").err
+
+
+def test_compact_and_verify_take_it_along(filled: Run) -> None:
+    filled("merge", "customers", "a.jsonl", "--source", "shop", "--offset", 8)
+    names = ["customers", "customers__quarantine"]
+    for words in ([], ["customers"]):
+        assert [each["table"] for each in filled("--json", "verify", *words).document["tables"]] == names
+    done = filled("--json", "compact").document["tables"]
+    assert [(each["table"], each["files_before"]) for each in done] == [(names[0], 1), (names[1], 2)]
+    assert len(filled("--json", "read", names[1]).document["rows"]) == 4
+    alone = filled("--json", "verify", names[1]).document["tables"]
+    assert [(each["table"], each["files"], each["ok"]) for each in alone] == [(names[1], 1, True)]
+    for file in Path("lake", names[1]).rglob("*.parquet"):
+        file.unlink()
+    assert filled("verify", "customers").code == 5
+
+
+def test_only_merges_into_its_table_write_it(filled: Run) -> None:
+    for words in (
+        ["merge", "customers__quarantine", "a.jsonl"],
+        ["restore", "customers__quarantine", "--version", "0", "--yes"],
+        ["quarantine", "list", "customers__quarantine"],
+    ):
+        answer = filled(*words)
+        assert answer.code == 2, answer
+        assert "customers__quarantine keeps what merges into customers reject" in answer.err
+    assert len(filled("--json", "read", "customers__quarantine").document["rows"]) == 2
+
+
+def test_a_restore_of_the_table_leaves_it_as_it_is(filled: Run) -> None:
+    assert filled("restore", "customers", "--version", "0", "--yes").code == 0
+    assert filled("--json", "read", "customers").document["rows"] == []
+    assert len(filled("--json", "read", "customers__quarantine").document["rows"]) == 2
+
+
+def test_a_retry_that_is_refused_as_a_whole_says_so(filled: Run) -> None:
+    Path("lakehouse.yaml").write_text(STRICT.replace("ON_FAIL", "fail"))
+    answer = filled("quarantine", "retry", "customers", "--reason", "expectation")
+    assert answer.code == 1
+    assert "1 of 1 record stays in quarantine, refused together: the expectation short" in answer.err
+    assert "--id and --reason merge those that fit" in answer.err
+
+
 def test_a_merge_says_where_they_went(filled: Run) -> None:
     answer = filled("merge", "customers", "a.jsonl", "--json")
     assert answer.code == 1

@@ -46,6 +46,51 @@ def test_init_in_another_folder_and_in_full(run: Run) -> None:
     assert run("-c", "a/b/lakehouse.yaml", "config", "check").code == 0
 
 
+def test_config_check_reads_the_conditions_of_expectations(run: Run) -> None:
+    section = (
+        "    expect:\n"
+        "      - {name: known, check: \"length(email) > 3 AND updated_at > '2020-01-01'\"}\n"
+        '      - {name: unknown, check: "mail IS NOT NULL"}\n'
+        '      - {name: cut, check: "id >"}\n'
+        '      - {name: sums, check: "sum(id) > 0"}\n'
+    )
+    before = Path("lakehouse.yaml").read_text()
+    # Below `events`, whose columns nobody knows yet, only the SQL itself can be wrong.
+    whole = before.replace("  events:\n", section + "  events:\n") + section
+    Path("lakehouse.yaml").write_text(whole)
+    answer = run("config", "check")
+    assert answer.code == 2
+    told = [line.split(": ", 2)[1:] for line in answer.err.splitlines() if "the condition" in line]
+    assert [path for path, _ in told] == [
+        "tables.customers.expect[1].check",
+        "tables.customers.expect[2].check",
+        "tables.customers.expect[3].check",
+        "tables.events.expect[2].check",
+    ]
+    assert told[0][1].endswith("there is no column mail")
+    line = whole[: whole.index("mail IS NOT NULL")].count("\n") + 1
+    assert f"lakehouse.yaml:{line}:" in answer.err
+
+
+def test_config_check_names_personal_columns_that_are_not_there(run: Run) -> None:
+    before = Path("lakehouse.yaml").read_text()
+    Path("lakehouse.yaml").write_text(
+        before.replace("  events:\n", "    pii: {email: EMAIL_ADDRESS, telephone: PHONE_NUMBER}\n  events:\n")
+    )
+    answer = run("config", "check")
+    assert answer.code == 0
+    assert "tables.customers.pii.telephone: `telephone` is not in the `schema`" in answer.err
+    assert "email" not in answer.err
+    assert len(run("config", "check", "--json").document["notes"]) == 1
+
+
+def test_sql_can_begin_with_a_comment(run: Run) -> None:
+    for query in ("-- all\nSELECT 1 AS a", "--all\nSELECT 1 AS a"):
+        assert run("sql", query, "--json").document["rows"] == [{"a": 1}]
+    assert run("sql", "--all").code == 2
+    assert "No such option" in run("sql", "--nonsense=1", "SELECT 1").err
+
+
 def test_config_check_show_schema(run: Run) -> None:
     assert run("config", "check").out == "lakehouse.yaml is fine: 2 tables (customers and events)\n"
     assert run("config", "show", "--json").document["tables"]["customers"]["key"] == ["id"]

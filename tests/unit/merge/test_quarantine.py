@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
+from time import process_time
 from typing import Any
 
 import polars as pl
@@ -56,6 +57,29 @@ def test_it_is_a_delta_table_that_others_read(tmp_path: Path) -> None:
     other = DeltaTable(str(tmp_path / "t__quarantine"))
     found = QueryBuilder().register("t", other).execute("select id, reason from t").read_all()
     assert pl.DataFrame(found).rows() == table.quarantine.list().select("id", "reason").rows()
+
+
+def test_a_second_delivery_of_many_bad_records_costs_no_more_than_the_first(tmp_path: Path) -> None:
+    table = made(tmp_path)
+    batch = [{"id": None, "seq": number, "n": number} for number in range(20_000)]
+    begun = process_time()
+    table.merge(batch)
+    first = process_time() - begun
+    begun = process_time()
+    table.merge(batch)
+    assert process_time() - begun < 5 * first + 1
+    assert table.quarantine.count() == 20_000
+    assert table.quarantine.retry().waiting == 20_000
+    assert table.quarantine.list()["tries"].unique().to_list() == [1]
+
+
+def test_small_files_are_put_together_when_those_of_the_table_are(tmp_path: Path) -> None:
+    table = made(tmp_path, compact={"after": 3})
+    for number in range(6):
+        table.merge([{"id": None, "seq": number, "n": number}])
+    assert table.quarantine.count() == 6
+    assert len(DeltaTable(str(tmp_path / "t__quarantine")).file_uris()) <= 3
+    assert not table.exists()
 
 
 def test_nothing_is_made_where_nothing_is_rejected(tmp_path: Path) -> None:
