@@ -17,18 +17,18 @@ from lakehouse.cdc.formats import normalize, settings_of
 from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
+from lakehouse.checking import check_and_repair, check_table
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.versions import commit_times, earliest_commit
-from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
+from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.maintenance.after_merge import compact_after_merge
 from lakehouse.maintenance.compact import compact
 from lakehouse.maintenance.compact_plan import CompactPlan
-from lakehouse.maintenance.freshness import Freshness, freshness
-from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
+from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.offset import Offset
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
@@ -497,25 +497,64 @@ class Table:
                 dry_run=dry_run,
             )
 
-    def verify(self, *, version: int | None = None) -> VerifyReport:
-        """Opens every file that a version needs and checks it against the log.
+    def verify(
+        self,
+        *,
+        version: int | None = None,
+        full: bool = False,
+        seed: int | None = None,
+        repair: bool = False,
+        dry_run: bool = False,
+        found: VerifyReport | None = None,
+        progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+    ) -> VerifyReport:
+        """Checks the table as a file system is checked: every file that a version needs, and the whole log.
 
-        The newest version is also judged by the config's expectations on freshness.
+        The rows of a sample of files are read and compared with their statistics and the table's rules. The
+        newest version is also judged by the config's expectations on freshness.
 
         Args:
             version: A version's number; None means the newest.
+            full: Whether every page of every file is decoded, and every checkpoint checked.
+            seed: Which files and row groups are read where it is not full; None means the version's own ones.
+            repair: Whether to mend what can be mended without losing anything: checkpoints, the hint at them,
+                and what the log says of a file's size, rows and statistics. Then it is checked again.
+            dry_run: With ``repair``: only check; ``plan`` of the report tells what would be mended.
+            found: With ``repair``: the report whose plan is carried out, so that nothing is checked before.
+            progress: Called with what is checked, how much of it is done, and how much there is (0: unknown).
 
         Returns:
-            What was checked and what is wrong.
+            What was checked, what is wrong, what can be mended and what was.
+
+        Raises:
+            UsageError: An older version can't be repaired.
+            ConflictError: Another writer changed the table during the repair.
         """
+        if version is not None:
+            version = checked_version(version, table=self.name)
+            if repair:
+                raise UsageError("only the newest version can be repaired", advice="leave the version out")
+        what: dict[str, Any] = {
+            "table": self.name,
+            "config": self.config,
+            "clock": self._clock,
+            "full": full,
+            "seed": seed,
+            "step": progress,
+        }
+        if not repair or dry_run:
+            try:
+                return check_table(self.storage, version=version, **what)
+            except TableNotFoundError:
+                self.snapshot()
+                raise
+        self._before_write()
         try:
-            snapshot = self.snapshot(version=version)
-        except CorruptTableError as error:
-            return unreadable(error, table=self.name)
-        fresh: tuple[Freshness, ...] = ()
-        if version is None:
-            fresh = freshness(self.storage, snapshot, self.config.expect, now=self._clock())
-        return verify(self.storage, snapshot, table=self.name, fresh=fresh)
+            return check_and_repair(self.storage, found=found, **what)
+        finally:
+            # What is known of the newest version may come from a checkpoint that was wrong.
+            with self._lock:
+                self._known = None
 
     def _target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
         return MergeTarget(
