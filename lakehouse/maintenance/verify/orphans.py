@@ -45,7 +45,7 @@ def orphans(files: Iterable[ObjectInfo], facts: LogFacts, *, now: datetime, age:
         How many there are, and their bytes; None for none.
     """
     if not facts.whole:
-        return Notice("unchecked_orphans", "orphans were not looked for: a part of the log can't be read")
+        return Notice("unchecked_orphans", "not looked for: a part of the log can't be read")
     found = [
         info
         for info in files
@@ -55,14 +55,14 @@ def orphans(files: Iterable[ObjectInfo], facts: LogFacts, *, now: datetime, age:
         return None
     return Notice(
         "orphans",
-        "left by writers that died or gave up: no commit names them, and a vacuum may take them",
+        "that no commit names: left by writers that died, for a vacuum to take",
         count=len(found),
         bytes=sum(info.size for info in found),
     )
 
 
 def _is_hidden(path: str) -> bool:
-    """Whether a file is none of the table's data: as for vacuums, what lies in folders like ``_delta_log``."""
+    """Whether it is none of the table's data: as for vacuums, what lies in folders like ``_delta_log``."""
     first = path.split("/", 1)[0]
     if first == _CHANGE_DATA or "=" in first:
         return False

@@ -44,7 +44,7 @@ ADVICE: Final[Mapping[Kind, str]] = {
     "(`lakehouse restore`); without it, deleted rows can't be told from others",
     "bad_column_mapping": "let the engine that mapped the columns mend the table's schema",
     "broken_rule": "correct the rows with a merge, or drop the rule",
-    "missing_change_data": "restore it from a backup; without it, the change feed can't be read at this version",
+    "missing_change_data": "restore it from a backup; without it, that version's changes can't be read",
     "bad_checkpoint": "restore it from a backup: the commits that it stands for are gone",
     "bad_last_checkpoint": "`lakehouse verify --repair` writes it anew",
     "bad_log": "restore the file from a backup or another replica",

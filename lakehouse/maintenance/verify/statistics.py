@@ -1,7 +1,8 @@
 """Whether a file's statistics are true of its rows: pure.
 
-Delta protocol, section "Per-file Statistics". Where ``tightBounds`` is false, or a vector deletes rows, bounds
-may be wider than the rows, and numbers of nulls only say something where they are 0 or all rows. What writers cut off or rounded is read as they meant it (`lakehouse.delta.bound_values`).
+Delta protocol, section "Per-file Statistics". Where ``tightBounds`` is false, or a vector deletes rows,
+bounds may be wider than the rows, and numbers of nulls only say something where they are 0 or all rows. What
+writers cut off or rounded is read as they meant it (`lakehouse.delta.bound_values`).
 """
 
 from __future__ import annotations
