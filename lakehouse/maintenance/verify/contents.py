@@ -23,6 +23,7 @@ from lakehouse.delta.read_plan import ColumnSource, plan_by_footer
 from lakehouse.delta.schema import PrimitiveType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.stat_columns import Leaf, leaves
+from lakehouse.maintenance.verify.footer_facts import FooterFacts
 from lakehouse.storage import Storage
 
 _BATCH_ROWS: Final = 1 << 16
@@ -80,6 +81,7 @@ class Contents:
         leaves: What was seen of each leaf column.
         broken: How many live rows break a rule, by what it asks for.
         unchecked: Rules that can't be evaluated here.
+        damaged: Columns, under the file's own names, that hold other values than the file's footer says.
     """
 
     complete: bool
@@ -88,6 +90,7 @@ class Contents:
     leaves: list[tuple[Leaf, LeafFacts]] = field(default_factory=list)
     broken: dict[str, int] = field(default_factory=dict)
     unchecked: set[str] = field(default_factory=set)
+    damaged: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,17 +174,20 @@ class Reading:
         sizes = [footer.row_group(number).num_rows for number in range(footer.num_row_groups)]
         for number in groups:
             at = sum(sizes[:number])
-            for rows in self._batches(file, number):
+            facts = FooterFacts(footer, number)
+            for rows in self._batches(file, number, facts):
                 self._look(rows, seen, at=at)
                 at += rows.height
+            seen.damaged.update(facts.differing())
         return seen
 
-    def _batches(self, file: pq.ParquetFile, group: int) -> Iterator[pl.DataFrame]:
+    def _batches(self, file: pq.ParquetFile, group: int, facts: FooterFacts) -> Iterator[pl.DataFrame]:
         wanted = list(dict.fromkeys(item.source for item in self.sources if item.source is not None))
         values = [*(item.value for item in self.sources), *self.constants]
         # All columns are decoded, also those that the table has no more.
         for batch in file.iter_batches(batch_size=_BATCH_ROWS, row_groups=[group], use_threads=False):
             batch.validate(full=True)
+            facts.take_in(batch)
             table = pa.Table.from_batches([batch]).select(wanted)
             rows = pl.DataFrame(table) if wanted else pl.DataFrame(height=batch.num_rows)
             yield rows.with_columns(values).select(*(value.meta.output_name() for value in values))

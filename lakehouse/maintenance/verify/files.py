@@ -28,7 +28,9 @@ from lakehouse.storage import Storage
 _NONE: Final[npt.NDArray[np.uint64]] = np.empty(0, dtype=np.uint64)
 _TOLD: Final = 5
 # What stands in the way of believing the log's numbers less than the file's own.
-_FATAL: Final = frozenset({"unreadable_file", "wrong_columns", "bad_vector", "bad_partition_value"})
+_FATAL: Final = frozenset(
+    {"unreadable_file", "damaged_rows", "wrong_columns", "bad_vector", "bad_partition_value"}
+)
 
 
 @dataclass(slots=True)
@@ -203,6 +205,10 @@ class FileChecker:
         found.unchecked |= seen.unchecked
         if seen.complete and seen.rows != records:
             found.tell("unreadable_file", f"its footer says {records} rows, and {seen.rows} can be read")
+        if seen.damaged:
+            columns = ", ".join(sorted(seen.damaged))
+            found.tell("damaged_rows", f"other values than its own footer says, in {columns}")
+            return
         for detail, count in seen.broken.items():
             found.tell("broken_rule", f"{count} of the {seen.live} rows that were read break it: {detail}")
         if found.has("bad_vector", "wrong_row_count"):

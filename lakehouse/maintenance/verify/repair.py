@@ -9,7 +9,6 @@ the hint points away from it by then.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 
@@ -46,8 +45,7 @@ def repair(
         StorageError: The store failed.
     """
     done = _mend_checkpoints(storage, [item for item in plan if item.kind == "checkpoint"])
-    if any(item.kind == "last_checkpoint" for item in plan):
-        done += _mend_hint(storage)
+    done += [one for item in plan if item.kind == "last_checkpoint" for one in _mend_hint(storage, item)]
     return done + readd(storage, [item for item in plan if item.kind == "add"], table=table, clock=clock)
 
 
@@ -120,15 +118,15 @@ def _point_at(storage: Storage, checkpoint: Checkpoint | None) -> None:
     storage.put(LAST_CHECKPOINT, hint_for(checkpoint, size=count_actions(storage, checkpoint)))
 
 
-def _mend_hint(storage: Storage) -> list[Repair]:
+def _mend_hint(storage: Storage, item: Repair) -> list[Repair]:
     listing = list_log(storage)
-    _, mend = check_hint(storage, listing)
-    if mend is None:
-        # A checkpoint that was written anew has brought it along.
-        return []
     newest = _newest(listing)
-    with suppress(CorruptTableError):
-        _point_at(storage, newest)
-        what = "removed: there is no checkpoint" if newest is None else f"points at version {newest.version}"
-        return [replace(mend, detail=what)]
-    return []
+    _, mend = check_hint(storage, listing)
+    # A checkpoint that was written anew has brought it along.
+    if mend is not None:
+        try:
+            _point_at(storage, newest)
+        except CorruptTableError:
+            return []
+    what = "removed: there is no checkpoint" if newest is None else f"points at version {newest.version}"
+    return [replace(item, detail=what)]
