@@ -33,7 +33,7 @@ def check_table(
     version: int | None = None,
     full: bool = False,
     seed: int | None = None,
-    step: Step = lambda _what, _done, _all: None,
+    step: Step | None = None,
 ) -> VerifyReport:
     """Check a version of a table, as its log and files are at this moment: nothing is remembered from before.
 
@@ -84,7 +84,7 @@ def check_and_repair(
     full: bool = False,
     seed: int | None = None,
     found: VerifyReport | None = None,
-    step: Step = lambda _what, _done, _all: None,
+    step: Step | None = None,
 ) -> VerifyReport:
     """Check a table, mend what loses nothing, and check it again.
 

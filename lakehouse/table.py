@@ -506,7 +506,7 @@ class Table:
         repair: bool = False,
         dry_run: bool = False,
         found: VerifyReport | None = None,
-        progress: Callable[[str, int, int], None] = lambda _what, _done, _all: None,
+        progress: Callable[[str, int, int], None] | None = None,
     ) -> VerifyReport:
         """Checks the table as a file system is checked: every file that a version needs, and the whole log.
 

@@ -105,7 +105,8 @@ def _differences(storage: Storage, checkpoint: Checkpoint, *, expected: Snapshot
     try:
         state.apply(read_checkpoint(storage, checkpoint))
     except CorruptTableError as error:
-        return [error.message]
+        # Findings name files below the table's root.
+        return [error.message.replace(f"{storage.url}/", "")]
     if expected is None:
         return []
     told: list[str] = []

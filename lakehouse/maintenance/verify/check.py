@@ -63,7 +63,7 @@ def verify(
     full: bool = False,
     seed: int | None = None,
     now: datetime | None = None,
-    step: Step = lambda _what, _done, _all: None,
+    step: Step | None = None,
 ) -> VerifyReport:
     """Check a version.
 
@@ -83,6 +83,7 @@ def verify(
         What was checked, what is wrong, and what of it can be mended.
     """
     moment = datetime.now(UTC) if now is None else now
+    step = _say_nothing if step is None else step
     found = _Found()
     listed = storage.list()
     sizes = {info.path: info.size for info in listed}
@@ -137,6 +138,10 @@ def unreadable(error: CorruptTableError, *, table: str) -> VerifyReport:
     """
     finding = Finding("bad_log", LOG_FOLDER, error.message)
     return VerifyReport(table=table, version=None, files=0, vectors=0, bytes=0, findings=(finding,))
+
+
+def _say_nothing(_what: str, _done: int, _all: int) -> None:
+    """Nobody wants to know how far it is."""
 
 
 def _check_files(checker: FileChecker, step: Step) -> list[FileCheck]:

@@ -158,7 +158,7 @@ class FileChecker:
             bitmap = deletion_vectors.read(self.storage, vector)
         except (CorruptTableError, ValueError) as error:
             detail = error.message if isinstance(error, CorruptTableError) else "its name can't be read"
-            found.tell("bad_vector", detail, path=path)
+            found.tell("bad_vector", self._inside(detail), path=path)
             return _NONE
         # The log's number counts where the file has another: a reader goes by it.
         most = min((number for number in (rows, add.physical_records) if number is not None), default=None)
@@ -183,7 +183,7 @@ class FileChecker:
         try:
             plan = Reading.plan(self.storage, self.snapshot, add, footer=footer, rules=rules, dead=dead)
         except CorruptTableError as error:
-            found.tell("wrong_columns", error.message)
+            found.tell("wrong_columns", self._inside(error.message))
             return
         except UnsupportedFeatureError as error:
             found.unchecked.add(error.message)
@@ -199,6 +199,10 @@ class FileChecker:
             found.tell("wrong_columns", f"its columns are not of the table's types ({type(error).__name__})")
             return
         self._judge(add, found, seen, records=int(footer.num_rows))
+
+    def _inside(self, message: str) -> str:
+        """A message without the table's place, as findings name files below it."""
+        return message.replace(f" of {self.storage.url}", "")
 
     def _judge(self, add: AddFile, found: FileCheck, seen: Contents, *, records: int) -> None:
         found.rows_read = seen.rows
