@@ -26,6 +26,8 @@ _RETURNED: Final = (
     "lakehouse.maintenance.compact_plan:CompactPlan",
     "lakehouse.maintenance.verify:VerifyReport",
     "lakehouse.maintenance.verify:Finding",
+    "lakehouse.maintenance.verify:Notice",
+    "lakehouse.maintenance.verify:Repair",
     "lakehouse.maintenance.freshness:Freshness",
     "lakehouse.overview:LakeStatus",
     "lakehouse.overview:TableStatus",

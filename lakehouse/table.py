@@ -337,15 +337,46 @@ class Table:
         """
         return tending.compact(self._open, dry_run=dry_run)
 
-    def verify(self, *, version: int | None = None) -> VerifyReport:
-        """Opens every file that a version needs and checks it against the log.
+    def verify(
+        self,
+        *,
+        version: int | None = None,
+        full: bool = False,
+        seed: int | None = None,
+        repair: bool = False,
+        dry_run: bool = False,
+        found: VerifyReport | None = None,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> VerifyReport:
+        """Checks the table as a file system is checked: every file that a version needs, and the whole log.
 
-        The newest version is also judged by the config's expectations on freshness.
+        The rows of a sample of files are read and compared with their statistics and the table's rules. The
+        newest version is also judged by the config's expectations on freshness.
 
         Args:
             version: A version's number; None means the newest.
+            full: Whether every page of every file is decoded, and every checkpoint checked.
+            seed: Which files and row groups are read where it is not full; None means the version's own ones.
+            repair: Whether to mend what can be mended without losing anything: checkpoints, the hint at them,
+                and what the log says of a file's size, rows and statistics. Then it is checked again.
+            dry_run: With ``repair``: only check; ``plan`` of the report tells what would be mended.
+            found: With ``repair``: the report whose plan is carried out, so that nothing is checked before.
+            progress: Called with what is checked, how much of it is done, and how much there is (0: unknown).
 
         Returns:
-            What was checked and what is wrong.
+            What was checked, what is wrong, what can be mended and what was.
+
+        Raises:
+            UsageError: An older version can't be repaired.
+            ConflictError: Another writer changed the table during the repair.
         """
-        return tending.verify(self._open, version=version)
+        return tending.verify(
+            self._open,
+            version=version,
+            full=full,
+            seed=seed,
+            repair=repair,
+            dry_run=dry_run,
+            found=found,
+            progress=progress,
+        )

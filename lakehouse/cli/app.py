@@ -37,7 +37,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "compact": "lakehouse.cli.care:compact",
-        "verify": "lakehouse.cli.care:verify",
+        "verify": "lakehouse.cli.verify:verify",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""

@@ -1,4 +1,4 @@
-"""The verbs that keep tables healthy: ``compact`` and ``verify``."""
+"""The verb that keeps tables compact, and how its kind chooses tables."""
 
 from __future__ import annotations
 
@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lakehouse.cli.cells import said, size
-from lakehouse.cli.grid import Grid
+from lakehouse.cli.cells import size
 from lakehouse.cli.lazy import verb
-from lakehouse.cli.output import Block, plural
+from lakehouse.cli.output import plural
 from lakehouse.cli.parameters import table_argument
 from lakehouse.cli.progress import progress
 from lakehouse.cli.session import Session
@@ -17,10 +16,7 @@ from lakehouse.errors import CorruptTableError
 
 if TYPE_CHECKING:
     from lakehouse.maintenance.compact_plan import CompactPlan
-    from lakehouse.maintenance.verify import VerifyReport
     from lakehouse.table import Table
-
-_FOUND = 5
 
 
 @verb(
@@ -39,7 +35,7 @@ def compact(session: Session, *, tables: tuple[str, ...], dry_run: bool) -> None
     """
     done: list[CompactPlan] = []
     with progress(session, "compacting") as step:
-        chosen = _chosen(session, tables)
+        chosen = chosen_tables(session, tables)
         for number, table in enumerate(chosen):
             step(table.name, number, len(chosen))
             done.append(table.compact(dry_run=dry_run))
@@ -74,87 +70,7 @@ def _compact_line(plan: CompactPlan, *, dry_run: bool) -> str:
     return f"{plan.table}: {old} became {new}, version {plan.version}"
 
 
-@verb(
-    "verify",
-    examples=["lakehouse verify", "lakehouse verify orders --json"],
-    python="lake.table(...).verify()",
-)
-@table_argument(many=True)
-@click.pass_obj
-def verify(session: Session, *, tables: tuple[str, ...]) -> int:
-    """Check that every file of a table is there, whole and true to the log.
-
-    All tables if none is named; each with its quarantine. Opens every file of the newest version: size,
-    footer, number of rows, deletion vectors. The log must be readable, and its newest checkpoint must agree
-    with it. Data must be as fresh as the config expects: with `on_fail: warn` it is only said. Exit code 5 if
-    anything is wrong.
-    """
-    reports: list[VerifyReport] = []
-    with progress(session, "checking") as step:
-        chosen = _chosen(session, tables)
-        for number, table in enumerate(chosen):
-            step(table.name, number, len(chosen))
-            reports.append(table.verify())
-    findings = [(each.table, finding) for each in reports for finding in each.findings]
-    grid = Grid(
-        ["table", "finding", "file", "detail"],
-        [[said(name), said(each.kind), said(each.path), said(each.detail)] for name, each in findings],
-    )
-    blocks: list[Block] = [_verify_line(each) for each in reports]
-    blocks += [
-        f"warning: {report.table}: {each.detail}"
-        for report in reports
-        for each in report.freshness
-        if not each.ok and each.on_fail == "warn"
-    ]
-    if findings:
-        blocks += ["", grid]
-    session.out.emit(
-        {
-            "ok": not findings,
-            "tables": [
-                {
-                    "table": each.table,
-                    "version": each.version,
-                    "ok": each.ok,
-                    "files": each.files,
-                    "vectors": each.vectors,
-                    "bytes": each.bytes,
-                    "findings": [
-                        {"kind": finding.kind, "path": finding.path, "detail": finding.detail}
-                        for finding in each.findings
-                    ],
-                    "freshness": [
-                        {
-                            "name": fresh.name,
-                            "on_fail": fresh.on_fail,
-                            "ok": fresh.ok,
-                            "newest": fresh.newest,
-                            "age": fresh.age,
-                            "allowed": fresh.allowed,
-                        }
-                        for fresh in each.freshness
-                    ],
-                }
-                for each in reports
-            ],
-        },
-        *blocks,
-    )
-    return _FOUND if findings else 0
-
-
-def _verify_line(report: VerifyReport) -> str:
-    if report.version is None:
-        return f"{report.table}: {plural(len(report.findings), 'finding')} (its log can't be read)"
-    checked = f"version {report.version}, {plural(report.files, 'file')} ({size(report.bytes)})"
-    if report.vectors:
-        checked += f", {plural(report.vectors, 'deletion vector')}"
-    verdict = "all well" if report.ok else plural(len(report.findings), "finding")
-    return f"{report.table}: {verdict} ({checked})"
-
-
-def _chosen(session: Session, names: tuple[str, ...]) -> list[Table]:
+def chosen_tables(session: Session, names: tuple[str, ...]) -> list[Table]:
     """The tables that were named, else all that have been made; each with its quarantine, if it has one."""
     from lakehouse.merge.result import QUARANTINE
 

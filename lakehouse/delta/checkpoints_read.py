@@ -14,7 +14,7 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakehouse.delta.actions import Action, AddFile, DeletionVector, Sidecar, parse_action
+from lakehouse.delta.actions import Action, AddFile, DeletionVector, RemoveFile, Sidecar, parse_action
 from lakehouse.delta.log_files import SIDECAR_FOLDER, Checkpoint
 from lakehouse.delta.log_reading import in_parallel, read_actions
 from lakehouse.delta.paths import decode_path
@@ -62,6 +62,86 @@ def read_checkpoint(storage: Storage, checkpoint: Checkpoint) -> Iterator[Action
         lambda sidecar: _read_file(storage, _sidecar_path(sidecar)), sidecars, storage=storage
     ):
         yield from actions
+
+
+def checkpoint_removes(storage: Storage, checkpoint: Checkpoint) -> Iterator[RemoveFile]:
+    """The tombstones of a checkpoint: files that the table had, and that a vacuum may not have taken yet.
+
+    Args:
+        storage: The table's root.
+        checkpoint: A complete one.
+
+    Yields:
+        Path and vector of each; the other fields are left out.
+
+    Raises:
+        CorruptTableError: A file or sidecar is missing or can't be read; the message names it.
+    """
+    waiting = [info.path for info in checkpoint.files]
+    while waiting:
+        path = waiting.pop()
+        if path.endswith(".json"):
+            actions = _read_file(storage, path)
+            waiting += [_sidecar_path(item) for item in actions if isinstance(item, Sidecar)]
+            yield from (item for item in actions if isinstance(item, RemoveFile))
+            continue
+        file = _opened(storage, path)
+        top = set(file.schema_arrow.names)
+        if "sidecar" in top:
+            sidecars = _rows("sidecar", file.read(columns=["sidecar"]).column("sidecar"))
+            waiting += [_sidecar_path(item) for item in sidecars if isinstance(item, Sidecar)]
+        if "remove" in top:
+            inner = {item.name for item in file.schema_arrow.field("remove").type.fields}
+            wanted = [f"remove.{name}" for name in ("path", "deletionVector") if name in inner]
+            table = file.read(columns=wanted).flatten()
+            table = table.filter(table.column("remove.path").is_valid())
+            vector = table.column("remove.deletionVector") if "deletionVector" in inner else None
+            places = table.column("remove.path").to_pylist()
+            for place, dead in zip(places, _vectors(vector, len(places)), strict=True):
+                yield RemoveFile(path=place, deletion_vector=dead)
+
+
+def count_actions(storage: Storage, checkpoint: Checkpoint) -> int:
+    """How many actions a checkpoint holds, as ``_last_checkpoint`` tells them.
+
+    Args:
+        storage: The table's root.
+        checkpoint: A complete one.
+
+    Returns:
+        The number, those in sidecars included.
+
+    Raises:
+        CorruptTableError: A file or sidecar is missing or can't be read; the message names it.
+    """
+    total = 0
+    waiting = [info.path for info in checkpoint.files]
+    while waiting:
+        path = waiting.pop()
+        if path.endswith(".json"):
+            actions = _read_file(storage, path)
+            total += len(actions)
+            waiting += [_sidecar_path(item) for item in actions if isinstance(item, Sidecar)]
+            continue
+        file = _opened(storage, path)
+        total += file.metadata.num_rows
+        if "sidecar" in file.schema_arrow.names:
+            sidecars = _rows("sidecar", file.read(columns=["sidecar"]).column("sidecar"))
+            waiting += [_sidecar_path(item) for item in sidecars if isinstance(item, Sidecar)]
+    return total
+
+
+def _opened(storage: Storage, path: str) -> pq.ParquetFile:
+    try:
+        return pq.ParquetFile(pa.BufferReader(storage.get(path)))
+    except NotFoundError as error:
+        raise CorruptTableError(
+            f"{storage.url}/{path} is missing, a checkpoint needs it", advice=_ADVICE
+        ) from error
+    except (pa.ArrowException, OSError) as error:
+        raise CorruptTableError(
+            f"{storage.url}/{path} is no readable Parquet file, a checkpoint needs it", advice=_ADVICE
+        ) from error
 
 
 def _sidecar_path(sidecar: Sidecar) -> str:

@@ -95,7 +95,13 @@ def plan_by_name(fields: Sequence[StructField], mapping: Mode) -> list[ColumnSou
 
 
 def plan_by_footer(
-    storage: Storage, snapshot: Snapshot, add: AddFile, *, fields: Sequence[StructField], mapping: Mode
+    storage: Storage,
+    snapshot: Snapshot,
+    add: AddFile,
+    *,
+    fields: Sequence[StructField],
+    mapping: Mode,
+    footer: Any = None,
 ) -> list[ColumnSource]:
     """Plan to read columns of one file by what its footer says.
 
@@ -105,6 +111,7 @@ def plan_by_footer(
         add: The file.
         fields: The columns to read, no partition columns.
         mapping: How the table maps its columns.
+        footer: The file's ``pyarrow.parquet.FileMetaData`` where it was read before.
 
     Returns:
         A source for each.
@@ -112,7 +119,8 @@ def plan_by_footer(
     Raises:
         CorruptTableError: The file is missing or damaged, or lacks the ids that the table goes by.
     """
-    stored: pa.Schema = footers.read_footer(storage, add).schema.to_arrow_schema()
+    footer = footers.read_footer(storage, add) if footer is None else footer
+    stored: pa.Schema = footer.schema.to_arrow_schema()
     names = _names_in(stored, mapping)
     if mapping == "id" and len(stored) and not names.by_id:
         raise CorruptTableError(

@@ -34,6 +34,11 @@ class Newest:
         with self._lock:
             return self._known
 
+    def forget(self) -> None:
+        """Reads the table from its checkpoints and commits again the next time."""
+        with self._lock:
+            self._known = None
+
     def remember(self, snapshot: Snapshot) -> None:
         """Takes note of a version, unless a newer one is known."""
         with self._lock:

@@ -5,17 +5,19 @@ What takes files away or mends them belongs here too, one function a verb.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
-from lakehouse.errors import CorruptTableError, UsageError
+from lakehouse.checking import check_and_repair, check_table
+from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
-from lakehouse.maintenance.freshness import Freshness, freshness
-from lakehouse.maintenance.verify import VerifyReport, unreadable
-from lakehouse.maintenance.verify import verify as check
+from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.protection.gate import judge
 from lakehouse.timetravel.damage import naming_damage
+from lakehouse.timetravel.resolve import checked_version
 from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.restore import restore as go_back
 from lakehouse.verbs.opened import OpenTable
@@ -73,13 +75,39 @@ def compact(table: OpenTable, *, dry_run: bool) -> CompactPlan:
         )
 
 
-def verify(table: OpenTable, *, version: int | None) -> VerifyReport:
+def verify(
+    table: OpenTable,
+    *,
+    version: int | None,
+    full: bool,
+    seed: int | None,
+    repair: bool,
+    dry_run: bool,
+    found: VerifyReport | None,
+    progress: Callable[[str, int, int], None] | None,
+) -> VerifyReport:
     """Does `lakehouse.table.Table.verify`."""
+    if version is not None:
+        version = checked_version(version, table=table.name)
+        if repair:
+            raise UsageError("only the newest version can be repaired", advice="leave the version out")
+    what: dict[str, Any] = {
+        "table": table.name,
+        "config": table.config,
+        "clock": table.clock,
+        "full": full,
+        "seed": seed,
+        "step": progress,
+    }
+    if not repair or dry_run:
+        try:
+            return check_table(table.storage, version=version, **what)
+        except TableNotFoundError:
+            table.snapshot()
+            raise
+    table.before_write()
     try:
-        snapshot = table.snapshot(version=version)
-    except CorruptTableError as error:
-        return unreadable(error, table=table.name)
-    fresh: tuple[Freshness, ...] = ()
-    if version is None:
-        fresh = freshness(table.storage, snapshot, table.config.expect, now=table.clock())
-    return check(table.storage, snapshot, table=table.name, fresh=fresh)
+        return check_and_repair(table.storage, found=found, **what)
+    finally:
+        # What is known of the newest version may come from a checkpoint that was wrong.
+        table.newest.forget()

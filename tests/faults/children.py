@@ -11,7 +11,7 @@ from typing import Any
 from lakehouse.errors import LakehouseError
 from lakehouse.storage import open_storage
 from tests.faults import work
-from tests.fixtures.faults import FaultyStorage, Moment
+from tests.fixtures.faults import WRITES, FaultyStorage, Moment
 from tests.fixtures.meanwhile import Meanwhile
 
 NO_SYNC = {"fsync": "false"}
@@ -56,4 +56,22 @@ def write_no_more_than(*, root: str, task: str, section: dict[str, Any], size: i
         work.WORKS[task](found)
     except LakehouseError as error:
         return error.exit_code
+    return 0
+
+
+def die_repairing(*, root: str, at: int | None, when: Moment, report: str | None = None) -> int:
+    """Repairs a table on a storage that ends the process at one of the calls that write.
+
+    Args:
+        root: The lake's root.
+        at: Number of the call, from 1; None to do it all.
+        when: Before, during or after that call.
+        report: Where the calls are written to, as (method, path).
+    """
+    storage = FaultyStorage(
+        open_storage(root, options=NO_SYNC), at=at, when=when, how="exit", operations=WRITES
+    )
+    work.table(Path(root), storage=storage).verify(repair=True)
+    if report is not None:
+        Path(report).write_text(json.dumps(storage.log))
     return 0

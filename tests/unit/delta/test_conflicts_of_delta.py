@@ -3,7 +3,7 @@
 After delta-io/delta: ``OptimisticTransactionSuite`` and ``OptimisticTransactionLegacySuite`` (allowed and
 disallowed concurrent actions), what ``ConflictChecker`` expects of a merge, and the tests of
 ``conflict_checker.rs`` of delta-io/delta-rs. Where Delta lets more pass than we do (it may, under weaker
-isolation), the test says so. Merges that are overtaken for real: ``test_company_of_delta.py`` of ``unit/merge``.
+isolation), the test says so. Merges overtaken for real are in ``unit/merge/test_company_of_delta.py``.
 """
 
 from __future__ import annotations
