@@ -187,15 +187,15 @@ class Holds:
             hold: A hold that was not released.
 
         Returns:
-            For each of its tables the rows; None where they can't be counted: a table that is not made, or a
-            condition that does not fit it any more (then all of it is held).
+            For each of its tables the rows; None where they can't be counted, since a condition does not
+            fit the table any more: then all of it is held.
         """
         found = protection_tables(hold, self._resolved)
         return {name: self._rows(name, conditions) for name, conditions in found.items()}
 
     def _rows(self, name: str, conditions: Sequence[str | None]) -> int | None:
         if name not in self._config.tables or not self._table(name).exists():
-            return None
+            return 0
         table = self._table(name)
         holds = tuple(TableHold(id="", reason="", where=condition) for condition in conditions)
         protection = Protection(name, holds)
