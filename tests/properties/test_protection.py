@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import polars as pl
 from hypothesis import given
@@ -17,7 +19,7 @@ from lakehouse.protection.subjects import resolve_now
 START = datetime(2026, 1, 1, tzinfo=UTC)
 TABLES = ("customers", "orders")
 ROWS = pl.DataFrame({"id": [None, 0, 1, 2, 3], "email": ["a", "b'", None, "d", "e"]})
-CONDITIONS = {
+CONDITIONS: dict[str, Callable[[dict[str, Any]], bool]] = {
     "id = 1": lambda row: row["id"] == 1,
     "id >= 2 -- and more": lambda row: row["id"] is not None and row["id"] >= 2,
     "email = 'b'''": lambda row: row["email"] == "b'",
@@ -55,7 +57,7 @@ def holds(draw: st.DrawFn) -> Hold:
     )
 
 
-def must_stay(hold: Hold, table: str, row: dict[str, object]) -> bool:
+def must_stay(hold: Hold, table: str, row: dict[str, Any]) -> bool:
     """What a hold asks for, worked out as simply as can be."""
     if hold.subject is None:
         return hold.table == table and (hold.where is None or CONDITIONS[hold.where](row))
@@ -71,7 +73,7 @@ def must_stay(hold: Hold, table: str, row: dict[str, object]) -> bool:
 
 @given(st.lists(holds(), max_size=6), MOMENTS, st.sampled_from(TABLES))
 def test_no_row_that_a_hold_asks_for_is_free(all_holds: list[Hold], now: datetime, table: str) -> None:
-    columns = {name: ROWS.schema for name in TABLES}
+    columns = dict.fromkeys(TABLES, ROWS.schema)
     protection = protection_of(
         table,
         all_holds,

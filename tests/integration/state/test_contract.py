@@ -10,10 +10,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, StorageError
 from lakehouse.state import ActionRecord, Hold, open_state
 from lakehouse.state.database import State
+from lakehouse.state.migrate import settings
+from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 CANARY = "zoë.o'connor@shop.example"
@@ -225,13 +230,6 @@ def test_a_database_of_a_newer_release_is_left_alone(url: str, state: State, ask
 
 
 def test_the_migrations_make_what_the_code_expects(state: State) -> None:
-    from alembic.autogenerate import compare_metadata
-    from alembic.migration import MigrationContext
-    from alembic.script import ScriptDirectory
-
-    from lakehouse.state.migrate import settings
-    from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
-
     scripts = ScriptDirectory.from_config(settings())
     assert scripts.get_heads() == [HEAD]
     assert {each.revision for each in scripts.walk_revisions()} == KNOWN

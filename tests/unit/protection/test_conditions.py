@@ -138,7 +138,7 @@ def test_a_text_finds_exactly_the_rows_that_have_it(value: str) -> None:
         ("7 OR 1=1", pl.Int64()),
         ("1e3", pl.Int64()),
         ("seven", pl.Int32()),
-        ("٧", pl.Int64()),
+        ("\u0667", pl.Int64()),
         ("1.5.2", pl.Decimal(10, 2)),
         ("nan", pl.Float64()),
         ("yes", pl.Boolean()),
