@@ -17,6 +17,10 @@ _MAIN: Final = ("Lakehouse", "Table", "MergeResult")
 _RETURNED: Final = (
     "lakehouse.cdc.changes:Rejected",
     "lakehouse.merge.expectations:ExpectationResult",
+    "lakehouse.holds:Holds",
+    "lakehouse.state.rows:Hold",
+    "lakehouse.protection.holds:Protection",
+    "lakehouse.protection.holds:TableHold",
     "lakehouse.quarantine:Quarantine",
     "lakehouse.quarantine:RetryResult",
     "lakehouse.quarantine:DropResult",

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import getpass
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -17,18 +15,17 @@ from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.schema import to_polars
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, UsageError
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import Clock, utc_now
-from lakehouse.protection.conditions import columns_of_condition, ensure_plain, matching
-from lakehouse.protection.holds import Hold, Protection, protection_of
+from lakehouse.protection.conditions import LONGEST, columns_of_condition, matching
+from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, pairs_of, text_of
+from lakehouse.protection.holds import Hold, Protection, TableHold, protection_of
 from lakehouse.protection.subjects import Resolved, resolve_now, resolve_strictly
 from lakehouse.protection.until import end_of_hold
 from lakehouse.table import Table
-
-_REASON = 1_000
-_AUTHOR = 200
-_VALUE = 1_000
+from lakehouse.timetravel.damage import naming_damage
 
 
 class Holds:
@@ -95,8 +92,8 @@ class Holds:
         now = self._clock()
         if (table is None) == (subject is None):
             raise UsageError("a hold is on a table or on a subject", advice="name one of them")
-        why = ensure_plain(_text(reason, "the reason"), what="the reason", longest=_REASON)
-        who = _author(author)
+        why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
+        who = author_of(author)
         ends = None if until is None else end_of_hold(until, now=now)
         draft = Hold(id="", reason=why, author=who, placed=now, until=ends)
         if table is not None:
@@ -108,7 +105,7 @@ class Holds:
                 raise UsageError(
                     "a condition belongs to a hold on a table", advice="name a person by `identifiers`"
                 )
-            hold = self._on_subject(draft, _text(subject, "the subject"), identifiers or {})
+            hold = self._on_subject(draft, text_of(subject, "the subject"), identifiers or {})
         return self._control.made(now=now).holds.place(hold)
 
     def list(self, *, all: bool = False) -> builtins.list[Hold]:  # noqa: A002 - as it reads best
@@ -133,7 +130,7 @@ class Holds:
         Raises:
             NotFoundError: There is none of that id; the advice names the nearest.
         """
-        text = _text(hold_id, "the id of a hold")
+        text = text_of(hold_id, "the id of a hold")
         known = {hold.id: hold for hold in self.list(all=True)}
         if text in known:
             return known[text]
@@ -160,9 +157,9 @@ class Holds:
             StorageError: The state database can't be written.
         """
         found = self.get(hold_id)
-        who = _author(author)
-        text = _text(reason, "the reason")
-        why = ensure_plain(text, what="the reason", longest=_REASON) if text.strip() else ""
+        who = author_of(author)
+        text = text_of(reason, "the reason")
+        why = ensure_plain(text, what="the reason", longest=LONGEST_REASON) if text.strip() else ""
         now = self._clock()
         return self._control.made(now=now).holds.release(found.id, author=who, now=now, reason=why)
 
@@ -190,29 +187,30 @@ class Holds:
             hold: A hold that was not released.
 
         Returns:
-            For each of its tables the rows; None where they can't be counted: a table that is not made, or a
-            condition that does not fit it any more (then all of it is held).
+            For each of its tables the rows; None where they can't be counted, since a condition does not
+            fit the table any more: then all of it is held.
         """
         found = protection_tables(hold, self._resolved)
         return {name: self._rows(name, conditions) for name, conditions in found.items()}
 
     def _rows(self, name: str, conditions: Sequence[str | None]) -> int | None:
         if name not in self._config.tables or not self._table(name).exists():
-            return None
+            return 0
         table = self._table(name)
-        rows = scan_table(table.storage, table.snapshot())
-        if None not in conditions:
-            rows = matching(rows, " OR ".join(f"({condition}\n)" for condition in conditions))
+        holds = tuple(TableHold(id="", reason="", where=condition) for condition in conditions)
+        protection = Protection(name, holds)
         try:
-            return int(rows.select(pl.len()).collect().item())
+            return _matched(table, table.snapshot(), None if protection.whole else protection.condition)
         except (OSError, pl.exceptions.PolarsError):
             return None
 
     def _on_table(self, draft: Hold, name: str, where: str | None) -> Hold:
-        table = self._table(_text(name, "the table"))
+        table = self._table(text_of(name, "the table"))
         if where is None:
             return replace(draft, table=table.name)
-        condition = ensure_plain(_text(where, "the condition"), what="the condition of the hold")
+        condition = ensure_plain(
+            text_of(where, "the condition"), what="the condition of the hold", longest=LONGEST
+        )
         schema = self._columns(table.name)
         if schema is None:
             raise UsageError(
@@ -220,7 +218,21 @@ class Holds:
                 advice="hold the whole table, or give it a `schema` in the config",
             )
         columns = columns_of_condition(condition, schema, table=table.name)
+        if table.exists():
+            self._ensure_usable(table, condition)
         return replace(draft, table=table.name, where=condition, columns=columns)
+
+    def _ensure_usable(self, table: Table, where: str) -> None:
+        """Tries a condition on the rows of now: on values that don't fit, it would hold the whole table."""
+        snapshot = table.snapshot()
+        try:
+            with naming_damage(table.storage, snapshots=[snapshot], table=table.name):
+                _matched(table, snapshot, where)
+        except pl.exceptions.PolarsError:
+            raise UsageError(
+                f"the condition of the hold on table {table.name} does not fit the values of its rows",
+                advice="compare columns with values of their types; TRY_CAST gives null where CAST fails",
+            ) from None
 
     def _on_subject(
         self, draft: Hold, name: str, identifiers: Mapping[str, str | int | Sequence[str | int]]
@@ -231,7 +243,7 @@ class Holds:
             known = ", ".join(self._config.subjects)
             advice = f"did you mean {near}?" if near else f"it has: {known}" if known else "name one there"
             raise NotFoundError("the config has no such subject in `subjects`", advice=advice)
-        pairs = _pairs(identifiers)
+        pairs = pairs_of(identifiers)
         if not pairs:
             raise UsageError(
                 f"a hold on a {name} needs to know which",
@@ -267,35 +279,7 @@ def protection_tables(
     return found
 
 
-def _pairs(identifiers: Mapping[str, str | int | Sequence[str | int]]) -> tuple[tuple[str, str], ...]:
-    if not isinstance(identifiers, Mapping):
-        raise UsageError(
-            f"identifiers are names and values, not {type(identifiers).__name__}",
-            advice='write {"email": "..."}',
-        )
-    found: builtins.list[tuple[str, str]] = []
-    for name, given in identifiers.items():
-        values: Sequence[object] = [given] if isinstance(given, str | int) else given
-        for value in values:
-            if not isinstance(value, str | int):
-                raise UsageError("the value of an identifier is a text or a whole number")
-            # Blanks around it can be part of the value.
-            ensure_plain(str(value), what="the value of an identifier", longest=_VALUE)
-            found.append((_text(name, "the name of an identifier"), str(value)))
-    return tuple(dict.fromkeys(found))
-
-
-def _author(name: str | None) -> str:
-    if name is not None:
-        return ensure_plain(_text(name, "the author"), what="the author", longest=_AUTHOR)
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user without a name.
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
-
-
-def _text(value: object, what: str) -> str:
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is a text, not {type(value).__name__}")
-    return value
+def _matched(table: Table, snapshot: Snapshot, where: str | None) -> int:
+    rows = scan_table(table.storage, snapshot)
+    found = rows if where is None else matching(rows, where)
+    return int(found.select(pl.len()).collect().item())

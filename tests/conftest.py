@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.sail"]
+pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.sail", "tests.fixtures.postgres"]

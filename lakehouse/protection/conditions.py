@@ -15,9 +15,13 @@ import polars as pl
 
 from lakehouse.errors import UsageError
 from lakehouse.protection.holds import Protection
+from lakehouse.protection.row_by_row import looks_at_single_rows
 
 LONGEST: Final = 10_000
 """Characters of a condition; deeply nested ones would need more stack than there is."""
+
+_ROOM: Final = 16
+"""Parentheses that can come around a condition when it is joined with those of other holds."""
 
 _TEXTS: Final = re.compile(r"'(?:[^']|'')*'")
 _CLOCKS: Final = re.compile(
@@ -64,14 +68,15 @@ def columns_of_condition(where: str, schema: pl.Schema, *, table: str) -> tuple[
             f"{what} names a column that the table does not have",
             advice=f"a text stands in single quotes; the columns are: {shown}",
         )
-    if not expression.meta.is_row_separable() or _CLOCKS.search(_TEXTS.sub("''", where)):
+    if not looks_at_single_rows(expression) or _CLOCKS.search(_TEXTS.sub("''", where)):
         raise UsageError(
             f"{what} depends on other rows or on the time, so that rows could fall out of it",
-            advice="compare the columns of single rows with fixed values",
+            advice="compare the columns of single rows with fixed values; many of them with IN (...)",
         )
-    if not readable(where, schema):
+    # Deeper than it is, since it will stand beside others.
+    if not readable(f"{'(' * _ROOM}{where}\n{')' * _ROOM}", schema):
         raise UsageError(
-            f"{what} can't be used: it is no condition, or compares what can't be compared",
+            f"{what} is no condition, compares what can't be compared, or is nested too deeply",
             advice=f"compare columns with values of their types; the columns are: {shown}",
         )
     return names
@@ -119,34 +124,6 @@ def fitting(protection: Protection, schema: pl.Schema) -> Protection:
         for hold in protection.holds
     )
     return Protection(protection.table, holds)
-
-
-def ensure_plain(text: str, *, what: str, longest: int = LONGEST) -> str:
-    """Refuses texts that a database can't keep or nobody could read.
-
-    Args:
-        text: Any text.
-        what: What it is, for errors.
-        longest: Characters that it may have.
-
-    Returns:
-        The text without blanks around it.
-
-    Raises:
-        UsageError: It is empty, too long, or has characters that can't be kept.
-    """
-    stripped = text.strip()
-    if not stripped:
-        raise UsageError(f"{what} is empty")
-    if len(stripped) > longest:
-        raise UsageError(f"{what} has {len(stripped):,} characters and may have {longest:,}")
-    try:
-        stripped.encode()
-    except UnicodeEncodeError:
-        raise UsageError(f"{what} has characters that are no Unicode") from None
-    if "\0" in stripped:
-        raise UsageError(f"{what} has a null character in it")
-    return stripped
 
 
 def equality(column: str, values: Sequence[str], kind: pl.DataType) -> str | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -66,7 +66,7 @@ class Protection:
         """One SQL condition that is true for every row that some hold on rows protects; None without one."""
         # On a line of its own, so that a comment at the end of a condition hides nothing.
         parts = list(dict.fromkeys(f"({where}\n)" for _, where in self.conditions))
-        return " OR ".join(parts) if parts else None
+        return _any_of(parts) if parts else None
 
     @property
     def free_condition(self) -> str | None:
@@ -95,6 +95,14 @@ def protection_of(
         if name == table
     )
     return Protection(table, tuple(dict.fromkeys(bound)))
+
+
+def _any_of(parts: Sequence[str]) -> str:
+    """Joins conditions in halves: parsers mind how deeply a condition is nested, not how long it is."""
+    if len(parts) <= 2:
+        return " OR ".join(parts)
+    middle = len(parts) // 2
+    return f"({_any_of(parts[:middle])}) OR ({_any_of(parts[middle:])})"
 
 
 def _tables(hold: Hold, resolve: Resolve | None) -> Iterator[tuple[str, str | None]]:

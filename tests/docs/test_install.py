@@ -190,3 +190,11 @@ def test_a_first_merge_from_an_empty_folder(run: Run, tmp_path: Path) -> None:
     assert run("lakehouse", "init", "full", "--full").returncode == 0
     assert run("lakehouse", "-c", "full/lakehouse.yaml", "config", "check").returncode == 0
     assert '"$schema"' in run("lakehouse", "config", "schema").stdout
+
+
+def test_the_installed_package_makes_its_state_database(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "lakehouse.yaml").write_text("version: 1\ntables: {orders: {key: [id]}}\n")
+    placed = run("lakehouse", "hold", "add", "--table", "orders", "--reason", "case 12")
+    assert placed.returncode == 0, placed.stderr
+    assert "orders  the whole table" in placed.stdout
+    assert placed.stdout.split()[0] in run("lakehouse", "hold", "list").stdout

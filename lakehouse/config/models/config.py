@@ -54,9 +54,10 @@ class Config(Model):
     state: StateUrl = Field(
         default_factory=lambda: SecretUrl(""),
         description=(
-            "The database of holds, requests and runs, as an SQLAlchemy URL. Without it, an SQLite file in "
-            "`_lakehouse` below the root, or beside the config where the root is a bucket. Several daemons "
-            "on several hosts need PostgreSQL."
+            "The database of holds, plans and what was done: sqlite:///file or postgresql://user@host/name "
+            "(pip install lakehouse[postgres]). Without it, an SQLite file in `_lakehouse` below the root, "
+            "or beside the config where the root is a bucket. Several hosts that work on one lake need "
+            "PostgreSQL; one database is for one lake."
         ),
     )
     keys: KeysConfig = Field(
