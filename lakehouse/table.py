@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,21 @@ from lakehouse.cdc.formats import normalize, settings_of
 from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
+from lakehouse.config.durations import parse_duration
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.delta.versions import commit_times, earliest_commit
+from lakehouse.delta.vacuum_notes import read_notes, refuse_taken
+from lakehouse.delta.versions import commit_times, earliest_commit, earliest_version
 from lakehouse.errors import CorruptTableError, TableNotFoundError, UsageError
 from lakehouse.maintenance.after_merge import compact_after_merge
 from lakehouse.maintenance.compact import compact
 from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.freshness import Freshness, freshness
+from lakehouse.maintenance.vacuum import Memory, Step, VacuumPlan, VacuumTarget, silent, vacuum
+from lakehouse.maintenance.vacuum.rules import GRACE, rules_of
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.offset import Offset
@@ -38,15 +42,18 @@ from lakehouse.merge.tables import declared_schema, make_table
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
+from lakehouse.merge.tombstones import files_of
+from lakehouse.protection import Protection
 from lakehouse.quarantine import Quarantine
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
-from lakehouse.timetravel.history import HistoryEntry, entry
+from lakehouse.timetravel.history import HistoryEntry, entry, why_gone
 from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.resolve import checked_version, resolve
 from lakehouse.timetravel.restore import RestorePlan, restore
-from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
+from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag, versions_of
 from lakehouse.timetravel.valid import Moment
 from lakehouse.timetravel.valid import valid_at as rows_valid_at
 
@@ -380,8 +387,14 @@ class Table:
         first = max(earliest_commit(self.storage), newest - limit + 1 if limit is not None else 0)
         tags = self.tags()
         made = commit_times(self.storage)
+        oldest, notes = earliest_version(self.storage), read_notes(self.storage)
         found = [
-            entry(commit, made_ms=made(commit), tags=tags)
+            entry(
+                commit,
+                made_ms=made(commit),
+                tags=tags,
+                gone=why_gone(commit.version, first=oldest, notes=notes),
+            )
             for commit in commits(self.storage, start=first, end=newest)
         ]
         return found[::-1]
@@ -426,9 +439,17 @@ class Table:
         Raises:
             UsageError: The name has other characters, or could be taken for a version.
             RefusedError: The name stands for another version already.
+            VersionNotFoundError: The version is gone, or a vacuum is about to take it.
         """
         picked = self.snapshot(version=version).version
-        return put_tag(self._lake, table=self.name, name=name, version=picked, now=self._clock())
+        return put_tag(
+            self._lake,
+            table=self.name,
+            name=name,
+            version=picked,
+            now=self._clock(),
+            still_there=lambda: refuse_taken(self.storage, picked, table=self.name),
+        )
 
     def tags(self) -> tuple[Tag, ...]:
         """The table's tags, by name."""
@@ -496,6 +517,53 @@ class Table:
                 cluster_by=self._cluster_by,
                 dry_run=dry_run,
             )
+
+    def vacuum(
+        self,
+        *,
+        dry_run: bool = False,
+        plan: VacuumPlan | None = None,
+        grace: timedelta | str = GRACE,
+        protection: Callable[[], Protection] | None = None,
+        step: Step = silent,
+    ) -> VacuumPlan:
+        """Takes away the files that no kept version, tag or hold needs, also of the log.
+
+        Which versions are kept say the config's rules with `versions`; without one the table's
+        property ``delta.deletedFileRetentionDuration`` does (7 days unless set). Tags and holds always count.
+
+        Args:
+            dry_run: Only says what would go.
+            plan: A plan that was shown before: nothing goes that is not in it.
+            grace: With rules: how long a version stays after another one took its place, as ``1h``, since
+                somebody may be reading it.
+            protection: Gives the holds on the table; asked again right before anything goes.
+            step: Called now and then with what is being done, how much of it is done and how much there is.
+
+        Returns:
+            The plan; with ``run`` once it is carried out, and then it is what went.
+
+        Raises:
+            CorruptTableError: The log can't be read or has a gap; nothing was done.
+            RefusedError: A property or a clock makes it unsafe; nothing was done.
+            StorageError: The store failed; the next vacuum goes on where this one stopped.
+        """
+        if not dry_run:
+            self._before_write()
+        self.snapshot()
+        rules, orphans = rules_of(self.config.retention)
+        target = VacuumTarget(
+            name=self.name,
+            storage=self.storage,
+            rules=rules,
+            orphans=orphans,
+            grace=grace if isinstance(grace, timedelta) else parse_duration(grace),
+            tags=lambda: versions_of(self.tags()),
+            protection=protection or (lambda: Protection(self.name)),
+            memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(self.storage, number)),
+            clock=self._clock,
+        )
+        return vacuum(target, dry_run=dry_run, shown=plan, step=step)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.
@@ -588,7 +656,8 @@ class Table:
     ) -> pl.LazyFrame:
         shown = self._shown(snapshot, columns)
         ensure_readable(snapshot)
-        lazy = scan_table(self.storage, snapshot)
+        with naming_damage(self.storage, snapshots=[snapshot], table=self.name):
+            lazy = scan_table(self.storage, snapshot)
         if moment is not None:
             lazy = rows_valid_at(lazy, moment, table=self.name)
         if where is not None:

@@ -34,6 +34,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "compact": "lakehouse.cli.care:compact",
+        "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.care:verify",
     },
 }
@@ -42,6 +43,8 @@ HEADINGS: dict[str, dict[str, str]] = {
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
     "check": "verify",
+    "clean": "vacuum",
+    "cleanup": "vacuum",
     "create": "apply",
     "describe": "show",
     "fsck": "verify",
@@ -54,6 +57,7 @@ OTHER_WORDS = {
     "new": "init",
     "optimize": "compact",
     "plan": "apply",
+    "prune": "vacuum",
     "query": "sql",
     "rejected": "quarantine list",
     "retry": "quarantine retry",

@@ -35,13 +35,13 @@ def compact(session: Session, *, tables: tuple[str, ...], dry_run: bool) -> None
     """Put small files together and leave deleted rows behind.
 
     All tables if none is named. The rows stay the same, and older versions stay readable: their files are
-    only taken away by a vacuum.
+    only taken away by `vacuum`.
     """
     done: list[CompactPlan] = []
     with progress(session, "compacting") as step:
-        chosen = _chosen(session, tables)
-        for number, table in enumerate(chosen):
-            step(table.name, number, len(chosen))
+        picked = chosen(session, tables)
+        for number, table in enumerate(picked):
+            step(table.name, number, len(picked))
             done.append(table.compact(dry_run=dry_run))
     session.out.emit(
         {
@@ -90,9 +90,9 @@ def verify(session: Session, *, tables: tuple[str, ...]) -> int:
     """
     reports: list[VerifyReport] = []
     with progress(session, "checking") as step:
-        chosen = _chosen(session, tables)
-        for number, table in enumerate(chosen):
-            step(table.name, number, len(chosen))
+        picked = chosen(session, tables)
+        for number, table in enumerate(picked):
+            step(table.name, number, len(picked))
             reports.append(table.verify())
     findings = [(each.table, finding) for each in reports for finding in each.findings]
     grid = Grid(
@@ -153,14 +153,14 @@ def _verify_line(report: VerifyReport) -> str:
     return f"{report.table}: {verdict} ({checked})"
 
 
-def _chosen(session: Session, names: tuple[str, ...]) -> list[Table]:
+def chosen(session: Session, names: tuple[str, ...]) -> list[Table]:
     """The tables that were named; else all that have been made."""
     if names:
         return [session.lake.table(name) for name in dict.fromkeys(names)]
-    chosen = [table for table in map(session.lake.table, session.lake.tables) if _is_made(table)]
-    if not chosen:
+    made = [table for table in map(session.lake.table, session.lake.tables) if _is_made(table)]
+    if not made:
         session.out.note("no table of the config has been made yet")
-    return chosen
+    return made
 
 
 def _is_made(table: Table) -> bool:
