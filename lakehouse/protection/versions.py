@@ -198,6 +198,8 @@ def _month(moment: datetime) -> tuple[Hashable, str]:
 def _still_fresh(ordered: Sequence[VersionMade], *, now: datetime, since: timedelta) -> list[tuple[int, str]]:
     """The versions that were current at some time since then, without the newest."""
     kept: list[tuple[int, str]] = []
+    if not since:
+        return kept
     for each, successor in itertools.pairwise(ordered):
         # Where the clock went back, the successor seems older: the later of both times keeps more.
         left = max(each.made, successor.made)

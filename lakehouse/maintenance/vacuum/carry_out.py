@@ -165,7 +165,7 @@ def _clock_ahead(storage: Storage, run: str) -> timedelta:
     if ahead > _CLOCKS_MAY_DIFFER:
         storage.delete([note_path(run)])
         raise RefusedError(
-            f"this machine's clock is {ahead} ahead of the store's: young files would look old; nothing was done",
+            f"this machine's clock is {ahead} ahead of the store's: young files look old; nothing was done",
             advice="set the clock right",
         )
     return ahead

@@ -293,7 +293,7 @@ def _first(storage: Storage, listing: LogListing) -> int:
         return ranges[0][0]
     plan_segment(listing, latest)
     raise CorruptTableError(
-        f"the log of {storage.url} has a gap, so nobody knows which files its versions need; nothing was done",
+        f"the log of {storage.url} has a gap, so nobody knows which files are needed; nothing was done",
         advice="`lakehouse verify` says more; restore the missing commits from a backup",
     )
 
