@@ -16,7 +16,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -35,6 +35,9 @@ from lakehouse.storage.objects import ObjectInfo, Storage
 FOLDER: Final = "_lakehouse/vacuum"
 RESERVED: Final = "_lakehouse/reserved"
 RESERVATION_LASTS: Final = timedelta(hours=1)
+ABANDONED: Final = timedelta(hours=1)
+"""Who has not written its note anew for so long is taken for dead; those alive write it every minute."""
+
 _RESERVATION_COUNTS: Final = 600.0
 
 Ranges = tuple[tuple[int, int], ...]
@@ -53,6 +56,7 @@ class VacuumNote:
         files: While it runs: kind to paths and sizes. Empty once it is done: paths can tell of rows.
         removed: Once it is done: kind to how many files and bytes went.
         finished: When it was done; None while it runs, and where it was killed.
+        written: When this was written, by the store's clock; None where it was not read from a store.
     """
 
     run: str
@@ -63,6 +67,15 @@ class VacuumNote:
     files: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     removed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     finished: datetime | None = None
+    written: datetime | None = None
+
+    def abandoned(self, now: datetime) -> bool:
+        """Whether the vacuum was killed: it is not done, and has not written for an hour.
+
+        Args:
+            now: The time, by the store's clock.
+        """
+        return self.finished is None and self.written is not None and now - self.written > ABANDONED
 
     def takes(self, version: int) -> bool:
         """Whether a version can't be read after it."""
@@ -122,20 +135,20 @@ def read_notes(storage: Storage) -> tuple[VacuumNote, ...]:
     Raises:
         CorruptTableError: One can't be read.
     """
-    paths = [item.path for item in storage.list(FOLDER) if item.path.endswith(".json")]
-    found = map_files(lambda path: _read(storage, path), paths, storage=storage)
+    there = [item for item in storage.list(FOLDER) if item.path.endswith(".json")]
+    found = map_files(lambda item: _read(storage, item), there, storage=storage)
     return tuple(sorted((note for note in found if note is not None), key=lambda note: note.run))
 
 
-def _read(storage: Storage, path: str) -> VacuumNote | None:
+def _read(storage: Storage, item: ObjectInfo) -> VacuumNote | None:
     try:
-        return _parse(orjson.loads(storage.get(path)))
+        return replace(_parse(orjson.loads(storage.get(item.path))), written=item.modified)
     except NotFoundError:
         # Another vacuum has taken it over since it was listed.
         return None
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptTableError(
-            f"the note of a vacuum {storage.url}/{path} can't be read",
+            f"the note of a vacuum {storage.url}/{item.path} can't be read",
             advice="restore the file from a backup, or delete it: then nobody knows which versions it took",
         ) from error
 

@@ -79,13 +79,16 @@ class ObjectVersions:
         answer = self._ask("get_bucket_versioning", Bucket=self._bucket)
         return answer.get("Status") in ("Enabled", "Suspended")
 
-    def list(self) -> Iterator[ObjectVersion]:
+    def list(self, below: str = "") -> Iterator[ObjectVersion]:
         """All versions of all objects, and the marks of deleted ones.
+
+        Args:
+            below: Only objects in this folder.
 
         Raises:
             StorageError: The store does not tell.
         """
-        for page in self._pages("list_object_versions"):
+        for page in self._pages("list_object_versions", below=f"{below}/" if below else ""):
             for field, mark in (("Versions", False), ("DeleteMarkers", True)):
                 for each in page.get(field, ()):
                     yield ObjectVersion(
@@ -141,8 +144,10 @@ class ObjectVersions:
             "abort_multipart_upload", Bucket=self._bucket, Key=self._prefix + upload.path, UploadId=upload.id
         )
 
-    def _pages(self, operation: str) -> Iterator[Any]:
-        pages = self._client.get_paginator(operation).paginate(Bucket=self._bucket, Prefix=self._prefix)
+    def _pages(self, operation: str, *, below: str = "") -> Iterator[Any]:
+        pages = self._client.get_paginator(operation).paginate(
+            Bucket=self._bucket, Prefix=self._prefix + below
+        )
         iterator = iter(pages)
         while True:
             try:

@@ -18,17 +18,20 @@ from lakehouse.delta.checkpoint import write_checkpoint
 from lakehouse.delta.checkpoints_check import check_checkpoints
 from lakehouse.delta.locations import map_files
 from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_note
-from lakehouse.errors import RefusedError
+from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.maintenance.vacuum.look import Look, VacuumTarget, look, look_again, plan_of
 from lakehouse.maintenance.vacuum.names import log_name
-from lakehouse.maintenance.vacuum.old_versions import OldObjects, find_old, take_old
+from lakehouse.maintenance.vacuum.old_versions import OldObjects, find_old, forget_notes, take_old
 from lakehouse.maintenance.vacuum.plan import Going, Kind, VacuumPlan, ranges
 from lakehouse.storage import Storage
 
 Step: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done and how much there is (0: not known)."""
 
-_AT_ONCE: Final = 500
+_A_PART: Final = 500
+_AT_ONCE: Final = 8 * _A_PART
+_BEAT_SECONDS: Final = 60.0
+_TOO_LATE_SECONDS: Final = 1800.0
 _CLOCKS_MAY_DIFFER: Final = timedelta(minutes=10)
 _NOTES_KEPT: Final = timedelta(days=90)
 _LOG_KINDS: Final = frozenset({"commit", "checkpoint", "compaction", "checksum", "sidecar"})
@@ -111,10 +114,11 @@ def _carry_out(seen: Look, plan: VacuumPlan, old: OldObjects, step: Step) -> Vac
     if final.files != plan.files:
         note = _note(run, begun, final, seen.unfinished)
         write_note(storage, note)
-    _delete(storage, final.files, step)
+    _delete(storage, final.files, step, _Pulse(storage, note))
     done = take_old(old, final, seen.unfinished, step)
     write_note(storage, _finished(note, final))
     _forget(storage, seen)
+    forget_notes(old)
     return replace(final, object_versions=done.object_versions, uploads=done.uploads, notes=done.notes)
 
 
@@ -171,23 +175,57 @@ def _clock_ahead(storage: Storage, run: str) -> timedelta:
     return ahead
 
 
-def _delete(storage: Storage, files: Sequence[Going], step: Step) -> None:
+class _Pulse:
+    """Shows other vacuums that this one is alive, by writing its note anew.
+
+    Args:
+        storage: The table's folder.
+        note: The note.
+    """
+
+    def __init__(self, storage: Storage, note: VacuumNote) -> None:
+        self._storage = storage
+        self._note = note
+        self._last = time.monotonic()
+
+    def beat(self) -> None:
+        """Shows it, if it is time.
+
+        Raises:
+            ConflictError: So much time has passed that others take this vacuum for dead.
+        """
+        since = time.monotonic() - self._last
+        if since > _TOO_LATE_SECONDS:
+            raise ConflictError("the vacuum was asleep for too long, and stops", advice="run it again")
+        if since > _BEAT_SECONDS:
+            write_note(self._storage, self._note)
+            self._last = time.monotonic()
+
+
+def _delete(storage: Storage, files: Sequence[Going], step: Step, pulse: _Pulse) -> None:
     """Deletes files first, then the log from its oldest version on."""
     total, done = len(files), 0
-    for kind in _FIRST:
-        paths = [each.path for each in files if each.kind == kind]
-        parts = [paths[at : at + _AT_ONCE] for at in range(0, len(paths), _AT_ONCE)]
+
+    def take(paths: Sequence[str]) -> None:
+        nonlocal done
+        pulse.beat()
+        # Some at once where answers take their time.
+        parts = [paths[at : at + _A_PART] for at in range(0, len(paths), _A_PART)]
         map_files(storage.delete, parts, storage=storage)
         done += len(paths)
         step("deleting", done, total)
+
+    for kind in _FIRST:
+        paths = [each.path for each in files if each.kind == kind]
+        for at in range(0, len(paths), _AT_ONCE):
+            take(paths[at : at + _AT_ONCE])
     log = sorted(
         (each for each in files if each.kind in _LOG_KINDS),
         key=lambda each: (each.version is None, each.version or 0, each.path),
     )
-    for at in range(0, len(log), _AT_ONCE):
-        storage.delete([each.path for each in log[at : at + _AT_ONCE]])
-        done += len(log[at : at + _AT_ONCE])
-        step("deleting", done, total)
+    # One part after the other: whatever is left of a log must be its end.
+    for at in range(0, len(log), _A_PART):
+        take([each.path for each in log[at : at + _A_PART]])
 
 
 def _forget(storage: Storage, seen: Look) -> None:
@@ -200,4 +238,4 @@ def _forget(storage: Storage, seen: Look) -> None:
         and datetime.now(UTC) - note.finished > _NOTES_KEPT
         and all(last < oldest for _, last in note.pruned)
     ]
-    storage.delete([note_path(note.run) for note in (*seen.unfinished, *stale)])
+    storage.delete([note_path(note.run) for note in (*seen.abandoned, *stale)])

@@ -261,9 +261,10 @@ def unreadable_after(facts: Facts, gone: Collection[str]) -> tuple[tuple[int, in
         gone: The paths that go.
 
     Returns:
-        Ranges of versions; those that could not be read before are not among them.
+        Ranges of versions. Some may have lost other files before: another vacuum that is at work may have noted
+        them too, and each must tell of all that it takes.
     """
-    could = sorted(each.version for each in facts.verdicts)
+    could = sorted(facts.references.made)
     change: defaultdict[int, int] = defaultdict(int)
     for life in facts.references.lifetimes:
         if life.path in gone or life.vector in gone:

@@ -95,8 +95,13 @@ class Look:
 
     @property
     def unfinished(self) -> tuple[VacuumNote, ...]:
-        """Vacuums that were begun and not finished."""
+        """Vacuums that were begun and not finished: killed, or at work right now."""
         return tuple(note for note in self.notes if note.finished is None)
+
+    @property
+    def abandoned(self) -> tuple[VacuumNote, ...]:
+        """Those of them that were killed."""
+        return tuple(note for note in self.notes if note.abandoned(self.now))
 
 
 def look(target: VacuumTarget) -> Look:
@@ -233,8 +238,8 @@ def plan_of(
     return replace(
         decide(facts, only=only),
         holds={hold.id: hold.reason for hold in protection.holds},
-        unfinished=tuple(note.run for note in notes if note.finished is None),
-        notes=_remarks(held),
+        unfinished=tuple(note.run for note in notes if note.abandoned(now)),
+        notes=_remarks(held, [note for note in notes if note.finished is None and not note.abandoned(now)]),
     )
 
 
@@ -254,10 +259,11 @@ def _nothing(seen: Look, protection: Protection) -> VacuumPlan:
     )
 
 
-def _remarks(held: Held) -> tuple[str, ...]:
-    if not held.unsure:
-        return ()
-    return (f"{held.unsure} files stay since nobody can say whether a held row is in them",)
+def _remarks(held: Held, beside: Sequence[VacuumNote]) -> tuple[str, ...]:
+    found = [f"the vacuum {note.run} is at work too, or was killed less than an hour ago" for note in beside]
+    if held.unsure:
+        found.append(f"{held.unsure} files stay since nobody can say whether a held row is in them")
+    return tuple(found)
 
 
 def _facts(seen: Look, listing: LogListing, verdicts: tuple[Verdict, ...], now: datetime) -> Facts:

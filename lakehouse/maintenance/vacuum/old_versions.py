@@ -7,6 +7,7 @@ A deleted object that a kept version needs is left alone: its older version is w
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -155,7 +156,7 @@ def take_old(
             found = list(old.store.list())
             # What is there again has been written anew since; its older versions are left to the next vacuum.
             gone = {each.path for each in found if each.latest and each.mark} & wanted
-            going = [each for each in found if each.path in gone or _own_note(each)]
+            going = [each for each in found if each.path in gone]
             old.store.delete(going)
             count, size = len(going), sum(each.size for each in going)
     except StorageError as error:
@@ -163,6 +164,17 @@ def take_old(
     return replace(plan, object_versions=Amount(count, size), uploads=ended, notes=tuple(notes))
 
 
-def _own_note(each: ObjectVersion) -> bool:
-    """Earlier states of vacuum's own notes: they name the files that went."""
-    return each.path.startswith(f"{FOLDER}/") and not each.latest
+def forget_notes(old: OldObjects) -> None:
+    """Takes away what vacuum's own notes were before: they named the files that went.
+
+    Args:
+        old: What was found.
+    """
+    if old.store is None:
+        return
+    # The next vacuum does it where this one can't.
+    with suppress(StorageError):
+        if old.store.versioned():
+            found = list(old.store.list(FOLDER))
+            gone = {each.path for each in found if each.latest and each.mark}
+            old.store.delete([each for each in found if not each.latest or each.path in gone])
