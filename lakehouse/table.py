@@ -525,7 +525,7 @@ class Table:
         plan: VacuumPlan | None = None,
         grace: timedelta | str = GRACE,
         protection: Callable[[], Protection] | None = None,
-        step: Step = silent,
+        step: Step | None = None,
     ) -> VacuumPlan:
         """Takes away the files that no kept version, tag or hold needs, also of the log.
 
@@ -563,7 +563,7 @@ class Table:
             memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(self.storage, number)),
             clock=self._clock,
         )
-        return vacuum(target, dry_run=dry_run, shown=plan, step=step)
+        return vacuum(target, dry_run=dry_run, shown=plan, step=step or silent)
 
     def verify(self, *, version: int | None = None) -> VerifyReport:
         """Opens every file that a version needs and checks it against the log.

@@ -261,7 +261,7 @@ def unreadable_after(facts: Facts, gone: Collection[str]) -> tuple[tuple[int, in
         gone: The paths that go.
 
     Returns:
-        Ranges of versions. Some may have lost other files before: another vacuum that is at work may have noted
+        Ranges of versions. Some may have lost other files before: another vacuum at work may have noted
         them too, and each must tell of all that it takes.
     """
     could = sorted(facts.references.made)
