@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ import polars as pl
 from lakehouse.cdc.sources import FileKind
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.snapshot import Snapshot
+from lakehouse.delta.vacuum_notes import refuse_taken
 from lakehouse.maintenance.compact_plan import CompactPlan
+from lakehouse.maintenance.vacuum import Step, VacuumPlan
+from lakehouse.maintenance.vacuum.rules import GRACE
 from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.quarantine import QuarantineStore
 from lakehouse.merge.result import QUARANTINE, MergeResult
@@ -289,9 +292,17 @@ class Table:
         Raises:
             UsageError: The name has other characters, or could be taken for a version.
             RefusedError: The name stands for another version already.
+            VersionNotFoundError: The version is gone, or a vacuum is about to take it.
         """
         picked = self.snapshot(version=version).version
-        return put_tag(self._open.lake, table=self.name, name=name, version=picked, now=self._open.clock())
+        return put_tag(
+            self._open.lake,
+            table=self.name,
+            name=name,
+            version=picked,
+            now=self._open.clock(),
+            still_there=partial(refuse_taken, self.storage, picked, table=self.name),
+        )
 
     def tags(self) -> tuple[Tag, ...]:
         """The table's tags, by name."""
@@ -336,6 +347,36 @@ class Table:
             The plan; ``version`` is the new version once it is carried out.
         """
         return tending.compact(self._open, dry_run=dry_run)
+
+    def vacuum(
+        self,
+        *,
+        dry_run: bool = False,
+        plan: VacuumPlan | None = None,
+        grace: timedelta | str = GRACE,
+        step: Step | None = None,
+    ) -> VacuumPlan:
+        """Takes away the files that no kept version, tag or hold needs, also of the log.
+
+        Which versions are kept say the config's rules with `versions`; without one the table's
+        property ``delta.deletedFileRetentionDuration`` does (7 days unless set). Tags and holds always count.
+
+        Args:
+            dry_run: Only says what would go.
+            plan: A plan that was shown before: nothing goes that is not in it.
+            grace: With rules: how long a version stays after another one took its place, as ``1h``, since
+                somebody may be reading it.
+            step: Called now and then with what is being done, how much of it is done and how much there is.
+
+        Returns:
+            The plan; with ``run`` once it is carried out, and then it is what went.
+
+        Raises:
+            CorruptTableError: The log can't be read or has a gap; nothing was done.
+            RefusedError: A property or a clock makes it unsafe; nothing was done.
+            StorageError: The store failed; the next vacuum goes on where this one stopped.
+        """
+        return tending.vacuum(self._open, dry_run=dry_run, plan=plan, grace=grace, step=step)
 
     def verify(
         self,

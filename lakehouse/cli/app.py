@@ -37,6 +37,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     },
     "Care": {
         "compact": "lakehouse.cli.care:compact",
+        "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
     },
 }
@@ -45,6 +46,8 @@ HEADINGS: dict[str, dict[str, str]] = {
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
     "check": "verify",
+    "clean": "vacuum",
+    "cleanup": "vacuum",
     "create": "apply",
     "describe": "show",
     "fsck": "verify",
@@ -60,6 +63,7 @@ OTHER_WORDS = {
     "new": "init",
     "optimize": "compact",
     "plan": "apply",
+    "prune": "vacuum",
     "query": "sql",
     "rejected": "quarantine list",
     "release": "hold release",

@@ -31,7 +31,7 @@ def compact(session: Session, *, tables: tuple[str, ...], dry_run: bool) -> None
     """Put small files together and leave deleted rows behind.
 
     All tables if none is named; each with its quarantine. The rows stay the same, and older versions stay
-    readable: their files are only taken away by a vacuum.
+    readable: their files are only taken away by `vacuum`.
     """
     done: list[CompactPlan] = []
     with progress(session, "compacting") as step:

@@ -62,6 +62,8 @@ def history(session: Session, *, table: str, limit: int) -> None:
             "counts": dict(each.counts),
             "parameters": dict(each.parameters),
             "tags": list(each.tags),
+            "readable": each.readable,
+            "gone": each.gone,
         }
         for each in entries
     ]
@@ -72,13 +74,14 @@ def history(session: Session, *, table: str, limit: int) -> None:
             said(each.operation),
             said(_counted(each)),
             said(", ".join(each.tags)),
+            said("" if each.readable else "gone"),
             said(each.client),
             said(each.user),
         ]
         for each in entries
     ]
-    grid = Grid(["version", "time", "operation", "changed", "tags", "client", "user"], rows)
-    session.out.emit({"table": table, "history": document}, grid.without_empty("tags", "user"))
+    grid = Grid(["version", "time", "operation", "changed", "tags", "files", "client", "user"], rows)
+    session.out.emit({"table": table, "history": document}, grid.without_empty("tags", "files", "user"))
     if len(entries) == limit and entries[-1].version > 0:
         session.out.note(f"the newest {plural(limit, 'version')}; more with --limit N")
 

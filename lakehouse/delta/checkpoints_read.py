@@ -8,6 +8,7 @@ Old writers leave columns out: "any missing column should be treated as null".
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
@@ -22,6 +23,7 @@ from lakehouse.delta.stats_json import stats_to_json
 from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.storage.objects import Storage
 
+_V2: Final = re.compile(r"\d{20}\.checkpoint\.(?:[0-9A-Za-z-]+\.)?(?:json|parquet)$")
 _SINGLE_ROWS: Final = ("protocol", "metaData", "txn", "domainMetadata", "checkpointMetadata", "sidecar")
 _REQUIRED: Final = ("protocol", "metaData")
 _ADVICE: Final = (
@@ -142,6 +144,34 @@ def _opened(storage: Storage, path: str) -> pq.ParquetFile:
         raise CorruptTableError(
             f"{storage.url}/{path} is no readable Parquet file, a checkpoint needs it", advice=_ADVICE
         ) from error
+
+
+def sidecar_paths(storage: Storage, checkpoint: Checkpoint) -> list[str]:
+    """The sidecars of a checkpoint.
+
+    Args:
+        storage: The table's root.
+        checkpoint: A complete one.
+
+    Returns:
+        Their paths below the table's root; none for checkpoints that have no such.
+
+    Raises:
+        CorruptTableError: The checkpoint can't be read; the message names it.
+    """
+    if not any(has_sidecars(file.path) for file in checkpoint.files):
+        return []
+    found = [action for info in checkpoint.files for action in _read_file(storage, info.path)]
+    return [_sidecar_path(action) for action in found if isinstance(action, Sidecar)]
+
+
+def has_sidecars(path: str) -> bool:
+    """Whether a checkpoint's file can have sidecars: only V2 checkpoints can, and their names have a UUID.
+
+    Args:
+        path: The file.
+    """
+    return _V2.search(path) is not None
 
 
 def _sidecar_path(sidecar: Sidecar) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lakehouse.delta.log_files import LOG_FOLDER, LogListing
+from lakehouse.delta.vacuum_notes import taken_by
 from lakehouse.errors import TableNotFoundError, VersionNotFoundError
 from lakehouse.storage.objects import Storage
 
@@ -47,6 +48,11 @@ def check_there(storage: Storage, listing: LogListing, version: int) -> None:
             f"version {version} of {storage.url} can't be: versions start at 0", advice=remain
         )
     if version < first:
+        note = taken_by(storage, version)
+        if note is not None:
+            raise VersionNotFoundError(
+                f"version {version} of {storage.url} is gone: {note.spoken()}", advice=remain
+            )
         raise VersionNotFoundError(
             f"version {version} of {storage.url} is gone: the log before version {first} was cleaned up",
             advice=f"{remain}; writers remove commits older than the table property "

@@ -83,12 +83,38 @@ def load_manifest(storage: Storage, snapshot: Snapshot) -> Manifest:
     pointer = snapshot.transactions.get(APP_ID)
     if pointer is None or pointer.version == 0:
         return Manifest()
-    path = f"{FOLDER}/{pointer.version}.json"
+    return _read_manifest(storage, pointer.version, whose=f"version {snapshot.version} of {storage.url}")
+
+
+def files_of(storage: Storage, number: int) -> frozenset[str]:
+    """All files that make up one memory, for those who must not take them away.
+
+    Args:
+        storage: The table's folder.
+        number: What the ``txn`` action says.
+
+    Returns:
+        Paths below the table's folder, the manifest's own among them.
+
+    Raises:
+        CorruptTableError: The manifest is gone.
+    """
+    manifest = _read_manifest(storage, number, whose=f"a version of {storage.url}")
+    paths = {_manifest_path(number), *(file.path for file in manifest.files)}
+    return frozenset(paths if manifest.watermark is None else {*paths, manifest.watermark})
+
+
+def _manifest_path(number: int) -> str:
+    return f"{FOLDER}/{number}.json"
+
+
+def _read_manifest(storage: Storage, number: int, *, whose: str) -> Manifest:
+    path = _manifest_path(number)
     try:
         body: dict[str, Any] = orjson.loads(storage.get(path))
     except NotFoundError as error:
         raise CorruptTableError(
-            f"version {snapshot.version} of {storage.url} points at {path}, which is gone",
+            f"{whose} points at {path}, which is gone",
             advice="without it late changes could bring deleted rows back; restore the file from a backup",
         ) from error
     return Manifest(
@@ -214,7 +240,7 @@ def remember(
         "files": [{"path": f.path, "rows": f.rows, "newest_ms": f.newest_ms} for f in files],
         "watermark": mark,
     }
-    path = f"{FOLDER}/{number}.json"
+    path = _manifest_path(number)
     storage.put(path, orjson.dumps(body))
     names.append(path)
     return SetTransaction(app_id=APP_ID, version=number, last_updated=now_ms)

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.log import Commit, moment_of
+from lakehouse.delta.vacuum_notes import VacuumNote
 from lakehouse.timetravel.tags import Tag
 
 _COUNTS: Final = {
@@ -46,6 +47,7 @@ class HistoryEntry:
             said.
         parameters: The operation's parameters, as the writer noted them.
         tags: The names that the version has.
+        gone: Why the version can't be read any more; empty where it can, as far as it is known here.
     """
 
     version: int
@@ -56,15 +58,22 @@ class HistoryEntry:
     counts: Mapping[str, int]
     parameters: Mapping[str, Any]
     tags: tuple[str, ...]
+    gone: str = ""
+
+    @property
+    def readable(self) -> bool:
+        """Whether the version can be read."""
+        return not self.gone
 
 
-def entry(commit: Commit, *, made_ms: int, tags: Sequence[Tag] = ()) -> HistoryEntry:
+def entry(commit: Commit, *, made_ms: int, tags: Sequence[Tag] = (), gone: str = "") -> HistoryEntry:
     """Reads a commit as an entry of the history: pure.
 
     Args:
         commit: The commit.
         made_ms: When it was made, as time travel counts, in milliseconds since the epoch.
         tags: The table's tags.
+        gone: Why the version can't be read any more.
     """
     info = next((action for action in commit.actions if isinstance(action, CommitInfo)), CommitInfo())
     user = info.extra.get("userName")
@@ -78,7 +87,25 @@ def entry(commit: Commit, *, made_ms: int, tags: Sequence[Tag] = ()) -> HistoryE
         counts=_counts(info.operation_metrics),
         parameters=dict(info.operation_parameters),
         tags=tuple(tag.name for tag in tags if tag.version == commit.version),
+        gone=gone,
     )
+
+
+def why_gone(version: int, *, first: int, notes: Sequence[VacuumNote]) -> str:
+    """Why a version can't be read: pure.
+
+    Args:
+        version: The version.
+        first: The oldest version that the log still tells.
+        notes: What vacuums took.
+
+    Returns:
+        The reason; empty where it can be read, as far as it is known.
+    """
+    note = next((each for each in reversed(notes) if each.takes(version)), None)
+    if note is not None:
+        return note.spoken()
+    return f"the log before version {first} was cleaned up" if version < first else ""
 
 
 def _counts(metrics: Mapping[str, Any]) -> dict[str, int]:

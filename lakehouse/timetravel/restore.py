@@ -18,6 +18,7 @@ from lakehouse.delta.protocols import append_only
 from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit
+from lakehouse.delta.vacuum_notes import reserved, taken_by
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, VersionNotFoundError
 from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
@@ -115,9 +116,11 @@ def check_files(storage: Storage, *, table: str, current: Snapshot, target: Snap
     }
     gone = [place for place in sorted(places) if not _is_there(storage, place, there)]
     if gone:
+        note = taken_by(storage, target.version)
+        why = "they were vacuumed" if note is None else note.spoken()
         raise VersionNotFoundError(
             f"version {target.version} of table {table} can't come back: {len(gone)} of its files are gone",
-            advice="they were vacuumed; restore a younger version, or one that is tagged",
+            advice=f"{why}; restore a younger version, or one that is tagged",
         )
 
 
@@ -225,7 +228,7 @@ def restore(
         dry_run: Only plan.
 
     Raises:
-        VersionNotFoundError: Files that would come back are gone.
+        VersionNotFoundError: Files that would come back are gone, or a vacuum is about to take them.
         UnsupportedFeatureError: The table needs a feature that is not known here.
         RefusedError: Rows would go from a table that only grows.
         ProtectedError: A hold forbids it.
@@ -233,26 +236,30 @@ def restore(
     """
     check_allowed(table=table, current=current, target=target)
     plan = plan_restore(table=table, current=current, target=target)
-    check_files(storage, table=table, current=current, target=target)
-    if not plan.changes_nothing:
-        ensure_held_rows_stay(storage, current=current, target=target, protection=protection())
     if dry_run or plan.changes_nothing:
+        check_files(storage, table=table, current=current, target=target)
+        if not plan.changes_nothing:
+            ensure_held_rows_stay(storage, current=current, target=target, protection=protection())
         return plan
     now_ms = int(now.timestamp() * 1000)
-    outcome = commit(
-        storage,
-        version=current.version + 1,
-        actions=restore_actions(current=current, target=target, now_ms=now_ms, carried=carried),
-        commit_info=CommitInfo(
-            operation="RESTORE",
-            operation_parameters={"version": target.version},
-            operation_metrics={"numAddedFiles": plan.files_added, "numRemovedFiles": plan.files_removed},
-            read_version=current.version,
-            is_blind_append=False,
-        ),
-        base=current,
-        now_ms=lambda: now_ms,
-    )
+    with reserved(storage, target.version, table=table) as still:
+        check_files(storage, table=table, current=current, target=target)
+        ensure_held_rows_stay(storage, current=current, target=target, protection=protection())
+        still()
+        outcome = commit(
+            storage,
+            version=current.version + 1,
+            actions=restore_actions(current=current, target=target, now_ms=now_ms, carried=carried),
+            commit_info=CommitInfo(
+                operation="RESTORE",
+                operation_parameters={"version": target.version},
+                operation_metrics={"numAddedFiles": plan.files_added, "numRemovedFiles": plan.files_removed},
+                read_version=current.version,
+                is_blind_append=False,
+            ),
+            base=current,
+            now_ms=lambda: now_ms,
+        )
     if not isinstance(outcome, Committed):
         raise ConflictError(
             f"table {table} was changed by another writer, so version {target.version} was not restored",

@@ -8,6 +8,7 @@ one name to two versions.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -15,11 +16,15 @@ from typing import Final
 import orjson
 
 from lakehouse.delta.locations import map_files
-from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, UsageError
+from lakehouse.errors import CorruptTableError, LakehouseError, NotFoundError, RefusedError, UsageError
 from lakehouse.storage import Storage
 
 FOLDER: Final = "_lakehouse/tags"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+
+
+def _nothing() -> None:
+    """Looks at nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +56,18 @@ def list_tags(lake: Storage, *, table: str) -> tuple[Tag, ...]:
     return tuple(tag for tag in found if tag is not None)
 
 
+def versions_of(tags: Iterable[Tag]) -> dict[int, list[str]]:
+    """The versions that have names, with their names.
+
+    Args:
+        tags: The tags of one table.
+    """
+    found: dict[int, list[str]] = {}
+    for tag in tags:
+        found.setdefault(tag.version, []).append(tag.name)
+    return found
+
+
 def get_tag(lake: Storage, *, table: str, name: str) -> Tag:
     """One tag.
 
@@ -68,7 +85,15 @@ def get_tag(lake: Storage, *, table: str, name: str) -> Tag:
         ) from None
 
 
-def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime) -> Tag:
+def put_tag(
+    lake: Storage,
+    *,
+    table: str,
+    name: str,
+    version: int,
+    now: datetime,
+    still_there: Callable[[], None] = _nothing,
+) -> Tag:
     """Gives a version a name.
 
     Args:
@@ -77,6 +102,8 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
         name: The tag.
         version: A version that can be read; the caller has checked that.
         now: The time (UTC).
+        still_there: Called once the tag is there, so that vacuums see it: raises where one took the version
+            before that; then the tag goes again.
 
     Returns:
         The tag. Giving the same name to the same version again changes nothing.
@@ -94,6 +121,11 @@ def put_tag(lake: Storage, *, table: str, name: str, version: int, now: datetime
     tag = Tag(name=name, table=table, version=version, created=now)
     body = orjson.dumps({"name": name, "table": table, "version": version, "created": now.isoformat()})
     if lake.put_if_absent(path, body):
+        try:
+            still_there()
+        except LakehouseError:
+            lake.delete([path])
+            raise
         return tag
     existing = get_tag(lake, table=table, name=name)
     if existing.version != version:

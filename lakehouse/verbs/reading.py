@@ -13,11 +13,13 @@ from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.delta.versions import commit_times, earliest_commit
+from lakehouse.delta.vacuum_notes import read_notes
+from lakehouse.delta.versions import commit_times, earliest_commit, earliest_version
 from lakehouse.errors import UsageError
 from lakehouse.merge.quarantine import SCHEMA
+from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
-from lakehouse.timetravel.history import HistoryEntry, entry
+from lakehouse.timetravel.history import HistoryEntry, entry, why_gone
 from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.timetravel.valid import Moment
@@ -65,7 +67,8 @@ def scan(
         lazy = pl.LazyFrame(schema=dict(SCHEMA))
     else:
         ensure_readable(picked)
-        lazy = scan_table(table.storage, picked)
+        with naming_damage(table.storage, snapshots=[picked], table=table.name):
+            lazy = scan_table(table.storage, picked)
     if valid_at is not None:
         lazy = rows_valid_at(lazy, valid_at, table=table.name)
     if where is not None:
@@ -79,8 +82,14 @@ def history(table: OpenTable, *, limit: int | None) -> list[HistoryEntry]:
     first = max(earliest_commit(table.storage), newest - limit + 1 if limit is not None else 0)
     tags = list_tags(table.lake, table=table.name)
     made = commit_times(table.storage)
+    oldest, notes = earliest_version(table.storage), read_notes(table.storage)
     found = [
-        entry(commit, made_ms=made(commit), tags=tags)
+        entry(
+            commit,
+            made_ms=made(commit),
+            tags=tags,
+            gone=why_gone(commit.version, first=oldest, notes=notes),
+        )
         for commit in commits(table.storage, start=first, end=newest)
     ]
     return found[::-1]

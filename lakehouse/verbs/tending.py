@@ -6,20 +6,27 @@ What takes files away or mends them belongs here too, one function a verb.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lakehouse.checking import check_and_repair, check_table
+from lakehouse.config.durations import parse_duration
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
+from lakehouse.maintenance.vacuum import Memory, Step, VacuumPlan, VacuumTarget, silent
+from lakehouse.maintenance.vacuum import vacuum as clear_away
+from lakehouse.maintenance.vacuum.rules import rules_of
 from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
+from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
+from lakehouse.merge.tombstones import files_of
 from lakehouse.protection.gate import judge
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.resolve import checked_version
 from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.restore import restore as go_back
+from lakehouse.timetravel.tags import list_tags, versions_of
 from lakehouse.verbs.opened import OpenTable
 
 
@@ -73,6 +80,33 @@ def compact(table: OpenTable, *, dry_run: bool) -> CompactPlan:
             cluster_by=table.cluster_by,
             dry_run=dry_run,
         )
+
+
+def vacuum(
+    table: OpenTable,
+    *,
+    dry_run: bool,
+    plan: VacuumPlan | None,
+    grace: timedelta | str,
+    step: Step | None,
+) -> VacuumPlan:
+    """Does `lakehouse.table.Table.vacuum`."""
+    if not dry_run:
+        table.before_write()
+    table.snapshot()
+    rules, orphans = rules_of(table.config.retention)
+    target = VacuumTarget(
+        name=table.name,
+        storage=table.storage,
+        rules=rules,
+        orphans=orphans,
+        grace=grace if isinstance(grace, timedelta) else parse_duration(grace),
+        tags=lambda: versions_of(list_tags(table.lake, table=table.name)),
+        protection=table.protection,
+        memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(table.storage, number)),
+        clock=table.clock,
+    )
+    return clear_away(target, dry_run=dry_run, shown=plan, step=step or silent)
 
 
 def verify(

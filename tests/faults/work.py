@@ -107,6 +107,10 @@ def restore(found: Table) -> Mapping[str, Any]:
     return {"version": found.restore(version=1).version}
 
 
+def vacuum(found: Table) -> Mapping[str, Any]:
+    return {"run": found.vacuum(grace="0s").run}
+
+
 def create(found: Table) -> Mapping[str, Any]:
     found.create()
     return {"version": 0}
@@ -120,6 +124,7 @@ WORKS: Final[Mapping[str, Callable[[Table], Mapping[str, Any]]]] = {
     "retry": retry,
     "compact": compact,
     "restore": restore,
+    "vacuum": vacuum,
     "create": create,
 }
 
