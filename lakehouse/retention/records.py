@@ -1,0 +1,56 @@
+"""What was done by which rule when: the shape of a record, and of the place that keeps them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionRecord:
+    """What one rule did to one table in one run.
+
+    Args:
+        run: The run's id, which is also the ``txnId`` of its commit.
+        table: The table.
+        version: The version that it made.
+        rule: The rule.
+        action: delete, archive or anonymize.
+        column: The rule's column.
+        cutoff: Rows before it went (UTC).
+        rows: How many rows.
+        files: In how many files they were.
+        bytes: About how many bytes they were.
+        held_rows: Rows that holds kept.
+        at: When (UTC).
+        archive: The archive that has the rows; None without one.
+    """
+
+    run: str
+    table: str
+    version: int
+    rule: str
+    action: str
+    column: str
+    cutoff: datetime
+    rows: int
+    files: int
+    bytes: int
+    held_rows: int
+    at: datetime
+    archive: str | None = None
+
+
+class Records(Protocol):
+    """Where records are kept."""
+
+    def add(self, record: RetentionRecord) -> None:
+        """Keeps one; must bear to be called again with the same one."""
+
+
+class NoRecords:
+    """Keeps nothing: the table's own log says what was done."""
+
+    def add(self, record: RetentionRecord) -> None:
+        """Forgets it."""
