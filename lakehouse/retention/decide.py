@@ -19,7 +19,8 @@ import polars as pl
 
 from lakehouse.config.models import RetentionRule
 from lakehouse.delta.actions import AddFile
-from lakehouse.delta.bounds import bounds_frame, max_name, min_name, nulls_name
+from lakehouse.delta.bounds import max_name, min_name, nulls_name
+from lakehouse.delta.bounds_quick import quick_bounds
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.protection import Protection
 from lakehouse.retention.conditions import Condition
@@ -103,10 +104,10 @@ def decide_files(
     """
     if not rules:
         return []
-    columns = list(dict.fromkeys(ready.column for ready in rules))
-    bounds = bounds_frame(files, columns, snapshot=snapshot)
+    columns = dict.fromkeys(ready.column for ready in rules)
+    bounds = {name: quick_bounds(files, name, snapshot=snapshot) for name in columns}
     held = bool(protection.conditions)
-    return [_of_rule(bounds, ready, held=held, now=now) for ready in rules]
+    return [_of_rule(bounds[ready.column], ready, held=held, now=now) for ready in rules]
 
 
 def _of_rule(bounds: pl.DataFrame, ready: ReadyRule, *, held: bool, now: datetime) -> FileVerdicts:
