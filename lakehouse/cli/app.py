@@ -33,6 +33,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "restore": "lakehouse.cli.timetravel:restore",
     },
     "Care": {
+        "retention": "lakehouse.cli.retention:retention",
         "compact": "lakehouse.cli.care:compact",
         "verify": "lakehouse.cli.care:verify",
     },
@@ -41,9 +42,12 @@ HEADINGS: dict[str, dict[str, str]] = {
 
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
+    "archive": "retention apply",
+    "archives": "retention archives",
     "check": "verify",
     "create": "apply",
     "describe": "show",
+    "expire": "retention plan",
     "fsck": "verify",
     "import": "merge",
     "insert": "merge",
@@ -54,12 +58,14 @@ OTHER_WORDS = {
     "new": "init",
     "optimize": "compact",
     "plan": "apply",
+    "prune": "retention plan",
     "query": "sql",
     "rejected": "quarantine list",
     "retry": "quarantine retry",
     "rollback": "restore",
     "schema": "show",
     "select": "sql",
+    "ttl": "retention plan",
     "undo": "restore",
     "upsert": "merge",
     "validate": "config check",

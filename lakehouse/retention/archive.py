@@ -123,9 +123,11 @@ class Archiver:
         id_ = f"{stamp:%Y%m%dT%H%M%SZ}-{uuid4().hex[:12]}"
         folder = place.child(id_)
         files: list[ArchivedFile] = []
+        tried = [PENDING]
         try:
             for number, rows in enumerate(rows_of(subject.storage, work, each)):
-                files.append(_write_part(folder, f"part-{number:05}.parquet", rows))
+                tried.append(f"part-{number:05}.parquet")
+                files.append(_write_part(folder, tried[-1], rows))
             count = sum(file.rows for file in files)
             if count != plan.rows:
                 raise StorageError(
@@ -154,7 +156,7 @@ class Archiver:
             folder.put(PENDING, manifest.to_json())
         except BaseException:
             with suppress(LakehouseError):
-                folder.delete([PENDING, *(file.path for file in files)])
+                folder.delete(tried[::-1])
             raise
         return PendingArchive(place, manifest)
 

@@ -78,7 +78,7 @@ class RulePlan:
         undated_exact: Whether those are all; some statistics don't say.
         held_rows: Rows past their time that holds keep.
         held: The same by hold.
-        taken: By rule, rows that another rule takes before this one.
+        taken: By rule, rows that another rule takes before this one, in files that were looked into.
         to: Where ``archive`` puts them.
         columns: What ``anonymize`` empties.
     """

@@ -13,7 +13,7 @@ from lakehouse.errors import LakehouseError, RefusedError, UsageError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.target import Clock, MergeTarget, Mode, utc_now
 from lakehouse.protection import Protection
-from lakehouse.retention.apply import TableResult, apply_table
+from lakehouse.retention.apply import TableResult, apply_table, refuse_braked
 from lakehouse.retention.archive import (
     ArchiveEntry,
     Archiver,
@@ -167,20 +167,20 @@ class Retention:
             raise _first(result)
         return result
 
-    def archives(self, table: str, *, to: str | None = None) -> list[ArchiveEntry]:
+    def archives(self, table: str, *, place: str | None = None) -> list[ArchiveEntry]:
         """The archives of a table, the oldest first.
 
         Those of a run that was interrupted are finished or discarded, as the table's log tells.
 
         Args:
             table: The table.
-            to: Where they are; None means wherever the table's rules archive to.
+            place: Where they are, as in a rule's `to`; None means wherever the table's rules archive to.
         """
-        place = self._table(table)
+        owner = self._table(table)
         found: list[ArchiveEntry] = []
-        for folder in self._places(table, to):
-            if place.exists():
-                settle_archives(folder, place.snapshot(), table=table, storage=place.storage)
+        for folder in self._places(table, place):
+            if owner.exists():
+                settle_archives(folder, owner.snapshot(), table=table, storage=owner.storage)
             found += list_archives(folder, table=table)
         return sorted(found, key=lambda entry: entry.manifest.created)
 
@@ -191,7 +191,7 @@ class Retention:
         archive: str | None = None,
         since: Any = None,
         until: Any = None,
-        to: str | None = None,
+        place: str | None = None,
         dry_run: bool = False,
     ) -> BroughtBack:
         """Brings archived rows back through a merge; rows that the table has newer stay as they are.
@@ -204,7 +204,7 @@ class Retention:
             since: Only rows whose date (in the rule's column) is not before this: a date, a time, a number,
                 or ISO 8601.
             until: Only rows whose date lies before this.
-            to: Where the archives are; None means wherever the table's rules archive to.
+            place: Where the archives are; None means wherever the table's rules archive to.
             dry_run: Counts what would happen.
 
         Returns:
@@ -217,11 +217,11 @@ class Retention:
         """
         if not dry_run:
             self._before_write()
-        entries = [e for e in self.archives(table, to=to) if e.state == "complete"]
-        place = self._table(table)
+        entries = [e for e in self.archives(table, place=place) if e.state == "complete"]
+        owner = self._table(table)
         return bring_back(
-            self._target(place),
-            place.snapshot(),
+            self._target(owner),
+            owner.snapshot(),
             entries,
             open_archive=self._open,
             archive=archive,
@@ -265,6 +265,7 @@ class Retention:
             return TableResult(table=name, status="nothing", plan=shown)
         table = self._table(name)
         try:
+            refuse_braked(shown)
             self._tend(name, table)
             newest = table.snapshot()
             result = apply_table(
