@@ -18,7 +18,7 @@ from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
     from lakehouse.retention.apply import TableResult
-    from lakehouse.retention.plan import RetentionPlan, RulePlan, TablePlan
+    from lakehouse.retention.plan import RetentionPlan, RulePlan, TableRetention
     from lakehouse.retention.verbs import RetentionResult
 
 _PAST = {"delete": "deleted", "archive": "archived", "anonymize": "anonymized"}
@@ -185,7 +185,7 @@ def _story(found: RetentionPlan) -> list[Block]:
     return blocks
 
 
-def _row(table: TablePlan, rule: RulePlan) -> list[Any]:
+def _row(table: TableRetention, rule: RulePlan) -> list[Any]:
     return [
         said(table.table),
         said(rule.rule),
@@ -209,7 +209,7 @@ def _short(value: str | float | None) -> str:
     return value[:19].replace("T", " ")
 
 
-def _notes(table: TablePlan) -> list[Block]:
+def _notes(table: TableRetention) -> list[Block]:
     """What is held, what it costs, what is odd, what stands in the way."""
     if table.version is None:
         return [f"{table.table}: has not been made yet"]

@@ -25,7 +25,7 @@ from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.target import Clock
 from lakehouse.protection import Protection
 from lakehouse.retention.archive import Archiver, PendingArchive
-from lakehouse.retention.plan import TablePlan
+from lakehouse.retention.plan import TableRetention
 from lakehouse.retention.planning import Subject
 from lakehouse.retention.work import TableWork
 from lakehouse.retention.writing import ARCHIVES, Written, commit_info, write_work
@@ -57,7 +57,7 @@ class TableResult:
 
     table: str
     status: Literal["done", "nothing", "refused", "failed"]
-    plan: TablePlan
+    plan: TableRetention
     version: int | None = None
     run: str | None = None
     rows_deleted: int = 0
@@ -72,13 +72,13 @@ class TableResult:
     error: LakehouseError | None = field(default=None, compare=False)
 
 
-Replan = Callable[[Snapshot], TablePlan]
+Replan = Callable[[Snapshot], TableRetention]
 """Makes the plan again on a newer version, with the holds of now."""
 
 
 def apply_table(
     subject: Subject,
-    plan: TablePlan,
+    plan: TableRetention,
     *,
     newest: Snapshot,
     replan: Replan,
@@ -139,7 +139,7 @@ class _Attempt:
     """One plan, try after try."""
 
     subject: Subject
-    plan: TablePlan
+    plan: TableRetention
     newest: Snapshot
     replan: Replan
     protection: Callable[[], Protection]
@@ -275,7 +275,7 @@ def stands_on(work: TableWork, newest: Snapshot) -> bool:
     return all((now := newest.files.get(add.path)) is not None and now.key == add.key for add in touched)
 
 
-def refuse_braked(plan: TablePlan) -> None:
+def refuse_braked(plan: TableRetention) -> None:
     """Refuses a plan with brakes.
 
     Raises:

@@ -28,7 +28,7 @@ from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, RefusedError, StorageError
 from lakehouse.retention.manifest import MANIFEST, PENDING, ArchivedFile, Manifest, read_manifest
-from lakehouse.retention.plan import RulePlan, TablePlan
+from lakehouse.retention.plan import RulePlan, TableRetention
 from lakehouse.retention.planning import Subject
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.retention.writing import ARCHIVES, archive_number, rows_of
@@ -89,7 +89,7 @@ class Archiver:
     place: Callable[[str, str], Storage]
 
     def write(
-        self, subject: Subject, plan: TablePlan, work: TableWork, *, run: str, now: datetime
+        self, subject: Subject, plan: TableRetention, work: TableWork, *, run: str, now: datetime
     ) -> list[PendingArchive]:
         """Copies the rows of all rules that archive, and makes sure that they have arrived.
 

@@ -124,7 +124,7 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TablePlan:
+class TableRetention:
     """What the rules do to one table.
 
     Args:
@@ -187,7 +187,7 @@ class RetentionPlan:
     """
 
     now: datetime
-    tables: tuple[TablePlan, ...] = ()
+    tables: tuple[TableRetention, ...] = ()
     max_fraction: float | None = None
     allow_empty: bool = False
 
@@ -201,7 +201,7 @@ class RetentionPlan:
         """All brakes, each with the table's name."""
         return tuple((each.table, brake) for each in self.tables for brake in each.brakes)
 
-    def table(self, name: str) -> TablePlan:
+    def table(self, name: str) -> TableRetention:
         """The plan of one table.
 
         Args:
@@ -258,7 +258,7 @@ class RetentionPlan:
         return replace(self, tables=tuple(each for each in self.tables if each.table in names))
 
 
-def _table(content: Mapping[str, Any]) -> TablePlan:
+def _table(content: Mapping[str, Any]) -> TableRetention:
     rules = tuple(
         RulePlan(
             **{
@@ -269,7 +269,7 @@ def _table(content: Mapping[str, Any]) -> TablePlan:
         )
         for each in content["rules"]
     )
-    return TablePlan(
+    return TableRetention(
         table=content["table"],
         version=content["version"],
         rows=content["rows"],

@@ -21,7 +21,7 @@ from lakehouse.retention.cutoff import cutoff_of
 from lakehouse.retention.decide import FileVerdicts, ReadyRule, decide_files
 from lakehouse.retention.look import Found, Question, look
 from lakehouse.retention.neutral import Neutral, neutral_values
-from lakehouse.retention.plan import Brake, Cost, Held, RulePlan, TablePlan, shown_date
+from lakehouse.retention.plan import Brake, Cost, Held, RulePlan, TableRetention, shown_date
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.storage import Storage
 
@@ -59,7 +59,7 @@ def plan_table(
     now: datetime,
     max_fraction: float | None = None,
     allow_empty: bool = False,
-) -> TablePlan:
+) -> TableRetention:
     """Works out what the rules do to a version of a table. Nothing is written.
 
     Args:
@@ -75,13 +75,13 @@ def plan_table(
         DataError: A condition can't be evaluated on some row.
     """
     if snapshot is None:
-        return TablePlan(table=subject.name, version=None, protection=protection)
+        return TableRetention(table=subject.name, version=None, protection=protection)
     ensure_readable(snapshot)
     ensure_writable(snapshot)
     ready, brakes = _ready(subject, snapshot, now=now)
     holds, unread = _holds(protection, snapshot)
     brakes += unread
-    plan = TablePlan(table=subject.name, version=snapshot.version, protection=protection)
+    plan = TableRetention(table=subject.name, version=snapshot.version, protection=protection)
     if unread or not ready:
         # What a hold protects is not known, so nothing may go.
         rules = tuple(_named(each) for each in ready)

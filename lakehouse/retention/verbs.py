@@ -24,7 +24,7 @@ from lakehouse.retention.archive import (
     settle_archives,
 )
 from lakehouse.retention.bring_back import BroughtBack, bring_back
-from lakehouse.retention.plan import RetentionPlan, TablePlan
+from lakehouse.retention.plan import RetentionPlan, TableRetention
 from lakehouse.retention.planning import Subject, plan_table
 from lakehouse.retention.records import NoRecords, Records, RetentionRecord
 from lakehouse.storage import Storage, open_storage
@@ -246,7 +246,7 @@ class Retention:
     def _rules(self, name: str) -> tuple[RetentionRule, ...]:
         return tuple(rule for rule in self._config.retention_of(name) if rule.kind == "rows")
 
-    def _plan_one(self, name: str, plan: RetentionPlan, snapshot: Snapshot | None = None) -> TablePlan:
+    def _plan_one(self, name: str, plan: RetentionPlan, snapshot: Snapshot | None = None) -> TableRetention:
         table = self._table(name)
         if snapshot is None and table.exists():
             snapshot = table.snapshot()
@@ -259,7 +259,7 @@ class Retention:
             allow_empty=plan.allow_empty,
         )
 
-    def _apply_one(self, shown: TablePlan, plan: RetentionPlan, *, exact: bool) -> TableResult:
+    def _apply_one(self, shown: TableRetention, plan: RetentionPlan, *, exact: bool) -> TableResult:
         name = shown.table
         if shown.version is None or (shown.changes_nothing and not shown.brakes):
             return TableResult(table=name, status="nothing", plan=shown)

@@ -8,7 +8,7 @@ from typing import Any
 
 from lakehouse.errors import LakehouseError
 from lakehouse.storage import open_storage
-from tests.faults import work
+from tests.faults import retention_work, work
 from tests.fixtures.faults import FaultyStorage, Moment
 
 NO_SYNC = {"fsync": "false"}
@@ -29,6 +29,32 @@ def die_at(
     """
     storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
     work.WORKS[task](work.table(Path(root), storage=storage, **section))
+    if report is not None:
+        Path(report).write_text(json.dumps(storage.log))
+    return 0
+
+
+def retain(
+    *,
+    root: str,
+    action: str,
+    section: dict[str, Any],
+    at: int | None,
+    when: Moment,
+    report: str | None = None,
+) -> int:
+    """Applies the rule of `retention_work` on a storage that ends the process at one of its calls.
+
+    Args:
+        root: The lake's root.
+        action: What the rule does.
+        section: More of the table's section.
+        at: Number of the call, from 1; None to do it all.
+        when: Before, during or after that call.
+        report: Where the calls are written to, as (method, path).
+    """
+    storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
+    retention_work.lake(Path(root), action, storage=storage, **section).retention.apply()
     if report is not None:
         Path(report).write_text(json.dumps(storage.log))
     return 0
