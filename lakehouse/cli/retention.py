@@ -230,7 +230,7 @@ def _notes(table: TableRetention) -> list[Block]:
             notes.append(f"{table.table}: hold {held.hold} keeps {some} from {rule.rule} ({held.reason})")
         for other, rows in rule.taken.items():
             some = plural(rows, "row")
-            notes.append(f"{table.table}: {some} of {rule.rule} go by {other} instead")
+            notes.append(f"{table.table}: {some} past the time of {rule.rule} taken by {other} first")
     notes += [f"warning: {table.table}: {text}" for text in table.warnings]
     for brake in table.brakes:
         notes.append(f"refused: {table.table}: {brake.message}\n  {brake.advice}")
