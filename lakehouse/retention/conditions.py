@@ -6,12 +6,22 @@ any ``WHERE``.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
 import polars as pl
 
 from lakehouse.delta.schema import StructType, to_polars
 from lakehouse.errors import RefusedError
+
+# Parts of an expression that look at more than one row: files are looked at a few at a time, so their answer
+# would depend on how the rows happen to lie.
+_MANY_ROWS: Final = frozenset(
+    {"Agg", "Over", "Quantile", "Correlation", "Range", "DataFrameScan", "Explode", "Len", "Shift", "Diff"}
+    | {"ShiftAndFill", "CumSum", "CumCount", "CumMin", "CumMax", "RollingExpr", "Rank"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +61,10 @@ def condition(text: str, schema: StructType, *, what: str, secret: bool) -> Cond
         RefusedError: It can't be read, names a column that is not there, or does not say true or false.
     """
     try:
-        columns = tuple(dict.fromkeys(pl.sql_expr(text).meta.root_names()))
+        expression = pl.sql_expr(text)
+        columns = tuple(dict.fromkeys(expression.meta.root_names()))
+        if not _MANY_ROWS.isdisjoint(_parts(json.loads(expression.meta.serialize(format="json")))):
+            raise _unusable(what, "it looks at other rows than the one that it is about", secret, "")
         missing = [name for name in columns if name not in schema]
         if missing:
             raise _unusable(
@@ -65,6 +78,20 @@ def condition(text: str, schema: StructType, *, what: str, secret: bool) -> Cond
     if kind not in (pl.Boolean, pl.Null):
         raise _unusable(what, "it says neither true nor false", secret, "")
     return found
+
+
+def _parts(tree: Any) -> Iterator[str]:
+    """The kinds of nodes of an expression; names of columns and literals are none."""
+    if isinstance(tree, dict):
+        for name, inside in tree.items():
+            yield name
+            if name not in {"Literal", "Column"}:
+                yield from _parts(inside)
+    elif isinstance(tree, list):
+        for inside in tree:
+            yield from _parts(inside)
+    elif isinstance(tree, str):
+        yield tree
 
 
 def _unusable(what: str, why: str, secret: bool, detail: str) -> RefusedError:

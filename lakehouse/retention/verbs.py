@@ -29,6 +29,7 @@ from lakehouse.retention.planning import Subject, plan_table
 from lakehouse.retention.records import NoRecords, Records, RetentionRecord
 from lakehouse.storage import Storage, open_storage
 from lakehouse.table import Table
+from lakehouse.timetravel.reading import explaining
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,14 +251,16 @@ class Retention:
         table = self._table(name)
         if snapshot is None and table.exists():
             snapshot = table.snapshot()
-        return plan_table(
-            self._subject(table, snapshot),
-            snapshot,
-            protection=self._protection(name),
-            now=plan.now,
-            max_fraction=plan.max_fraction,
-            allow_empty=plan.allow_empty,
-        )
+        known = [snapshot] if snapshot is not None else []
+        with explaining(table.storage, snapshots=known, table=name):
+            return plan_table(
+                self._subject(table, snapshot),
+                snapshot,
+                protection=self._protection(name),
+                now=plan.now,
+                max_fraction=plan.max_fraction,
+                allow_empty=plan.allow_empty,
+            )
 
     def _apply_one(self, shown: TableRetention, plan: RetentionPlan, *, exact: bool) -> TableResult:
         name = shown.table
@@ -268,20 +271,25 @@ class Retention:
             refuse_braked(shown)
             self._tend(name, table)
             newest = table.snapshot()
-            result = apply_table(
-                self._subject(table, newest),
-                shown,
-                newest=newest,
-                replan=lambda snapshot: self._plan_one(name, plan, snapshot),
-                protection=lambda: self._protection(name),
-                archiver=self._archiver,
-                clock=self._clock,
-                exact=exact,
-            )
+            with explaining(table.storage, snapshots=[newest], table=name):
+                result = apply_table(
+                    self._subject(table, newest),
+                    shown,
+                    newest=newest,
+                    replan=lambda snapshot: self._plan_one(name, plan, snapshot),
+                    protection=lambda: self._protection(name),
+                    archiver=self._archiver,
+                    clock=self._clock,
+                    exact=exact,
+                )
         except LakehouseError as error:
             status = "refused" if isinstance(error, RefusedError) else "failed"
             return TableResult(table=name, status=status, plan=shown, error=error)  # type: ignore[arg-type]
-        self._record(result)
+        try:
+            self._record(result)
+        except LakehouseError as error:
+            # The rows are gone all the same; the table's log says so too.
+            return replace(result, error=error)
         return result
 
     def _tend(self, name: str, table: Table) -> None:

@@ -14,6 +14,7 @@ RULES: Final[dict[str, dict[str, Any]]] = {
     "archive": {"action": "archive", "to": "archive"},
     "anonymize": {"action": "anonymize", "columns": ["name"]},
 }
+MANY: Final = 400
 KEPT: Final = [3, 4, 5, 6, 7]
 
 
@@ -31,3 +32,12 @@ def fill_lake(root: Path, action: str, **section: Any) -> None:
     ages = ((100, 90), (40, 20, 10, 9), (5, 1))
     parts = [[NOW - timedelta(days=age) for age in part] for part in ages]
     fill(lake(root, action, **section), *parts, name=lambda i: f"person {i}")
+
+
+def fill_many(root: Path, action: str) -> None:
+    """Many old rows in a few files, each with some young ones."""
+    found = lake(root, action)
+    for part in range(4):
+        ids = range(part * MANY // 4, (part + 1) * MANY // 4)
+        rows = [{"id": n, "at": NOW - timedelta(days=60 if n % 3 else 1), "name": f"person {n}"} for n in ids]
+        found.table("t").merge(rows)

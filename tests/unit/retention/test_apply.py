@@ -12,7 +12,14 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
-from lakehouse.errors import CommitUnknownError, ConflictError, RefusedError, StorageError, UsageError
+from lakehouse.errors import (
+    CommitUnknownError,
+    ConflictError,
+    CorruptTableError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from lakehouse.protection import TableHold
 from lakehouse.retention.plan import RetentionPlan
 from lakehouse.storage import open_storage
@@ -335,3 +342,24 @@ def test_a_dry_run_writes_nothing(tmp_path: Path) -> None:
     result = lake.retention.apply(dry_run=True)
     assert (result.dry_run, result.tables, result.plan.tables[0].rows_going) == (True, (), 3)
     assert lake.ids() == list(range(8))
+
+
+def test_a_file_that_is_gone_is_named(tmp_path: Path) -> None:
+    lake = three_files(tmp_path)
+    for path in (tmp_path / "t").glob("*.parquet"):
+        path.unlink()
+    with pytest.raises(CorruptTableError, match="3 of its 3 files are gone"):
+        lake.retention.plan()
+
+
+def test_a_record_that_cant_be_kept_is_told(tmp_path: Path) -> None:
+    lake = three_files(tmp_path)
+
+    def fail(_: object) -> None:
+        raise StorageError("the state database does not answer")
+
+    lake.ledger.add = fail  # type: ignore[method-assign, assignment]
+    with pytest.raises(StorageError, match="state database"):
+        lake.retention.apply()
+    assert lake.ids() == [3, 4, 5, 6, 7]
+    assert lake.retention.apply().tables[0].status == "nothing"

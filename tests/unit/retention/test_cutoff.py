@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.config.models import RetentionRule
@@ -134,6 +134,7 @@ def test_a_period_that_leads_out_of_the_calendar_is_refused() -> None:
         cutoff("date", keep="900y", now=datetime(500, 1, 1, tzinfo=UTC))
 
 
+@settings(deadline=None)
 @given(
     wall=st.datetimes(min_value=datetime(2020, 1, 1), max_value=datetime(2030, 1, 1)),
     now=st.datetimes(min_value=datetime(2021, 1, 1), max_value=datetime(2030, 1, 1), timezones=st.just(UTC)),

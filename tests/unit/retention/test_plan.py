@@ -110,6 +110,14 @@ def test_a_rule_where_times_are_written_as_text(tmp_path: Path) -> None:
     assert lake.ids() == [1, 2, 3]
 
 
+def test_conditions_that_look_like_more_than_one_row_and_are_not(tmp_path: Path) -> None:
+    wheres = ["name <> 'Len'", "length(name) > 0", "name LIKE '%Agg%' OR name IN ('0', 'Over')", "1 = 1"]
+    for where in wheres:
+        lake = one_table(tmp_path / str(wheres.index(where)), {**OLD, "where": where})
+        fill(lake, days(100), days(1, 2, 3), name=str)
+        assert plan_of(lake).rows == 1, where
+
+
 def test_files_without_statistics_are_looked_into(tmp_path: Path) -> None:
     lake = one_table(tmp_path, {**OLD, "max_fraction": 0.9})
     frame = pl.DataFrame({"id": [1, 2, 3], "at": days(90, 50, 1)})
@@ -191,6 +199,9 @@ def test_a_hold_that_cant_be_read_stops_everything_and_shows_nothing(tmp_path: P
         ({"where": "nowhere = 1"}, "condition"),
         ({"where": "at <"}, "condition"),
         ({"where": "id + 1"}, "condition"),
+        ({"where": "at < max(at)"}, "condition"),
+        ({"where": "row_number() OVER (ORDER BY at) < 3"}, "condition"),
+        ({"where": "count(*) > 1"}, "condition"),
         ({"action": "anonymize", "columns": ["nowhere"]}, "wrong_type"),
         ({"action": "anonymize", "columns": ["id"]}, "wrong_type"),
         ({"action": "archive", "to": "."}, "archive"),
