@@ -14,14 +14,12 @@ from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import Moment, confirm_options, table_argument
 from lakehouse.cli.progress import progress
+from lakehouse.cli.retention_story import result_document, result_line, short, story
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
-    from lakehouse.retention.apply import TableResult
-    from lakehouse.retention.plan import RetentionPlan, RulePlan, TableRetention
-    from lakehouse.retention.verbs import RetentionResult
-
-_PAST = {"delete": "deleted", "archive": "archived", "anonymize": "anonymized"}
+    from lakehouse.retention.plan import RetentionPlan
+    from lakehouse.retention.results import RetentionResult
 
 
 @click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
@@ -78,7 +76,7 @@ def plan(
         )
     if output is not None:
         Path(output).write_text(found.to_json() + "\n", encoding="utf-8")
-    session.out.emit(found.to_dict(), *_story(found))
+    session.out.emit(found.to_dict(), *story(found))
     if not found.changes_nothing and not found.brakes:
         session.out.next_steps(("lakehouse retention apply", "carry it out"))
 
@@ -133,10 +131,10 @@ def apply(
     else:
         found = _read(file, tables, given=now is not None or max_fraction is not None or allow_empty)
     if dry_run or (found.changes_nothing and not found.brakes):
-        session.out.emit({"dry_run": dry_run, **found.to_dict()}, *_story(found))
+        session.out.emit({"dry_run": dry_run, **found.to_dict()}, *story(found))
         return 0
     if not session.as_json:
-        for block in _story(found):
+        for block in story(found):
             session.out.show(block)
     going = sum(each.rows_going for each in found.tables if not each.brakes)
     if going and not session.go_ahead(f"Carry it out ({plural(going, 'row')})?", yes=yes):
@@ -161,124 +159,14 @@ def _read(file: str, tables: tuple[str, ...], *, given: bool) -> RetentionPlan:
 
 def _told(session: Session, done: RetentionResult) -> int:
     """Says what was done, and which tables were not; the exit code of the first of those."""
-    lines = [_result_line(each) for each in done.tables] or ["no table has rules for rows"]
-    session.out.emit(_result_document(done), *lines)
+    lines = [result_line(each) for each in done.tables] or ["no table has rules for rows"]
+    session.out.emit(result_document(done), *lines)
     if not session.as_json:
         for error in done.errors:
             click.echo(f"error: {error.message}", err=True)
             if error.advice:
                 click.echo(f"  {error.advice}", err=True)
     return done.errors[0].exit_code if done.errors else 0
-
-
-def _story(found: RetentionPlan) -> list[Block]:
-    if not found.tables:
-        return ["no table has rules for rows"]
-    rows = [_row(each, rule) for each in found.tables for rule in each.rules]
-    blocks: list[Block] = []
-    if rows:
-        columns = ["table", "rule", "action", "rows", "share", "before", "oldest", "newest", "files", "size"]
-        columns += ["held back", "undated"]
-        blocks.append(Grid(columns, rows).without_empty("held back", "undated"))
-    for each in found.tables:
-        blocks += _notes(each)
-    return blocks
-
-
-def _row(table: TableRetention, rule: RulePlan) -> list[Any]:
-    return [
-        said(table.table),
-        said(rule.rule),
-        said(rule.action),
-        amount(rule.rows),
-        said(f"{rule.share:.1%}" if rule.rows else ""),
-        said(_short(rule.cutoff)),
-        said(_short(rule.oldest)),
-        said(_short(rule.newest)),
-        amount(rule.files),
-        said(size(rule.bytes)),
-        amount(rule.held_rows) if rule.held_rows else said(""),
-        said(f"{'' if rule.undated_exact else 'at least '}{rule.undated:,}" if rule.undated else ""),
-    ]
-
-
-def _short(value: str | float | None) -> str:
-    """A date as people write it: to the second."""
-    if not isinstance(value, str):
-        return "" if value is None else f"{value}"
-    return value[:19].replace("T", " ")
-
-
-def _notes(table: TableRetention) -> list[Block]:
-    """What is held, what it costs, what is odd, what stands in the way."""
-    if table.version is None:
-        return [f"{table.table}: has not been made yet"]
-    notes: list[Block] = []
-    if not table.changes_nothing:
-        cost = table.cost
-        parts = [
-            f"{plural(cost.files_dropped, 'file')} dropped" if cost.files_dropped else "",
-            plural(cost.vectors, "deletion vector") if cost.vectors else "",
-            f"{plural(cost.files_rewritten, 'file')} rewritten" if cost.files_rewritten else "",
-            f"{plural(cost.rows_written, 'row')} written" if cost.rows_written else "",
-            f"{plural(cost.rows_archived, 'row')} copied to archives" if cost.rows_archived else "",
-        ]
-        notes.append(f"{table.table}: {', '.join(part for part in parts if part)}")
-    for rule in table.rules:
-        for held in rule.held:
-            some = plural(held.rows, "row")
-            notes.append(f"{table.table}: hold {held.hold} keeps {some} from {rule.rule} ({held.reason})")
-        for other, rows in rule.taken.items():
-            some = plural(rows, "row")
-            notes.append(f"{table.table}: {some} past the time of {rule.rule} taken by {other} first")
-    notes += [f"warning: {table.table}: {text}" for text in table.warnings]
-    for brake in table.brakes:
-        notes.append(f"refused: {table.table}: {brake.message}\n  {brake.advice}")
-    return notes
-
-
-def _result_line(done: TableResult) -> str:
-    match done.status:
-        case "done":
-            parts = [
-                f"{plural(done.rows_deleted - done.rows_archived, 'row')} deleted"
-                if done.rows_deleted > done.rows_archived
-                else "",
-                f"{plural(done.rows_archived, 'row')} archived" if done.rows_archived else "",
-                f"{plural(done.rows_anonymized, 'row')} anonymized" if done.rows_anonymized else "",
-            ]
-            return f"{done.table}: {', '.join(part for part in parts if part)}, version {done.version}"
-        case "nothing":
-            return f"{done.table}: nothing to do"
-        case _:
-            return f"{done.table}: {done.status}, nothing was done"
-
-
-def _result_document(done: RetentionResult) -> dict[str, Any]:
-    from lakehouse.cli.errors import describe
-
-    return {
-        "now": done.plan.now,
-        "tables": [
-            {
-                "table": each.table,
-                "status": each.status,
-                "version": each.version,
-                "run": each.run,
-                "rows_deleted": each.rows_deleted,
-                "rows_archived": each.rows_archived,
-                "rows_anonymized": each.rows_anonymized,
-                "files_dropped": each.files_dropped,
-                "files_added": each.files_added,
-                "vectors": each.vectors,
-                "bytes_written": each.bytes_written,
-                "archives": list(each.archives),
-                "error": None if each.error is None else describe(each.error),
-                "plan": each.plan.to_dict(),
-            }
-            for each in done.tables
-        ],
-    }
 
 
 @verb(
@@ -316,8 +204,8 @@ def archives(session: Session, *, table: str, place: str | None) -> None:
             said(each.manifest.id),
             said(each.manifest.rule),
             amount(each.manifest.rows),
-            said(_short(each.manifest.oldest)),
-            said(_short(each.manifest.newest)),
+            said(short(each.manifest.oldest)),
+            said(short(each.manifest.newest)),
             said(size(sum(file.size for file in each.manifest.files))),
             said("" if each.state == "complete" else each.state),
         ]

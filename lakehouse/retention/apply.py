@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Final, Literal
+from typing import Final
 from uuid import uuid4
 
 from lakehouse.delta.checkpoint import checkpoint_if_due
@@ -26,50 +26,12 @@ from lakehouse.merge.target import Clock
 from lakehouse.protection import Protection
 from lakehouse.retention.archive import Archiver, PendingArchive
 from lakehouse.retention.plan import TableRetention
-from lakehouse.retention.planning import Subject
+from lakehouse.retention.results import TableResult
+from lakehouse.retention.subject import Subject
 from lakehouse.retention.work import TableWork
 from lakehouse.retention.writing import ARCHIVES, Written, commit_info, write_work
 
 _TRIES: Final = 20
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TableResult:
-    """What became of one table.
-
-    Args:
-        table: Its name.
-        status: ``done``; ``nothing`` to do; ``refused`` or ``failed``, with the error.
-        plan: What was carried out (or would have been).
-        version: The version that was made; None without one.
-        run: The run's id, which is the commit's ``txnId``; None without a commit.
-        rows_deleted: Rows that left the table, archived ones included.
-        rows_archived: Those of them that are in an archive.
-        rows_anonymized: Rows that were written over.
-        files_dropped: Files that left the table.
-        files_added: Files that came.
-        vectors: Files that got a deletion vector, or a larger one.
-        bytes_written: Bytes of all objects written into the table.
-        archives: Ids of the archives.
-        attempts: How often a commit was tried.
-        error: Why not.
-    """
-
-    table: str
-    status: Literal["done", "nothing", "refused", "failed"]
-    plan: TableRetention
-    version: int | None = None
-    run: str | None = None
-    rows_deleted: int = 0
-    rows_archived: int = 0
-    rows_anonymized: int = 0
-    files_dropped: int = 0
-    files_added: int = 0
-    vectors: int = 0
-    bytes_written: int = 0
-    archives: tuple[str, ...] = ()
-    attempts: int = 0
-    error: LakehouseError | None = field(default=None, compare=False)
 
 
 Replan = Callable[[Snapshot], TableRetention]

@@ -23,19 +23,17 @@ from uuid import uuid4
 
 import polars as pl
 
-from lakehouse.config.models import RetentionRule
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import LakehouseError, RefusedError, StorageError
+from lakehouse.errors import LakehouseError, StorageError
 from lakehouse.retention.manifest import MANIFEST, PENDING, ArchivedFile, Manifest, read_manifest
 from lakehouse.retention.plan import RulePlan, TableRetention
-from lakehouse.retention.planning import Subject
+from lakehouse.retention.subject import Subject
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.retention.writing import ARCHIVES, archive_number, rows_of
 from lakehouse.storage import Storage
 
 LEFTOVER_AGE: Final = timedelta(days=1)
-_OWN: Final = "_lakehouse"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,50 +229,6 @@ def clear_leftovers(place: Storage, *, now: datetime) -> int:
     gone = [path for folder, paths in folders.items() if folder not in kept for path in paths]
     place.delete(gone)
     return len(gone)
-
-
-def check_place(rule: RetentionRule, place: Storage, tables: Sequence[Storage], *, table: str) -> None:
-    """Makes sure that an archive can't get into a table's folder.
-
-    Args:
-        rule: The rule.
-        place: The folder of the table's archives.
-        tables: The folders of all tables.
-        table: The table.
-
-    Raises:
-        RefusedError: It would.
-    """
-    for each in tables:
-        inside, outside = f"{place.url}/", f"{each.url}/"
-        if inside.startswith(outside) or outside.startswith(inside):
-            raise RefusedError(
-                f"rule {rule.name}: the archive of table {table} would lie in a table's folder ({each.url})",
-                advice="name another folder in `to`, such as `archive`",
-            )
-
-
-def place_of(to: str, table: str, *, lake: Storage, open_place: Callable[[str], Storage]) -> Storage:
-    """The folder of a table's archives.
-
-    Args:
-        to: As in the rule: below the lake's root, an absolute folder, or a URL.
-        table: The table.
-        lake: The lake's root.
-        open_place: Opens what does not lie below the root.
-
-    Raises:
-        RefusedError: ``to`` names no folder, or one of the lake's own.
-    """
-    if "://" in to or to.startswith(("/", "~")):
-        return open_place(to).child(table)
-    parts = [part for part in to.split("/") if part not in {"", "."}]
-    if ".." in parts or not parts or parts[0] == _OWN:
-        raise RefusedError(
-            f"the archive {to!r} is no folder of its own below the lake's root",
-            advice="name one in `to`, such as `archive`",
-        )
-    return lake.child("/".join(parts)).child(table)
 
 
 def _write_part(folder: Storage, path: str, rows: pl.DataFrame) -> ArchivedFile:

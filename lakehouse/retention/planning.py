@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
-from lakehouse.config.models import PiiConfig, RetentionRule, TableConfig
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.data import row_counts
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, NotBuiltError, RefusedError
 from lakehouse.merge.files import FileWriter
-from lakehouse.merge.target import Mode
 from lakehouse.protection import Protection, TableHold
 from lakehouse.retention.brakes import brakes_of, refused_rule, warnings_of
 from lakehouse.retention.conditions import Condition, condition
@@ -22,33 +20,9 @@ from lakehouse.retention.decide import FileVerdicts, ReadyRule, decide_files
 from lakehouse.retention.look import Found, Question, look
 from lakehouse.retention.neutral import Neutral, neutral_values
 from lakehouse.retention.plan import Brake, Cost, Held, RulePlan, TableRetention, shown_date
+from lakehouse.retention.subject import Subject
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.storage import Storage
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """A table that rules are applied to.
-
-    Args:
-        name: Its name.
-        storage: Its folder.
-        config: Its section.
-        pii: The lake's section on personal data.
-        rules: Its rules for rows, defaults included, in order.
-        mode: How rows are taken out of a version's files.
-        check_archive: Refuses places where no archive can be.
-        rewrite_share: A file of which more than this is dead is rewritten even where vectors could mark it.
-    """
-
-    name: str
-    storage: Storage
-    config: TableConfig
-    pii: PiiConfig
-    rules: tuple[RetentionRule, ...]
-    mode: Callable[[Snapshot], Mode]
-    check_archive: Callable[[RetentionRule], None]
-    rewrite_share: float = 0.5
 
 
 def plan_table(

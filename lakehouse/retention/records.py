@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from lakehouse.retention.results import TableResult
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetentionRecord:
@@ -54,3 +56,39 @@ class NoRecords:
 
     def add(self, record: RetentionRecord) -> None:
         """Forgets it."""
+
+
+def record(result: TableResult, records: Records, *, at: datetime) -> None:
+    """Keeps what was done to a table, rule by rule.
+
+    Args:
+        result: What was done.
+        records: Where it is kept.
+        at: When.
+    """
+    if result.version is None or result.run is None:
+        return
+    archives = iter(result.archives)
+    by_order = {each.ready.rule.name: each for each in result.plan.work.rules} if result.plan.work else {}
+    plans = {each.rule: each for each in result.plan.rules}
+    # Archives are written in the order in which rules take rows.
+    for name in by_order or plans:
+        each = plans[name]
+        if each.rows:
+            records.add(
+                RetentionRecord(
+                    run=result.run,
+                    table=result.table,
+                    version=result.version,
+                    rule=each.rule,
+                    action=each.action,
+                    column=each.column,
+                    cutoff=datetime.fromisoformat(each.cutoff),
+                    rows=each.rows,
+                    files=each.files,
+                    bytes=each.bytes,
+                    held_rows=each.held_rows,
+                    at=at,
+                    archive=next(archives, None) if each.action == "archive" else None,
+                )
+            )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,43 +13,24 @@ from lakehouse.errors import LakehouseError, RefusedError, UsageError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.target import Clock, MergeTarget, Mode, utc_now
 from lakehouse.protection import Protection
-from lakehouse.retention.apply import TableResult, apply_table, refuse_braked
+from lakehouse.retention.apply import apply_table, refuse_braked
 from lakehouse.retention.archive import (
     ArchiveEntry,
     Archiver,
-    check_place,
     clear_leftovers,
     list_archives,
-    place_of,
     settle_archives,
 )
 from lakehouse.retention.bring_back import BroughtBack, bring_back
+from lakehouse.retention.places import ArchivePlaces
 from lakehouse.retention.plan import RetentionPlan, TableRetention
-from lakehouse.retention.planning import Subject, plan_table
-from lakehouse.retention.records import NoRecords, Records, RetentionRecord
-from lakehouse.storage import Storage, open_storage
+from lakehouse.retention.planning import plan_table
+from lakehouse.retention.records import NoRecords, Records, record
+from lakehouse.retention.results import RetentionResult, TableResult, first_error
+from lakehouse.retention.subject import Subject
+from lakehouse.storage import Storage
 from lakehouse.table import Table
 from lakehouse.timetravel.reading import explaining
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionResult:
-    """What a run did.
-
-    Args:
-        plan: The plan that was carried out, or would be.
-        tables: What became of each table.
-        dry_run: Whether it was only planned.
-    """
-
-    plan: RetentionPlan
-    tables: tuple[TableResult, ...] = ()
-    dry_run: bool = False
-
-    @property
-    def errors(self) -> tuple[LakehouseError, ...]:
-        """Why tables were refused or failed."""
-        return tuple(each.error for each in self.tables if each.error is not None)
 
 
 class Retention:
@@ -83,6 +64,7 @@ class Retention:
         self._records = records or NoRecords()
         self._clock = clock
         self._before_write = before_write
+        self._places = ArchivePlaces(config=config, lake=lake)
 
     def plan(
         self,
@@ -165,7 +147,7 @@ class Retention:
         done = tuple(self._apply_one(each, plan, exact=exact) for each in plan.tables)
         result = RetentionResult(plan=plan, tables=done)
         if strict and result.errors:
-            raise _first(result)
+            raise first_error(result)
         return result
 
     def archives(self, table: str, *, place: str | None = None) -> list[ArchiveEntry]:
@@ -179,7 +161,7 @@ class Retention:
         """
         owner = self._table(table)
         found: list[ArchiveEntry] = []
-        for folder in self._places(table, place):
+        for folder in self._places.of_table(table, place):
             if owner.exists():
                 settle_archives(folder, owner.snapshot(), table=table, storage=owner.storage)
             found += list_archives(folder, table=table)
@@ -224,7 +206,7 @@ class Retention:
             self._target(owner),
             owner.snapshot(),
             entries,
-            open_archive=self._open,
+            open_archive=self._places.open,
             archive=archive,
             since=since,
             until=until,
@@ -286,7 +268,7 @@ class Retention:
             status = "refused" if isinstance(error, RefusedError) else "failed"
             return TableResult(table=name, status=status, plan=shown, error=error)  # type: ignore[arg-type]
         try:
-            self._record(result)
+            record(result, self._records, at=self._clock())
         except LakehouseError as error:
             # The rows are gone all the same; the table's log says so too.
             return replace(result, error=error)
@@ -294,33 +276,9 @@ class Retention:
 
     def _tend(self, name: str, table: Table) -> None:
         """Sees to what earlier runs left in the archives."""
-        for folder in self._places(name, None):
+        for folder in self._places.of_table(name):
             settle_archives(folder, table.snapshot(), table=name, storage=table.storage)
             clear_leftovers(folder, now=self._clock())
-
-    def _record(self, result: TableResult) -> None:
-        if result.version is None or result.run is None:
-            return
-        archives = iter(result.archives)
-        for each in result.plan.rules:
-            if each.rows:
-                self._records.add(
-                    RetentionRecord(
-                        run=result.run,
-                        table=result.table,
-                        version=result.version,
-                        rule=each.rule,
-                        action=each.action,
-                        column=each.column,
-                        cutoff=datetime.fromisoformat(each.cutoff),
-                        rows=each.rows,
-                        files=each.files,
-                        bytes=each.bytes,
-                        held_rows=each.held_rows,
-                        at=self._clock(),
-                        archive=next(archives, None) if each.action == "archive" else None,
-                    )
-                )
 
     def _subject(self, table: Table, snapshot: Snapshot | None) -> Subject:
         def mode(version: Snapshot) -> Mode:
@@ -336,7 +294,7 @@ class Retention:
             pii=self._config.pii,
             rules=rules,
             mode=mode,
-            check_archive=lambda rule: self._check_archive(rule, table.name),
+            check_archive=lambda rule: self._places.check(rule, table=table.name),
         )
 
     def _concerns(self, rule: RetentionRule, table: str, snapshot: Snapshot) -> bool:
@@ -351,37 +309,4 @@ class Retention:
 
     @property
     def _archiver(self) -> Archiver:
-        return Archiver(lake=self._config.name, place=self._place)
-
-    def _place(self, to: str, table: str) -> Storage:
-        return place_of(to, table, lake=self._lake, open_place=self._open)
-
-    def _open(self, url: str) -> Storage:
-        """A place that does not lie below the root; the lake's options reach stores of the same kind."""
-        root = self._config.storage.root
-        scheme, own = url.partition("://")[:2], root.partition("://")[:2]
-        alike = (scheme[0] if scheme[1] else "") == (own[0] if own[1] else "")
-        return open_storage(url, options=self._config.storage.plain_options() if alike else None)
-
-    def _check_archive(self, rule: RetentionRule, table: str) -> None:
-        place = self._place(str(rule.to), table)
-        check_place(rule, place, [self._table(name).storage for name in self._config.tables], table=table)
-
-    def _places(self, table: str, to: str | None) -> Iterator[Storage]:
-        wanted = [to] if to is not None else [rule.to for rule in self._rules(table) if rule.to is not None]
-        for each in dict.fromkeys(wanted):
-            yield self._place(each, table)
-
-
-def _first(result: RetentionResult) -> LakehouseError:
-    """The first error, with what became of the other tables."""
-    error = result.errors[0]
-    done = [each.table for each in result.tables if each.status == "done"]
-    more = len(result.errors) - 1
-    notes = (
-        [f"{more} more tables were not done" if more != 1 else "1 more table was not done"] if more else []
-    )
-    notes += [f"done: {', '.join(done)}"] if done else []
-    if notes:
-        error.advice = "; ".join([*([error.advice] if error.advice else []), *notes])
-    return error
+        return Archiver(lake=self._config.name, place=self._places.place)
