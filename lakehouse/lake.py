@@ -7,7 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import polars as pl
 
@@ -24,6 +24,9 @@ from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
 from lakehouse.timetravel.reading import told
+
+if TYPE_CHECKING:
+    from lakehouse.retention.verbs import Retention
 
 
 class Lakehouse:
@@ -109,6 +112,13 @@ class Lakehouse:
                     quarantine_of=of,
                 )
             return self._tables[name]
+
+    @property
+    def retention(self) -> Retention:
+        """The rules for rows: what is past its time, carrying that out, archives."""
+        from lakehouse.retention.verbs import Retention
+
+        return Retention(config=self.config, lake=self._storage, table=self.table, before_write=self._probe)
 
     def apply(self, *, dry_run: bool = False) -> ApplyPlan:
         """Makes the tables that the config describes and that are not there yet.

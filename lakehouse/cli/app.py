@@ -36,6 +36,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "hold": "lakehouse.cli.hold:hold",
     },
     "Care": {
+        "retention": "lakehouse.cli.retention:retention",
         "compact": "lakehouse.cli.care:compact",
         "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
@@ -45,11 +46,14 @@ HEADINGS: dict[str, dict[str, str]] = {
 
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
+    "archive": "retention apply",
+    "archives": "retention archives",
     "check": "verify",
     "clean": "vacuum",
     "cleanup": "vacuum",
     "create": "apply",
     "describe": "show",
+    "expire": "retention plan",
     "fsck": "verify",
     "import": "merge",
     "holds": "hold list",
@@ -71,6 +75,7 @@ OTHER_WORDS = {
     "rollback": "restore",
     "schema": "show",
     "select": "sql",
+    "ttl": "retention plan",
     "undo": "restore",
     "upsert": "merge",
     "validate": "config check",

@@ -64,7 +64,7 @@ def write_feed(
     is_update = plan.row_verdicts == UPDATE
     kind = pl.when(is_update).then(pl.lit("update_postimage")).otherwise(pl.lit("insert"))
     parts.append(plan.rows.with_columns(kind.alias(CHANGE_TYPE)))
-    _write(storage, pl.concat(parts, how="diagonal_relaxed"), after=after, changes=changes)
+    write_change_rows(storage, pl.concat(parts, how="diagonal_relaxed"), after=after, changes=changes)
 
 
 def _escaped(rows: pl.DataFrame, after: Snapshot) -> bool:
@@ -89,7 +89,15 @@ def _dead_places(plan: MergePlan) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema={FILE: pl.UInt32, POSITION: pl.UInt32}), *places])
 
 
-def _write(storage: Storage, rows: pl.DataFrame, *, after: Snapshot, changes: FileChanges) -> None:
+def write_change_rows(storage: Storage, rows: pl.DataFrame, *, after: Snapshot, changes: FileChanges) -> None:
+    """Writes rows of change data.
+
+    Args:
+        storage: The table's folder.
+        rows: The table's columns and ``_change_type``.
+        after: The version that the commit builds on, with the schema and properties that it gives the table.
+        changes: Where the actions and the written objects are noted.
+    """
     schema = StructType((*after.schema.fields, StructField(CHANGE_TYPE, STRING)))
     folder = storage.child(FOLDER)
     for add in write_files(folder, rows, schema=schema, metadata=after.metadata, folders=False):

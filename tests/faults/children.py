@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from lakehouse.errors import LakehouseError
 from lakehouse.storage import open_storage
-from tests.faults import work
+from tests.faults import retention_work, work
 from tests.fixtures.faults import WRITES, FaultyStorage, Moment
 from tests.fixtures.meanwhile import Meanwhile
+from tests.unit.retention.lakes import NOW
 
 NO_SYNC = {"fsync": "false"}
 
@@ -44,6 +47,57 @@ def die_at(
     result = work.WORKS[task](work.table(Path(root), storage=storage, **section))
     if report is not None:
         Path(report).write_text(json.dumps({"calls": storage.log, "result": result}))
+    return 0
+
+
+def retain(
+    *,
+    root: str,
+    action: str,
+    section: dict[str, Any],
+    at: int | None,
+    when: Moment,
+    report: str | None = None,
+) -> int:
+    """Applies the rule of `retention_work` on a storage that ends the process at one of its calls.
+
+    Args:
+        root: The lake's root.
+        action: What the rule does.
+        section: More of the table's section.
+        at: Number of the call, from 1; None to do it all.
+        when: Before, during or after that call.
+        report: Where the calls are written to, as (method, path).
+    """
+    storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
+    retention_work.lake(Path(root), action, storage=storage, **section).retention.apply()
+    if report is not None:
+        Path(report).write_text(json.dumps(storage.log))
+    return 0
+
+
+def see_again(*, root: str, action: str, seconds: float, seed: int, report: str) -> int:
+    """Merges for a while: rows that are past are seen again, and new ones come. Writes down which.
+
+    Args:
+        root: The lake's root, as `retention_work.fill_many` made it.
+        action: What the rule does.
+        seconds: How long.
+        seed: Of the choice.
+        report: Where the ids are written to.
+    """
+    random = Random(seed)
+    table = retention_work.lake(Path(root), action).table("t")
+    seen: set[int] = set()
+    new = 1_000_000 * (seed + 1)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ids = [*random.sample(range(retention_work.MANY), 3), new, new + 1]
+        new += 2
+        rows = [{"id": n, "at": NOW, "name": f"person {n}"} for n in ids]
+        table.merge(rows)
+        seen.update(ids)
+    Path(report).write_text(json.dumps(sorted(seen)))
     return 0
 
 

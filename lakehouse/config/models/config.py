@@ -12,6 +12,7 @@ from lakehouse.config.models.base import KIND, SHOWN, Model, Name
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
 from lakehouse.config.models.pii import PiiConfig
+from lakehouse.config.models.retention import RetentionRule
 from lakehouse.config.models.storage import KeysConfig, StorageConfig
 from lakehouse.config.models.tables import TableConfig
 from lakehouse.config.nearest import nearest
@@ -65,6 +66,13 @@ class Config(Model):
         description="Where the keys come from that mask, sign and shred.",
     )
     tables: dict[str, TableConfig] = Field(default_factory=dict, description="The tables, by name.")
+    retention: tuple[RetentionRule, ...] = Field(
+        default=(),
+        description=(
+            "Rules for all tables: for rows, where a table has the column. A table's own rule of the same "
+            "name stands in place of one of these; `retention: []` in a table does without all of them."
+        ),
+    )
     subjects: dict[str, SubjectConfig] = Field(
         default_factory=dict, description="The kinds of people whose data is in the tables, by name."
     )
@@ -91,6 +99,24 @@ class Config(Model):
     def source(self) -> str:
         """The file, as the user named it; empty for a config that came as a mapping."""
         return self._source
+
+    def retention_of(self, table: str) -> tuple[RetentionRule, ...]:
+        """The rules of a table: its own, then the lake's that it does not replace.
+
+        A rule of the lake for versions or leftovers is replaced by one of the table's for the same, whatever
+        they are called.
+
+        Args:
+            table: A table of the config.
+        """
+        section = self.tables[table]
+        own = section.retention
+        if not own and "retention" in section.model_fields_set:
+            return ()
+        names = {rule.name for rule in own}
+        kinds = {rule.kind for rule in own} - {"rows"}
+        shared = (rule for rule in self.retention if rule.name not in names and rule.kind not in kinds)
+        return (*own, *shared)
 
     def placed(self, *, base_dir: Path, source: str) -> Config:
         """The same config with absolute paths, and the defaults that depend on them.

@@ -9,7 +9,7 @@ from typing import Final
 
 from lakehouse.config.document import Steps
 from lakehouse.config.models import RetentionRule, TableConfig
-from lakehouse.config.nearest import listed
+from lakehouse.config.nearest import listed, suggestion
 from lakehouse.config.references.lookup import Finding, Lookup, column_findings
 
 _NAME: Final = re.compile(r"[^\W_][\w-]*")
@@ -35,6 +35,7 @@ def table_findings(lookup: Lookup) -> Iterator[Finding]:
         What is wrong.
     """
     yield from _names(lookup.tables)
+    yield from _shared_retention(lookup)
     for name, table in lookup.config.tables.items():
         way = ("tables", name)
         yield from _schema(lookup, name, table)
@@ -152,6 +153,34 @@ def _retention(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Findin
             yield Finding((*here, "action"), message)
         if rule.to is not None:
             yield from _archive(lookup, rule.to, (*here, "to"))
+
+
+def _shared_retention(lookup: Lookup) -> Iterator[Finding]:
+    """The rules for all tables: their columns must be somewhere, and fit wherever they are."""
+    rules = lookup.config.retention
+    yield from _twice([rule.name for rule in rules], ("retention",))
+    versions = [at for at, rule in enumerate(rules) if rule.versions is not None]
+    for at in versions[1:]:
+        yield Finding(
+            ("retention", at, "versions"), "a second rule for versions: there is one for all tables"
+        )
+    for at, rule in enumerate(rules):
+        way: Steps = ("retention", at)
+        if rule.to is not None:
+            yield from _archive(lookup, rule.to, (*way, "to"))
+        if rule.column is None:
+            continue
+        column = rule.column
+        known = {name: lookup.columns(name) for name in lookup.config.tables}
+        having = [name for name, columns in known.items() if columns is not None and column in columns]
+        if not having and known and None not in known.values():
+            every = tuple(dict.fromkeys(each for columns in known.values() for each in columns or ()))
+            message = f"no table has a column `{column}`{suggestion(column, every, what='columns')}"
+            yield Finding((*way, "column"), message)
+        for name in having:
+            if rule.name not in {own.name for own in lookup.config.tables[name].retention}:
+                for finding in _row_rule(lookup, name, rule, way):
+                    yield Finding(finding.way, f"{finding.message} (table `{name}`)")
 
 
 def _row_rule(lookup: Lookup, name: str, rule: RetentionRule, way: Steps) -> Iterator[Finding]:

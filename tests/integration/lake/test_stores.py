@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse import Lakehouse, RefusedError, StorageError
+from lakehouse.retention.plan import RetentionPlan
 from tests.fixtures.fake_s3 import run_fake_s3
 from tests.fixtures.servers import S3Server
 
@@ -110,3 +112,34 @@ def test_a_store_that_can_lose_commits_is_refused(monkeypatch: pytest.MonkeyPatc
             lake.table("people").merge(people((1, "Ada", 1)))
     assert caught.value.exit_code == RefusedError.exit_code
     assert "put-if-absent" in str(caught.value) or "conditional" in str(caught.value)
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_rows_go_into_an_archive_and_come_back(
+    storage: Storage, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    names = {"moto": "moto_s3", "seaweedfs": "seaweedfs"}
+    kind = request.node.callspec.params["storage"]
+    if kind in names:
+        monkeypatch.setenv("SECRET", request.getfixturevalue(names[kind]).secret_access_key)
+    place = storage["root"].removesuffix("/lake") + "/cold" if elsewhere else "cold"
+    rule = {"name": "old", "column": "at", "unit": "days", "keep": "30d", "action": "archive", "to": place}
+    section = {"key": ["id"], "changes": {"sequence": "at"}, "retention": [rule], "merge": "on_read"}
+    lake = Lakehouse.open({"version": 1, "storage": storage, "tables": {"people": section}})
+    table = lake.table("people")
+    today = (datetime.now(UTC).date() - date(1970, 1, 1)).days
+    table.merge(people((1, "Ada", today - 90), (2, "Bob", today - 40), (3, "Cyd", today), (4, "Dan", today)))
+    table.merge(people((5, "Eve", today), (6, "Fay", today)))
+    plan = lake.retention.plan()
+    assert plan.tables[0].rules[0].rows == 2
+    (done,) = lake.retention.apply(RetentionPlan.from_json(plan.to_json())).tables
+    assert (done.rows_archived, done.vectors) == (2, 1)
+    assert sorted(table.read()["id"]) == [3, 4, 5, 6]
+    (entry,) = lake.retention.archives("people")
+    assert (entry.state, entry.manifest.rows) == ("complete", 2)
+    assert entry.url.startswith(place if elsewhere else f"{storage['root']}/cold")
+    table.merge(people((1, "Ada L.", today)))
+    back = lake.retention.restore_archive("people")
+    assert back.counts == {"inserted": 1, "stale": 1}
+    assert sorted(table.read()["name"]) == ["Ada L.", "Bob", "Cyd", "Dan", "Eve", "Fay"]
+    assert table.verify().findings == ()

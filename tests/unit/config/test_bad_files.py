@@ -129,7 +129,7 @@ _TABLE = "version: 1\ntables:\n  t:\n    "
     [
         ("version: 1\nnmae: x\n", 2, 1, "nmae", "unknown key `nmae`; did you mean `name`?"),
         ("version: 1\nnmae:\n", 2, 1, "nmae", "did you mean `name`?"),
-        ("version: 1\nretention: []\n", 2, 1, "retention", "it belongs to `tables.<name>`"),
+        ("version: 1\nexpect: []\n", 2, 1, "expect", "it belongs to `tables.<name>`"),
         ("version: 1\ncompletely_else: 1\n", 2, 1, "completely_else", "keys here: `version`, `name`, "),
         (_TABLE + "kye: [id]\n", 4, 5, "tables.t.kye", "did you mean `key`?"),
         (_TABLE + "format: rows\n", 4, 5, "tables.t.format", "it belongs to `tables.<name>.changes`"),

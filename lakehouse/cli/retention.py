@@ -1,0 +1,270 @@
+"""The verbs about rows past their time: ``retention plan``, ``apply``, ``archives``, ``restore-archive``."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lakehouse.cli.cells import amount, said, size
+from lakehouse.cli.grid import Grid
+from lakehouse.cli.lazy import VerbGroup, verb
+from lakehouse.cli.output import Block, Fields, plural
+from lakehouse.cli.parameters import Moment, confirm_options, table_argument
+from lakehouse.cli.progress import progress
+from lakehouse.cli.retention_story import result_document, result_line, short, story
+from lakehouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from lakehouse.retention.plan import RetentionPlan
+    from lakehouse.retention.results import RetentionResult
+
+
+@click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
+def retention() -> None:
+    """Delete, archive or anonymize rows that are past their time."""
+
+
+def _limits(function: Any) -> Any:
+    for option in (
+        click.option("--allow-empty", is_flag=True, help="A table may end up without rows."),
+        click.option(
+            "--max-fraction",
+            type=click.FloatRange(0, 1, min_open=True),
+            metavar="SHARE",
+            help="The share of a table that may go, as 0.8; in place of the rules' own.",
+        ),
+        click.option("--now", type=Moment(), metavar="TIME", help="Count back from this moment."),
+    ):
+        function = option(function)
+    return function
+
+
+@verb(
+    "plan",
+    examples=[
+        "lakehouse retention plan",
+        "lakehouse retention plan orders --now 2027-01-01T00:00:00Z   # what will go by then",
+        "lakehouse retention plan --output plan.json                  # to apply exactly that later",
+    ],
+    python="lake.retention.plan(tables=None, now=None)",
+)
+@table_argument(many=True)
+@_limits
+@click.option(
+    "-o", "--output", metavar="FILE", type=click.Path(dir_okay=False), help="Also write the plan to a file."
+)
+@click.pass_obj
+def plan(
+    session: Session,
+    *,
+    tables: tuple[str, ...],
+    now: datetime | None,
+    max_fraction: float | None,
+    allow_empty: bool,
+    output: str | None,
+) -> None:
+    """Show which rows are past their time, by which rule, and what holds keep back.
+
+    All tables with rules for rows if none is named. Nothing is changed.
+    """
+    with progress(session, "planning"):
+        found = session.lake.retention.plan(
+            tables=tables or None, now=now, max_fraction=max_fraction, allow_empty=allow_empty
+        )
+    if output is not None:
+        Path(output).write_text(found.to_json() + "\n", encoding="utf-8")
+    session.out.emit(found.to_dict(), *story(found))
+    if not found.changes_nothing and not found.brakes:
+        session.out.next_steps(("lakehouse retention apply", "carry it out"))
+
+
+@verb(
+    "apply",
+    examples=[
+        "lakehouse retention apply --dry-run",
+        "lakehouse retention apply orders --yes",
+        "lakehouse retention apply --plan plan.json --yes   # exactly that, or nothing",
+    ],
+    python="lake.retention.apply(plan=None, tables=None, dry_run=False)",
+)
+@table_argument(many=True)
+@_limits
+@click.option(
+    "--plan",
+    "file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Carry out exactly this plan, which `retention plan` wrote.",
+)
+@confirm_options
+@click.pass_obj
+def apply(
+    session: Session,
+    *,
+    tables: tuple[str, ...],
+    now: datetime | None,
+    max_fraction: float | None,
+    allow_empty: bool,
+    file: str | None,
+    dry_run: bool,
+    yes: bool,
+) -> int:
+    """Delete, archive or anonymize the rows that are past their time: one commit a table.
+
+    Shows the plan and asks; without a terminal it needs --yes. What was shown is what is done: if a table
+    changes in between in a way that touches it, that table is left as it is (exit code 4). A table with a
+    brake is refused (exit code 3), the others are done.
+    """
+    place = session.lake.retention
+    if file is None:
+        limits: dict[str, Any] = {"now": now, "max_fraction": max_fraction, "allow_empty": allow_empty}
+        if yes and not dry_run:
+            # Nobody looks at the plan, so it may be made again where other writers are in between.
+            with progress(session, "working"):
+                at_once = place.apply(tables=tables or None, strict=False, **limits)
+            return _told(session, at_once)
+        with progress(session, "planning"):
+            found = place.plan(tables=tables or None, **limits)
+    else:
+        found = _read(file, tables, given=now is not None or max_fraction is not None or allow_empty)
+    if dry_run or (found.changes_nothing and not found.brakes):
+        session.out.emit({"dry_run": dry_run, **found.to_dict()}, *story(found))
+        return 0
+    if not session.as_json:
+        for block in story(found):
+            session.out.show(block)
+    going = sum(each.rows_going for each in found.tables if not each.brakes)
+    if going and not session.go_ahead(f"Carry it out ({plural(going, 'row')})?", yes=yes):
+        session.out.note("nothing was done")
+        return 0
+    with progress(session, "working"):
+        done = place.apply(found, strict=False)
+    return _told(session, done)
+
+
+def _read(file: str, tables: tuple[str, ...], *, given: bool) -> RetentionPlan:
+    from lakehouse.retention.plan import RetentionPlan
+
+    if given:
+        raise click.UsageError(
+            "a plan has its own moment and limits: leave --now, --max-fraction and --allow-empty out",
+            click.get_current_context(),
+        )
+    found = RetentionPlan.from_json(Path(file).read_bytes())
+    return found.only(tables) if tables else found
+
+
+def _told(session: Session, done: RetentionResult) -> int:
+    """Says what was done, and which tables were not; the exit code of the first of those."""
+    lines = [result_line(each) for each in done.tables] or ["no table has rules for rows"]
+    session.out.emit(result_document(done), *lines)
+    if not session.as_json:
+        for error in done.errors:
+            click.echo(f"error: {error.message}", err=True)
+            if error.advice:
+                click.echo(f"  {error.advice}", err=True)
+    return done.errors[0].exit_code if done.errors else 0
+
+
+@verb(
+    "archives",
+    examples=["lakehouse retention archives orders"],
+    python="lake.retention.archives(table)",
+)
+@table_argument()
+@click.option("--place", metavar="FOLDER", help="Where they are. Without it: where the rules archive to.")
+@click.pass_obj
+def archives(session: Session, *, table: str, place: str | None) -> None:
+    """List the archives of a table, the oldest first.
+
+    What an interrupted run left is finished or thrown away, as the table's log tells.
+    """
+    found = session.lake.retention.archives(table, place=place)
+    document = [
+        {
+            "id": each.manifest.id,
+            "state": each.state,
+            "url": each.url,
+            "rule": each.manifest.rule,
+            "rows": each.manifest.rows,
+            "oldest": each.manifest.oldest,
+            "newest": each.manifest.newest,
+            "files": len(each.manifest.files),
+            "bytes": sum(file.size for file in each.manifest.files),
+            "created": each.manifest.created,
+            "version": each.manifest.version,
+        }
+        for each in found
+    ]
+    rows = [
+        [
+            said(each.manifest.id),
+            said(each.manifest.rule),
+            amount(each.manifest.rows),
+            said(short(each.manifest.oldest)),
+            said(short(each.manifest.newest)),
+            said(size(sum(file.size for file in each.manifest.files))),
+            said("" if each.state == "complete" else each.state),
+        ]
+        for each in found
+    ]
+    grid = Grid(["archive", "rule", "rows", "oldest", "newest", "size", "state"], rows)
+    blocks: list[Block] = [grid.without_empty("state")] if rows else [f"{table} has no archives"]
+    session.out.emit({"table": table, "archives": document}, *blocks)
+
+
+@verb(
+    "restore-archive",
+    examples=[
+        "lakehouse retention restore-archive orders --from 2024-01-01 --to 2024-02-01 --dry-run",
+        "lakehouse retention restore-archive orders --archive 20260101T030000Z",
+    ],
+    python='lake.retention.restore_archive(table, since="2024-01-01", until="2024-02-01")',
+)
+@table_argument()
+@click.option("--archive", metavar="ID", help="Only this one; the beginning of its id is enough.")
+@click.option("--from", "since", metavar="DATE", help="Only rows with this date or a later one.")
+@click.option("--to", "until", metavar="DATE", help="Only rows before this date.")
+@click.option("--place", metavar="FOLDER", help="Where they are. Without it: where the rules archive to.")
+@click.option("--dry-run", is_flag=True, help="Count what would happen; write nothing.")
+@click.pass_obj
+def restore_archive(
+    session: Session,
+    *,
+    table: str,
+    archive: str | None,
+    since: str | None,
+    until: str | None,
+    place: str | None,
+    dry_run: bool,
+) -> None:
+    """Bring archived rows back into their table, by a merge.
+
+    Rows that the table has newer stay as they are. The archive stays too. The next `retention apply` takes
+    the rows out again, unless the rules change.
+    """
+    with progress(session, f"merging into {table}"):
+        done = session.lake.retention.restore_archive(
+            table, archive=archive, since=since, until=until, place=place, dry_run=dry_run
+        )
+    document = {
+        "table": table,
+        "dry_run": dry_run,
+        "archives": list(done.archives),
+        "rows": done.rows,
+        "version": done.version,
+        "counts": done.counts,
+    }
+    what = f"{plural(done.rows, 'row')} of {plural(len(done.archives), 'archive')}"
+    head = f"{table}: {what} {'would be merged' if dry_run else 'merged'}"
+    if done.version is not None:
+        head += f" (version {done.version})"
+    counts = Fields(*((f"  {name}", f"{number:,}") for name, number in done.counts.items()))
+    session.out.emit(document, head, counts)
+
+
+for _command in (plan, apply, archives, restore_archive):
+    retention.add_command(_command)

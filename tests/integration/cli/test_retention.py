@@ -1,0 +1,132 @@
+"""What a person sees of rules for rows: plans, questions, refusals, archives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+
+from tests.integration.cli.conftest import Answer
+
+CONFIG = """\
+version: 1
+name: shop
+storage: {root: ./lake}
+tables:
+  orders:
+    key: [id]
+    schema: {id: long, day: date, name: string}
+    changes: {sequence: day}
+    merge: on_read
+    retention:
+      - {name: old, column: day, keep: 1y, action: archive, to: archive}
+  tickets:
+    key: [id]
+    schema: {id: long, text: string}
+    retention:
+      - {name: closed, column: opened, keep: 1y, action: delete}
+"""
+NOW = ("--now", "2026-06-01T00:00:00Z")
+Run = Callable[..., Answer]
+Write = Callable[..., str]
+
+
+@pytest.fixture
+def filled(run: Run, write: Write) -> Run:
+    Path("lakehouse.yaml").write_text(CONFIG)
+    days = ["2024-01-01", "2025-03-01", "2025-12-01", "2026-01-01", "2026-05-01"]
+    rows = [{"id": n, "day": day, "name": f"person {n}"} for n, day in enumerate(days)]
+    assert run("merge", "orders", write("a.jsonl", *rows)).code == 0
+    return run
+
+
+def ids(run: Run) -> list[int]:
+    return [row["id"] for row in run("read", "orders", "--order-by", "id", "--json").document["rows"]]
+
+
+def test_plan_shows_what_goes(filled: Run) -> None:
+    answer = filled("retention", "plan", "orders", *NOW)
+    assert answer.code == 0
+    assert "orders" in answer.out
+    assert "40.0%" in answer.out
+    assert "2024-01-01" in answer.out
+    assert "1 deletion vector, 2 rows copied to archives" in answer.out
+    assert "person" not in answer.out
+    found = filled("retention", "plan", "orders", *NOW, "--json").document["tables"][0]
+    assert (found["table"], found["rules"][0]["rows"], found["brakes"]) == ("orders", 2, [])
+    assert ids(filled) == [0, 1, 2, 3, 4]
+
+
+def test_apply_needs_an_answer(filled: Run) -> None:
+    answer = filled("retention", "apply", "orders", *NOW)
+    assert answer.code == 2
+    assert "no terminal to ask on" in answer.err
+    answer = filled("retention", "apply", "orders", *NOW, "--dry-run", "--json")
+    assert (answer.code, answer.document["dry_run"]) == (0, True)
+    assert ids(filled) == [0, 1, 2, 3, 4]
+    answer = filled("retention", "apply", "orders", *NOW, "--yes")
+    assert answer.code == 0
+    assert "orders: 2 rows archived, version 2" in answer.out
+    assert ids(filled) == [2, 3, 4]
+    answer = filled("retention", "apply", "orders", *NOW, "--yes")
+    assert "nothing to do" in answer.out
+
+
+def test_a_plan_in_a_file_is_carried_out_exactly_or_not(filled: Run, write: Write) -> None:
+    assert filled("retention", "plan", *NOW, "orders", "--output", "plan.json").code == 0
+    answer = filled("retention", "apply", "--plan", "plan.json", "--now", "2027-01-01T00:00:00Z")
+    assert (answer.code, "its own moment" in answer.err) == (2, True)
+    file = write("b.jsonl", {"id": 0, "day": "2026-05-30", "name": "new"})
+    assert filled("merge", "orders", file).code == 0
+    answer = filled("retention", "apply", "--plan", "plan.json", "--yes")
+    assert answer.code == 4
+    assert "does not fit the table any more" in answer.err
+    assert ids(filled) == [0, 1, 2, 3, 4]
+    assert filled("retention", "plan", *NOW, "orders", "--output", "plan.json").code == 0
+    answer = filled("retention", "apply", "--plan", "plan.json", "--yes", "--json")
+    assert answer.code == 0
+    assert answer.document["tables"][0]["rows_archived"] == 1
+    Path("plan.json").write_bytes(orjson.dumps({"no": "plan"}))
+    answer = filled("retention", "apply", "--plan", "plan.json", "--yes")
+    assert (answer.code, "no retention plan" in answer.err) == (2, True)
+
+
+def test_brakes_are_told_and_refuse(filled: Run, write: Write) -> None:
+    assert filled("merge", "tickets", write("t.jsonl", {"id": 1, "text": "x"})).code == 0
+    answer = filled("retention", "plan", *NOW)
+    assert answer.code == 0
+    assert "refused: tickets: rule closed: there is no column opened" in answer.out
+    answer = filled("retention", "apply", *NOW, "--yes")
+    assert answer.code == 3
+    assert "there is no column opened" in answer.err
+    # The other table was done.
+    assert ids(filled) == [2, 3, 4]
+    answer = filled("retention", "apply", "--now", "2027-03-01T00:00:00Z", "orders", "--yes")
+    assert answer.code == 3
+    assert "--max-fraction" in answer.err
+    answer = filled(
+        "retention", "apply", "orders", "--now", "2027-03-01T00:00:00Z", "--max-fraction", "0.9", "--yes"
+    )
+    assert answer.code == 0
+    assert ids(filled) == [4]
+
+
+def test_archives_are_listed_and_come_back(filled: Run) -> None:
+    assert "orders has no archives" in filled("retention", "archives", "orders").out
+    filled("retention", "apply", "orders", *NOW, "--yes")
+    answer = filled("retention", "archives", "orders")
+    assert answer.code == 0
+    assert "2024-01-01" in answer.out
+    (found,) = filled("retention", "archives", "orders", "--json").document["archives"]
+    assert (found["rows"], found["state"]) == (2, "complete")
+    back = ("retention", "restore-archive", "orders", "--from", "2025-01-01", "--to", "2025-12-31")
+    answer = filled(*back, "--dry-run")
+    assert "1 row of 1 archive would be merged" in answer.out
+    assert ids(filled) == [2, 3, 4]
+    answer = filled(*back)
+    assert "1 row of 1 archive merged (version 3)" in answer.out
+    assert ids(filled) == [1, 2, 3, 4]
+    answer = filled("retention", "restore-archive", "orders", "--archive", "nowhere")
+    assert answer.code == 6
