@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import polars as pl
 
 from lakehouse.config import Config, load_config
+from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
 from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
@@ -20,6 +21,7 @@ from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.protection import Protection
+from lakehouse.state.rows import ActionRecord
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
@@ -92,7 +94,7 @@ class Lakehouse:
         _need_text(name, "a table's name")
         base = name.removesuffix(QUARANTINE)
         of = base if base != name and base in self.config.tables else None
-        section = self.config.tables.get(name) if of is None else QUARANTINE_CONFIG
+        section = self._section(name) if of is None else QUARANTINE_CONFIG
         if section is None:
             near = nearest(name, self.tables)
             known = f"its tables are: {', '.join(self.tables)}" if self.tables else "it names no tables yet"
@@ -108,6 +110,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     before_write=self._probe,
+                    record=self._record,
                     protection=partial(self._protection, of or name, quarantine=of is not None),
                     quarantine_of=of,
                 )
@@ -116,9 +119,17 @@ class Lakehouse:
     @property
     def retention(self) -> Retention:
         """The rules for rows: what is past its time, carrying that out, archives."""
+        from lakehouse.retention.in_state import RecordsInState
         from lakehouse.retention.verbs import Retention
 
-        return Retention(config=self.config, lake=self._storage, table=self.table, before_write=self._probe)
+        return Retention(
+            config=self.config,
+            lake=self._storage,
+            table=self.table,
+            protection=partial(self._protection, quarantine=False),
+            records=RecordsInState(self._control),
+            before_write=self._probe,
+        )
 
     def apply(self, *, dry_run: bool = False) -> ApplyPlan:
         """Makes the tables that the config describes and that are not there yet.
@@ -164,6 +175,17 @@ class Lakehouse:
                 "queries in a role can't be answered by this release", advice="leave `role` out"
             )
         return run_query(self, query)
+
+    def _section(self, name: str) -> TableConfig | None:
+        """A table's section, with the rules that the lake has for all tables."""
+        section = self.config.tables.get(name)
+        if section is None or not self.config.retention:
+            return section
+        return section.model_copy(update={"retention": self.config.retention_of(name)})
+
+    def _record(self, done: ActionRecord) -> None:
+        """Keeps what a verb has taken away in the state database, which is made if the lake has none."""
+        self._control.made(now=done.at).records.add([done])
 
     def _protection(self, table: str, *, quarantine: bool) -> Protection:
         """What the holds mean for a table or its quarantine; asked by verbs that take something away."""

@@ -12,7 +12,7 @@ from lakehouse.cli.cells import amount, said, size
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, Fields, plural
-from lakehouse.cli.parameters import Moment, confirm_options, table_argument
+from lakehouse.cli.parameters import Moment, Whole, confirm_options, table_argument
 from lakehouse.cli.progress import progress
 from lakehouse.cli.retention_story import result_document, result_line, short, story
 from lakehouse.cli.session import Session
@@ -170,6 +170,58 @@ def _told(session: Session, done: RetentionResult) -> int:
 
 
 @verb(
+    "history",
+    examples=["lakehouse retention history", "lakehouse retention history orders --limit 5 --json"],
+    python="lake.retention.history(table=None, limit=None)",
+)
+@click.argument("table", required=False)
+@click.option("--limit", type=Whole(min=1), default=50, show_default=True, help="At most so many entries.")
+@click.pass_obj
+def history(session: Session, *, table: str | None, limit: int) -> None:
+    """Show what was taken away, by which rule and when: by retention and by vacuum, the latest first."""
+    found = session.lake.retention.history(table, limit=limit)
+    document = [
+        {
+            "at": each.at,
+            "kind": each.kind,
+            "table": each.table,
+            "rule": each.rule,
+            "action": each.action,
+            "rows": each.rows,
+            "files": each.files,
+            "bytes": each.bytes,
+            "held_back": each.held_back,
+            "version": each.version_after,
+            "author": each.author,
+            **each.detail,
+        }
+        for each in found
+    ]
+    rows = [
+        [
+            said(each.at.strftime("%Y-%m-%d %H:%M:%S")),
+            said(each.table),
+            said(each.kind),
+            said(each.rule),
+            said(each.action),
+            amount(each.rows) if each.rows is not None else said(""),
+            amount(each.files),
+            said(size(each.bytes)),
+            amount(each.held_back) if each.held_back else said(""),
+            said(each.author),
+        ]
+        for each in found
+    ]
+    columns = ["when", "table", "by", "rule", "action", "rows", "files", "size", "held back", "author"]
+    blocks: list[Block] = (
+        [Grid(columns, rows).without_empty("rule", "rows", "held back")]
+        if rows
+        else ["nothing has been taken away yet"]
+    )
+    session.out.emit({"records": document}, *blocks)
+
+
+@verb(
     "archives",
     examples=["lakehouse retention archives orders"],
     python="lake.retention.archives(table)",
@@ -266,5 +318,5 @@ def restore_archive(
     session.out.emit(document, head, counts)
 
 
-for _command in (plan, apply, archives, restore_archive):
+for _command in (plan, apply, history, archives, restore_archive):
     retention.add_command(_command)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from lakehouse.retention.results import TableResult
+from lakehouse.state.rows import ActionRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +52,24 @@ class Records(Protocol):
     def add(self, record: RetentionRecord) -> None:
         """Keeps one; must bear to be called again with the same one."""
 
+    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:
+        """What was done by all verbs that take something away, newest first.
+
+        Args:
+            table: Only to one table.
+            limit: At most so many.
+        """
+
 
 class NoRecords:
     """Keeps nothing: the table's own log says what was done."""
 
     def add(self, record: RetentionRecord) -> None:
         """Forgets it."""
+
+    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:  # noqa: ARG002
+        """Knows of nothing."""
+        return []
 
 
 def record(result: TableResult, records: Records, *, at: datetime) -> None:

@@ -28,6 +28,7 @@ from lakehouse.retention.planning import plan_table
 from lakehouse.retention.records import NoRecords, Records, record
 from lakehouse.retention.results import RetentionResult, TableResult, first_error
 from lakehouse.retention.subject import Subject
+from lakehouse.state.rows import ActionRecord
 from lakehouse.storage import Storage
 from lakehouse.table import Table
 from lakehouse.timetravel.reading import explaining
@@ -149,6 +150,23 @@ class Retention:
         if strict and result.errors:
             raise first_error(result)
         return result
+
+    def history(self, table: str | None = None, *, limit: int | None = None) -> list[ActionRecord]:
+        """What was done to tables by retention and vacuum, the latest first; the state database remembers.
+
+        Args:
+            table: Only to this table.
+            limit: At most so many entries.
+
+        Returns:
+            For each rule and run what was done, when, on whose order, to how many rows, files and bytes.
+
+        Raises:
+            TableNotFoundError: The config has no such table.
+            StorageError: The state database can't be read.
+        """
+        name = None if table is None else self._table(table).name
+        return self._records.list(table=name, limit=limit)
 
     def archives(self, table: str, *, place: str | None = None) -> list[ArchiveEntry]:
         """The archives of a table, the oldest first.

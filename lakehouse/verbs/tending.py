@@ -22,6 +22,8 @@ from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
 from lakehouse.merge.tombstones import files_of
 from lakehouse.protection.gate import judge
+from lakehouse.protection.given import author_of
+from lakehouse.state.rows import ActionRecord
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.resolve import checked_version
 from lakehouse.timetravel.restore import RestorePlan
@@ -106,7 +108,22 @@ def vacuum(
         memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(table.storage, number)),
         clock=table.clock,
     )
-    return clear_away(target, dry_run=dry_run, shown=plan, step=step or silent)
+    done = clear_away(target, dry_run=dry_run, shown=plan, step=step or silent)
+    if done.run is not None and not done.changes_nothing:
+        table.record(
+            ActionRecord(
+                kind="vacuum",
+                action="delete",
+                table=table.name,
+                at=table.clock(),
+                author=author_of(None),
+                version_after=done.version,
+                files=len(done.files),
+                bytes=done.bytes,
+                detail={"run": done.run},
+            )
+        )
+    return done
 
 
 def verify(

@@ -10,9 +10,9 @@ from typing import Any
 import polars as pl
 import pytest
 
+from tests.faults.moments import moments
 from tests.faults.nursery import Nursery
 from tests.faults.retention_work import KEPT, fill_lake, lake
-from tests.faults.moments import moments
 from tests.fixtures.faults import KILLED
 from tests.unit.retention.lakes import Lake
 

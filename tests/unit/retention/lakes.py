@@ -13,7 +13,7 @@ from deltalake import DeltaTable, QueryBuilder
 
 from lakehouse.config import load_config
 from lakehouse.protection import Protection, TableHold
-from lakehouse.retention.records import RetentionRecord
+from lakehouse.retention.records import NoRecords, RetentionRecord
 from lakehouse.retention.verbs import Retention
 from lakehouse.storage import Storage, open_storage
 from lakehouse.table import Table
@@ -23,7 +23,7 @@ OLD = {"name": "old", "column": "at", "keep": "30d", "action": "delete"}
 
 
 @dataclass
-class Ledger:
+class Ledger(NoRecords):
     """Records in a list."""
 
     records: list[RetentionRecord] = field(default_factory=list)
