@@ -3,7 +3,8 @@
 After delta-io/delta: ``OptimisticTransactionSuite`` and ``OptimisticTransactionLegacySuite`` (allowed and
 disallowed concurrent actions), what ``ConflictChecker`` expects of a merge, and the tests of
 ``conflict_checker.rs`` of delta-io/delta-rs. Merges that are overtaken for real:
-``tests/unit/merge/test_company_of_delta.py``. Where Delta lets more pass than we do (it may, under weaker isolation), the test says so.
+``tests/unit/merge/test_company_of_delta.py``. Where Delta lets more pass than we do (it may, under weaker
+isolation), the test says so.
 """
 
 from __future__ import annotations
