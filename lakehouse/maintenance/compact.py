@@ -2,8 +2,9 @@
 
 The plan is pure (`lakehouse.maintenance.layout`): which files, in which groups. Carrying it out reads each
 group and writes it anew, sorted; the rows do not change, so the commit says ``dataChange: false`` and readers
-of the change feed see nothing. If another writer commits meanwhile, every group stands of which that writer
-took no file; where none does, the plan is made again.
+of the change feed see nothing. If another writer commits meanwhile, what it took out of the old files is
+hidden in the new ones too (`lakehouse.maintenance.carry`); groups for which that can't be done are given up,
+and where that is all of them, the plan is made again.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -22,9 +23,20 @@ from lakehouse.delta.checkpoint import checkpoint_if_due
 from lakehouse.delta.data import scan_files, write_files
 from lakehouse.delta.exact import column
 from lakehouse.delta.features import ensure_writable
+from lakehouse.delta.scan_query import unused_name
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.errors import ConflictError, LakehouseError
+from lakehouse.maintenance.carry import (
+    FILE,
+    MOST_ROWS,
+    POSITION,
+    Landing,
+    NewFile,
+    Rewritten,
+    has_vectors,
+    land,
+)
 from lakehouse.maintenance.compact_plan import CompactPlan, clustering, plan_compaction
 from lakehouse.maintenance.layout import Group, Policy
 from lakehouse.storage import Storage
@@ -56,8 +68,8 @@ def compact(
         tries: How often to begin again where another writer took all of the files.
 
     Returns:
-        The plan, with ``version`` where it was carried out; groups of which another writer took a file
-        meanwhile are not in it.
+        The plan, with ``version`` where it was carried out; groups that were given up to another writer are
+        not in it.
 
     Raises:
         UnsupportedFeatureError: The table needs a feature that is not known here.
@@ -79,22 +91,15 @@ def compact(
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Rewritten:
-    """A group, and the files that were written for it."""
-
-    group: Group
-    added: tuple[AddFile, ...]
-
-
-def _carried_out(plan: CompactPlan, version: int, done: Sequence[_Rewritten]) -> CompactPlan:
+def _carried_out(plan: CompactPlan, version: int, done: Sequence[Landing]) -> CompactPlan:
     added = [add for each in done for add in each.added]
+    groups = tuple(each.rewritten.group for each in done)
     return replace(
         plan,
         version=version,
-        groups=tuple(each.group for each in done),
-        files_removed=sum(len(each.group.files) for each in done),
-        bytes_read=sum(each.group.size for each in done),
+        groups=groups,
+        files_removed=sum(len(each.removed) for each in done),
+        bytes_read=sum(group.size for group in groups),
         files_added=len(added),
         bytes_written=sum(add.size for add in added),
     )
@@ -102,25 +107,38 @@ def _carried_out(plan: CompactPlan, version: int, done: Sequence[_Rewritten]) ->
 
 def _rewrite(
     storage: Storage, snapshot: Snapshot, plan: CompactPlan, *, cluster_by: Sequence[str]
-) -> list[_Rewritten]:
-    done: list[_Rewritten] = []
-    added: list[AddFile] = []
+) -> list[Rewritten]:
+    names = snapshot.schema.names
+    origin = {FILE: unused_name(FILE, names), POSITION: unused_name(POSITION, names)}
+    known = 0
+    added: list[NewFile] = []
+    done: list[Rewritten] = []
     try:
         for group in plan.groups:
             start = len(added)
-            for rows in _parts(scan_files(storage, snapshot, group.files), group, cluster_by=cluster_by):
+            known += sum(add.physical_records or MOST_ROWS for add in group.files)
+            # To know it costs a third more; without vectors it is of no use.
+            asked = origin if known <= MOST_ROWS and has_vectors(snapshot) else {}
+            found = scan_files(
+                storage, snapshot, group.files, file=asked.get(FILE), position=asked.get(POSITION)
+            )
+            for part in _parts(found, group, cluster_by=cluster_by):
+                rows = part.collect(engine="streaming")
                 # The plan says how many files there are to be, from the sizes in the log.
                 written = write_files(
                     storage,
-                    rows.collect(engine="streaming"),
+                    rows.drop(asked.values()),
                     schema=snapshot.schema,
                     metadata=snapshot.metadata,
                     target_bytes=_UNCUT,
                 )
-                added += [replace(add, data_change=False) for add in written]
-            done.append(_Rewritten(group, tuple(added[start:])))
+                kept = None
+                if asked and len(written) == 1:
+                    kept = rows.select(pl.col(there).alias(name) for name, there in asked.items())
+                added += [NewFile(replace(add, data_change=False), kept) for add in written]
+            done.append(Rewritten(group, tuple(added[start:])))
     except BaseException:
-        _clean_up(storage, added)
+        _clean_up(storage, [each.add for each in added])
         raise
     return done
 
@@ -163,18 +181,24 @@ def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
 
 
 def _commit(
-    storage: Storage, snapshot: Snapshot, written: list[_Rewritten], *, clock: Callable[[], datetime]
-) -> tuple[int, list[_Rewritten]] | None:
+    storage: Storage, snapshot: Snapshot, written: list[Rewritten], *, clock: Callable[[], datetime]
+) -> tuple[int, list[Landing]] | None:
     """Commits the new files for the old ones.
 
     Returns:
-        The version, and what is in it: groups of which another writer took a file are left out. None where
-        that is all of them, or where the table itself was changed.
+        The version, and what is in it: groups that had to be given up are left out. None where that is all of
+        them, or where the table itself was changed.
     """
     base = snapshot
     while True:
-        old = [add for each in written for add in each.group.files]
-        added = [add for each in written for add in each.added]
+        landings = _land(storage, written, base) if _same_table(base, snapshot) else []
+        landed = [each.rewritten for each in landings]
+        _clean_up(storage, [file.add for each in written if each not in landed for file in each.files])
+        if not landings:
+            return None
+        written = landed
+        old = [add for each in landings for add in each.removed]
+        added = [add for each in landings for add in each.added]
         now_ms = int(clock().timestamp() * 1000)
         outcome = commit(
             storage,
@@ -190,17 +214,21 @@ def _commit(
             now_ms=lambda moment=now_ms: moment,  # type: ignore[misc]
         )
         if isinstance(outcome, Committed):
+            # Of a new file whose rows have all gone nobody speaks.
+            spoken = {add.path for add in added}
+            new = [file.add for each in landed for file in each.files]
+            _clean_up(storage, [add for add in new if add.path not in spoken])
             _look_after(storage, base, outcome.version)
-            return outcome.version, written
+            return outcome.version, landings
+        with suppress(LakehouseError):
+            storage.delete([path for each in landings for path in each.vectors])
         base = load_snapshot(storage, base=base)
-        same_table = base.metadata == snapshot.metadata and base.protocol == snapshot.protocol
-        standing = [each for each in written if same_table and _stands(each.group, base)]
-        _clean_up(storage, [add for each in written if each not in standing for add in each.added])
-        if not standing:
-            return None
-        written = standing
 
 
-def _stands(group: Group, snapshot: Snapshot) -> bool:
-    """Whether all files of a group are in a version as they were read, vectors included."""
-    return all(snapshot.files.get(add.path) == add for add in group.files)
+def _land(storage: Storage, written: Sequence[Rewritten], base: Snapshot) -> list[Landing]:
+    found = (land(storage, each, base) for each in written)
+    return [landing for landing in found if landing is not None]
+
+
+def _same_table(now: Snapshot, then: Snapshot) -> bool:
+    return now.metadata == then.metadata and now.protocol == then.protocol

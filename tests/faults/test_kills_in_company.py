@@ -74,8 +74,9 @@ MERGES = [
 COMPACTIONS = [
     Case("compact", {"groups": 2, "added": 4}, CLUSTERED, fill=work.fill_parts, target_size=1500),
     Case("compact", {"groups": 2}, CLUSTERED, ("new_part",), fill=work.fill_parts),
-    Case("compact", {"groups": 1}, CLUSTERED, ("even",), fill=work.fill_parts),
-    Case("compact", {"groups": 2}, CLUSTERED, ("even", "odd"), fill=work.fill_parts),
+    Case("compact", {"groups": 2}, CLUSTERED, ("even",), fill=work.fill_parts),
+    Case("compact", {"groups": 2, "added": 4}, CLUSTERED, ("even", "odd"), work.fill_parts, 1500),
+    Case("compact", {"groups": 1}, CLUSTERED, ("most",), fill=work.fill_parts),
 ]
 
 

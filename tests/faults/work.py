@@ -134,6 +134,7 @@ COMPANY: Final[Mapping[str, Callable[[Table], object]]] = {
     "compact": compact,
     "new_part": lambda other: other.merge([{**parted(5000, 1), "part": "c"}]),
     "even": lambda other: other.merge([parted(2, 9, "theirs"), {"id": 24, "seq": 9, "_op": "delete"}]),
+    "most": lambda other: other.merge([parted(key, 9, "theirs") for key in range(0, 60, 2)]),
     "odd": lambda other: other.merge([parted(41, 9, "theirs"), parted(61, 9)]),
 }
 """What others do meanwhile; done twice, each leaves the rows as once."""
