@@ -33,6 +33,13 @@ _CHECKSUM_BYTES: Final = 4
 _FIRST_VECTOR: Final = 1
 # The magic number and how many bitmaps follow.
 _SHORTEST: Final = 8
+# From so many positions on, if at least one in so many rows is among them, putting the serialized form
+# together is faster than adding them.
+_MANY: Final = 4096
+_DENSE: Final = 64
+_BUCKET: Final = 1 << 32
+_LONGEST_LIST: Final = 4096
+_NO_RUNS: Final = 12346
 
 
 def read(storage: Storage, vector: DeletionVector) -> BitMap64:
@@ -179,11 +186,38 @@ def bitmap_of(positions: Iterable[int] | npt.NDArray[np.integer]) -> BitMap64:
     """
     if isinstance(positions, np.ndarray):
         wide = positions.astype(np.uint64, copy=False)
-        if (wide[1:] < wide[:-1]).any():
-            wide = np.sort(wide)  # which pyroaring takes five times as fast
+        if (wide[1:] <= wide[:-1]).any():
+            wide = np.unique(wide)  # which pyroaring takes five times as fast
+        if wide.size > _MANY and wide[-1] < min(_BUCKET, wide.size * _DENSE):
+            return BitMap64.deserialize(_serialized(wide))
         # An array of the standard library is what it takes without touching each number.
         return BitMap64(array("Q", wide.tobytes()))
     return BitMap64(positions)
+
+
+def _serialized(ascending: npt.NDArray[np.uint64]) -> bytes:
+    """The portable form of a bitmap of many positions, put together here, which beats adding one by one.
+
+    One bucket of 32 bits: for each 65,536 positions a list of the low halves, or, of more than 4,096, bits.
+    """
+    high, low = (ascending >> np.uint64(16)).astype("<u2"), (ascending & np.uint64(0xFFFF)).astype("<u2")
+    keys, starts = np.unique(high, return_index=True)
+    ends = np.append(starts[1:], ascending.size)
+    sizes = ends - starts
+    parts: list[bytes] = []
+    for start, end in zip(starts, ends, strict=True):
+        if end - start <= _LONGEST_LIST:
+            parts.append(low[start:end].tobytes())
+        else:
+            bits = np.zeros(1 << 16, dtype=np.bool_)
+            bits[low[start:end]] = True
+            parts.append(np.packbits(bits, bitorder="little").tobytes())
+    heads = np.empty(2 * keys.size, dtype="<u2")
+    heads[0::2], heads[1::2] = keys, sizes - 1
+    first = 8 + 8 * keys.size
+    places = first + np.cumsum([0, *(len(part) for part in parts[:-1])])
+    start_of_bucket = struct.pack("<QIII", 1, 0, _NO_RUNS, keys.size)
+    return start_of_bucket + heads.tobytes() + places.astype("<u4").tobytes() + b"".join(parts)
 
 
 def _deserialize_old(payload: bytes, *, order: str) -> BitMap64:

@@ -203,3 +203,27 @@ def test_a_descriptor_that_names_an_impossible_place_is_damage(
     for kind, place in (("u", vector.path_or_inline_dv), ("i", z85.encode(b"12345678"))):
         with pytest.raises(CorruptTableError, match="is damaged"):
             deletion_vectors.read(table, DeletionVector(kind, place, size, 1, offset))
+
+
+@pytest.mark.parametrize(
+    ("count", "rows"),
+    [
+        (5_000, 5_000),
+        (5_000, 70_000),
+        (65_536, 65_536),
+        (131_073, 131_073),
+        (60_000, 300_000),
+        (40_000, 10**6),
+    ],
+)
+def test_many_positions_make_the_same_bitmap_as_one_by_one(count: int, rows: int) -> None:
+    random = np.random.default_rng(count + rows)
+    ascending = np.sort(random.choice(rows, count, replace=False))
+    expected = BitMap64(ascending.tolist())
+    for positions in (ascending, random.permutation(ascending), np.repeat(ascending, 2)):
+        found = deletion_vectors.bitmap_of(positions)
+        assert found == expected
+        assert np.array_equal(deletion_vectors.positions_of(found), ascending)
+        assert deletion_vectors.deserialize(deletion_vectors.serialize(found)) == expected
+    grown = deletion_vectors.bitmap_of(ascending) | BitMap64([2**33])
+    assert len(grown) == count + 1
