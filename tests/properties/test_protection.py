@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import polars as pl
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.config.models import SubjectConfig
@@ -71,6 +71,7 @@ def must_stay(hold: Hold, table: str, row: dict[str, Any]) -> bool:
     return row["id"] in ids or row["email"] in emails
 
 
+@settings(deadline=None)
 @given(st.lists(holds(), max_size=6), MOMENTS, st.sampled_from(TABLES))
 def test_no_row_that_a_hold_asks_for_is_free(all_holds: list[Hold], now: datetime, table: str) -> None:
     columns = dict.fromkeys(TABLES, ROWS.schema)
@@ -98,6 +99,7 @@ def test_no_row_that_a_hold_asks_for_is_free(all_holds: list[Hold], now: datetim
         ), "the whole table is held and nobody asked for that"
 
 
+@settings(deadline=None)
 @given(st.lists(holds(), max_size=6), MOMENTS)
 def test_every_active_hold_on_a_table_is_named(all_holds: list[Hold], now: datetime) -> None:
     for table in TABLES:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakehouse.errors import UsageError
@@ -122,6 +122,7 @@ def test_a_condition_that_does_not_fit_any_more_holds_the_whole_table() -> None:
     assert "canary" not in f"{fits!r}{fits.holds[1]}"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=30))
 def test_a_text_finds_exactly_the_rows_that_have_it(value: str) -> None:
     name = 'odd "name"; --'
