@@ -17,7 +17,6 @@ from lakehouse.cdc.formats import normalize, settings_of
 from lakehouse.cdc.room import TIMES_FILES, TIMES_ROWS, ensure_room, free_memory, size_of
 from lakehouse.cdc.sources import FileKind, read_files
 from lakehouse.cdc.timeline import EVENTS, VALID_FROM
-from lakehouse.config.durations import parse_duration
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.features import ensure_readable
@@ -31,7 +30,7 @@ from lakehouse.maintenance.compact import compact
 from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.freshness import Freshness, freshness
 from lakehouse.maintenance.vacuum import Memory, Step, VacuumPlan, VacuumTarget, silent, vacuum
-from lakehouse.maintenance.vacuum.rules import GRACE, rules_of
+from lakehouse.maintenance.vacuum.rules import GRACE, grace_of, rules_of
 from lakehouse.maintenance.verify import VerifyReport, unreadable, verify
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.offset import Offset
@@ -546,6 +545,7 @@ class Table:
         Raises:
             CorruptTableError: The log can't be read or has a gap; nothing was done.
             RefusedError: A property or a clock makes it unsafe; nothing was done.
+            UsageError: The grace is no duration.
             StorageError: The store failed; the next vacuum goes on where this one stopped.
         """
         if not dry_run:
@@ -557,7 +557,7 @@ class Table:
             storage=self.storage,
             rules=rules,
             orphans=orphans,
-            grace=grace if isinstance(grace, timedelta) else parse_duration(grace),
+            grace=grace_of(grace),
             tags=lambda: versions_of(self.tags()),
             protection=protection or (lambda: Protection(self.name)),
             memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(self.storage, number)),
