@@ -378,6 +378,7 @@ class Table:
         Raises:
             CorruptTableError: The log can't be read or has a gap; nothing was done.
             RefusedError: A property or a clock makes it unsafe; nothing was done.
+            UsageError: The grace is no duration.
             StorageError: The store failed; the next vacuum goes on where this one stopped.
         """
         return tending.vacuum(self._open, dry_run=dry_run, plan=plan, grace=grace, step=step)

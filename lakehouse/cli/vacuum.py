@@ -71,13 +71,9 @@ def vacuum(
     one those of the last 7 days do (delta.deletedFileRetentionDuration). Tags and holds always count. Shows
     what would go and asks; without a terminal it needs --yes.
     """
-    from lakehouse.config.durations import parse_duration
-    from lakehouse.errors import UsageError
+    from lakehouse.maintenance.vacuum.rules import grace_of
 
-    try:
-        wait = parse_duration(grace)
-    except ValueError as error:
-        raise UsageError(f"--grace: {error}") from None
+    wait = grace_of(grace)
     with progress(session, "looking") as step:
         plans = [
             (table, table.vacuum(dry_run=True, grace=wait, step=step))

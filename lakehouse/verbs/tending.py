@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from lakehouse.checking import check_and_repair, check_table
-from lakehouse.config.durations import parse_duration
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.vacuum import Memory, Step, VacuumPlan, VacuumTarget, silent
 from lakehouse.maintenance.vacuum import vacuum as clear_away
-from lakehouse.maintenance.vacuum.rules import rules_of
+from lakehouse.maintenance.vacuum.rules import grace_of, rules_of
 from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
@@ -102,7 +101,7 @@ def vacuum(
         storage=table.storage,
         rules=rules,
         orphans=orphans,
-        grace=grace if isinstance(grace, timedelta) else parse_duration(grace),
+        grace=grace_of(grace),
         tags=lambda: versions_of(list_tags(table.lake, table=table.name)),
         protection=table.protection,
         memory=Memory(TOMBSTONES, TOMBSTONES_FOLDER, lambda number: files_of(table.storage, number)),

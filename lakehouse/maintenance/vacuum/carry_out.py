@@ -19,10 +19,11 @@ from lakehouse.delta.checkpoints_check import check_checkpoints
 from lakehouse.delta.locations import map_files
 from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_note
 from lakehouse.errors import ConflictError, RefusedError
-from lakehouse.maintenance.vacuum.look import Look, VacuumTarget, look, look_again, plan_of
+from lakehouse.maintenance.vacuum.look import Look, VacuumTarget, look, look_again
 from lakehouse.maintenance.vacuum.names import log_name
 from lakehouse.maintenance.vacuum.old_versions import OldObjects, find_old, forget_notes, take_old
 from lakehouse.maintenance.vacuum.plan import Going, Kind, VacuumPlan, ranges
+from lakehouse.maintenance.vacuum.planning import plan_of
 from lakehouse.storage import Storage
 
 Step: TypeAlias = Callable[[str, int, int], None]
@@ -115,7 +116,10 @@ def _carry_out(seen: Look, plan: VacuumPlan, old: OldObjects, step: Step) -> Vac
         note = _note(run, begun, final, seen.unfinished)
         write_note(storage, note)
     _delete(storage, final.files, step, _Pulse(storage, note))
-    done = take_old(old, final, seen.unfinished, step)
+    if again.holds != plan.holds:
+        # Held since: then nothing goes of which nobody has asked whether a held row is in it.
+        old = replace(old, deleted=(), uploads=())
+    done = take_old(old, final, step)
     write_note(storage, _finished(note, final))
     _forget(storage, seen)
     forget_notes(old)

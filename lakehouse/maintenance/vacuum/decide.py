@@ -7,10 +7,10 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Final
 
 from lakehouse.config.durations import format_duration
-from lakehouse.delta import paths
 from lakehouse.delta.log_files import LogListing
 from lakehouse.maintenance.vacuum.log_cleanup import IN_USE, LogRules, plan_log
 from lakehouse.maintenance.vacuum.names import Place, place_of, tables_inside
@@ -211,10 +211,9 @@ class Needs:
                 known[path] = ("change_data", [(version, version)])
         for path in facts.memories:
             needed[path] = "tombstones of kept versions"
+        spoken = cache(lambda spans: f"only {_versions(spans)} had it")
         told = {
-            path: (kind, f"only {_versions(spans)} had it")
-            for path, (kind, spans) in known.items()
-            if path not in needed
+            path: (kind, spoken(tuple(spans))) for path, (kind, spans) in known.items() if path not in needed
         }
         return cls(needed, told)
 
@@ -224,7 +223,7 @@ class Needs:
         if found is None and not path.isascii():
             # Some file systems give back another spelling of a name than it was written with.
             found = self.needed.get(unicodedata.normalize("NFC", path))
-        return found if found is not None else self.needed.get(paths.encode_path(path))
+        return found
 
 
 def _need(needed: dict[str, str], path: str, why: str) -> None:

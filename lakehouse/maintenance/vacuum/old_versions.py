@@ -34,7 +34,8 @@ class OldObjects:
 
     Args:
         store: Lists and deletes them; None where there is nothing to ask.
-        deleted: Paths that somebody deleted long ago, and that no kept version needs.
+        deleted: Paths that somebody deleted long ago and that no kept version needs, and those of vacuums
+            that were killed. None where rows are held: nobody has asked those objects for them.
         versions: How many older versions go, as far as they were there when it was planned.
         uploads: Uploads that are old enough to be ended.
         notes: What could not be looked at.
@@ -76,7 +77,7 @@ def find_old(storage: Storage, plan: VacuumPlan, seen: Look, *, protection: Prot
         uploads = [each for each in store.uploads() if seen.now - each.started > least]
         if not store.versioned():
             return OldObjects(store=store, uploads=uploads)
-        going = {each.path for each in plan.files} | _begun(seen.unfinished)
+        going = {each.path for each in plan.files}
         versions = list(store.list())
     except NoBotoError as error:
         return OldObjects(notes=(error.message,))
@@ -84,9 +85,9 @@ def find_old(storage: Storage, plan: VacuumPlan, seen: Look, *, protection: Prot
         return OldObjects(notes=(f"older versions of objects were not looked at: {error.message}",))
     deleted: set[str] = set()
     if not protection.holds:
-        deleted = _long_deleted(versions, plan, seen, least)
+        deleted = _long_deleted(versions, plan, seen, least) | _begun(seen.unfinished)
     wanted = going | deleted
-    old = [each for each in versions if each.path in wanted and (each.path in deleted or not each.latest)]
+    old = [each for each in versions if each.path in wanted and (each.mark or not each.latest)]
     return OldObjects(
         store=store,
         deleted=deleted,
@@ -125,18 +126,12 @@ def _long_deleted(
     }
 
 
-def take_old(
-    old: OldObjects,
-    plan: VacuumPlan,
-    unfinished: Sequence[VacuumNote],
-    step: Callable[[str, int, int], None],
-) -> VacuumPlan:
+def take_old(old: OldObjects, plan: VacuumPlan, step: Callable[[str, int, int], None]) -> VacuumPlan:
     """Takes older versions and uploads away, once the files themselves are gone.
 
     Args:
         old: What was found.
         plan: Which files went.
-        unfinished: Vacuums that this one finishes.
         step: Told how far it is.
 
     Returns:
@@ -152,7 +147,7 @@ def take_old(
             old.store.abort(upload)
             ended += 1
         if old.store.versioned():
-            wanted = {each.path for each in plan.files} | _begun(unfinished) | set(old.deleted)
+            wanted = {each.path for each in plan.files} | set(old.deleted)
             found = list(old.store.list())
             # What is there again has been written anew since; its older versions are left to the next vacuum.
             gone = {each.path for each in found if each.latest and each.mark} & wanted

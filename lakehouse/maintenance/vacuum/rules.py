@@ -6,13 +6,33 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from lakehouse.config.durations import parse_duration
 from lakehouse.config.models.retention import RetentionRule
+from lakehouse.errors import UsageError
 from lakehouse.maintenance.vacuum.decide import ORPHANS
 from lakehouse.maintenance.vacuum.log_cleanup import IN_USE
 from lakehouse.protection.versions import VersionRule
 
 GRACE: Final = "1h"
 """How long a version stays after another one took its place, whatever rules say: for who is reading it."""
+
+
+def grace_of(grace: timedelta | str) -> timedelta:
+    """How long a version stays for those who are reading it.
+
+    Args:
+        grace: The time, or text as ``90m``.
+
+    Raises:
+        UsageError: It is no duration, or negative.
+    """
+    try:
+        found = grace if isinstance(grace, timedelta) else parse_duration(grace)
+    except ValueError as error:
+        raise UsageError(f"the grace of a vacuum: {error}") from None
+    if found < timedelta(0):
+        raise UsageError("the grace of a vacuum can't be negative", advice="0s keeps nothing for readers")
+    return found
 
 
 def rules_of(rules: Sequence[RetentionRule]) -> tuple[tuple[VersionRule, ...], timedelta]:
