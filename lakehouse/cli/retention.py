@@ -112,7 +112,7 @@ def apply(
     dry_run: bool,
     yes: bool,
 ) -> int:
-    """Delete, archive or anonymize the rows that are past their time: one commit a table.
+    """Delete, archive or anonymize rows past their time: one commit a table.
 
     Shows the plan and asks; without a terminal it needs --yes. What was shown is what is done: if a table
     changes in between in a way that touches it, that table is left as it is (exit code 4). A table with a

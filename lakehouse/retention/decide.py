@@ -107,7 +107,12 @@ def decide_files(
     columns = dict.fromkeys(ready.column for ready in rules)
     bounds = {name: quick_bounds(files, name, snapshot=snapshot) for name in columns}
     held = bool(protection.conditions)
-    return [_of_rule(bounds[ready.column], ready, held=held, now=now) for ready in rules]
+    vectors = (add.deletion_vector for add in files)
+    hidden = pl.Series(
+        "hidden", [0 if each is None else each.cardinality for each in vectors], dtype=pl.Int64
+    )
+    frames = {name: frame.with_columns(hidden) for name, frame in bounds.items()}
+    return [_of_rule(frames[ready.column], ready, held=held, now=now) for ready in rules]
 
 
 def _of_rule(bounds: pl.DataFrame, ready: ReadyRule, *, held: bool, now: datetime) -> FileVerdicts:
@@ -122,7 +127,8 @@ def _of_rule(bounds: pl.DataFrame, ready: ReadyRule, *, held: bool, now: datetim
     found = bounds.select(
         whole=past.fill_null(value=False) if sure else pl.lit(value=False),
         idle=idle.fill_null(value=False),
-        nulls=nulls,
+        # Where a vector hides rows, nulls are only known to be none or all of the file's rows.
+        nulls=pl.when(nulls == records).then(nulls - pl.col("hidden")).otherwise(nulls),
         low=low,
         high=high,
         ahead=cutoff.after(high, limit).fill_null(value=False),

@@ -151,7 +151,7 @@ def test_completion_of_verbs() -> None:
         COMP_WORDS="lakehouse re",
         COMP_CWORD="1",
     )
-    assert done.stdout.split() == ["plain,read", "plain,restore"]
+    assert done.stdout.split() == ["plain,read", "plain,restore", "plain,retention"]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

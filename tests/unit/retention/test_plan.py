@@ -70,6 +70,15 @@ def test_rows_without_a_date_stay_and_are_counted(tmp_path: Path) -> None:
     assert lake.ids() == [0, 2, 3, 4, 5]
 
 
+def test_hidden_rows_without_a_date_are_not_counted(tmp_path: Path) -> None:
+    lake = one_table(tmp_path)
+    nothing = pl.Series([None, None], dtype=pl.Datetime("us", "UTC"))
+    lake.table("t").merge(pl.DataFrame({"id": [0, 1], "at": nothing}))
+    lake.table("t").merge(pl.DataFrame({"id": [0], "at": days(1)}))
+    rule = plan_of(lake)
+    assert (rule.undated, rule.undated_exact) == (1, True)
+
+
 @pytest.mark.parametrize("kind", ["timestamp", "date", "seconds", "text"])
 def test_a_table_partitioned_by_its_date(tmp_path: Path, kind: str) -> None:
     ages = [100, 100, 40, 5]
