@@ -178,7 +178,10 @@ def _told(session: Session, done: RetentionResult) -> int:
 @click.option("--limit", type=Whole(min=1), default=50, show_default=True, help="At most so many entries.")
 @click.pass_obj
 def history(session: Session, *, table: str | None, limit: int) -> None:
-    """Show what was taken away, by which rule and when: by retention and by vacuum, the latest first."""
+    """Show what was taken away, when and by which rule.
+
+    By retention and by vacuum, the latest first; the state database remembers it.
+    """
     found = session.lake.retention.history(table, limit=limit)
     document = [
         {

@@ -53,6 +53,7 @@ class VacuumNote:
         why: Why versions go, as ``not kept by rule history``.
         pruned: The versions that can't be read after it, as ranges.
         log_before: The log's commits before this version go; None where they stay.
+        feed: The versions whose change data goes, as ranges: their rows may stay readable all the same.
         files: While it runs: kind to paths and sizes. Empty once it is done: paths can tell of rows.
         removed: Once it is done: kind to how many files and bytes went.
         finished: When it was done; None while it runs, and where it was killed.
@@ -64,6 +65,7 @@ class VacuumNote:
     why: str = ""
     pruned: Ranges = ()
     log_before: int | None = None
+    feed: Ranges = ()
     files: Mapping[str, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     removed: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     finished: datetime | None = None
@@ -82,6 +84,10 @@ class VacuumNote:
         if self.log_before is not None and version < self.log_before:
             return True
         return any(first <= version <= last for first, last in self.pruned)
+
+    def takes_feed(self, version: int) -> bool:
+        """Whether the change data of a version can't be read after it."""
+        return self.takes(version) or any(first <= version <= last for first, last in self.feed)
 
     def spoken(self) -> str:
         """What became of a version that it took, for people."""
@@ -120,6 +126,7 @@ def write_note(storage: Storage, note: VacuumNote) -> None:
         "why": note.why,
         "pruned": [list(each) for each in note.pruned],
         "log_before": note.log_before,
+        "feed": [list(each) for each in note.feed],
         "files": {kind: [list(each) for each in files] for kind, files in note.files.items()},
         "removed": {kind: list(counts) for kind, counts in note.removed.items()},
     }
@@ -161,6 +168,7 @@ def _parse(body: Mapping[str, Any]) -> VacuumNote:
         why=str(body["why"]),
         pruned=tuple((int(first), int(last)) for first, last in body["pruned"]),
         log_before=None if before is None else int(before),
+        feed=tuple((int(first), int(last)) for first, last in body.get("feed", [])),
         files={
             kind: tuple((str(path), int(size)) for path, size in files)
             for kind, files in body["files"].items()

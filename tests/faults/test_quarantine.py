@@ -43,7 +43,9 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery, task: str) -> No
     assert done == 0
     final = work.table(whole)
     assert waiting(final) == REASONS
-    calls: list[tuple[str, str]] = [(method, path) for method, path in json.loads(report.read_text())]
+    calls: list[tuple[str, str]] = [
+        (method, path) for method, path in json.loads(report.read_text())["calls"]
+    ]
     seen = set()
     for at, when in moments(calls):
         root = copy(base, tmp_path / f"{at}-{when}")

@@ -69,7 +69,9 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery) -> None:
     after = contents(whole)
     went = read_notes(work.table(whole).storage)[0].removed
     assert {"data", "vector", "change_data", "tombstones", "leftover", "temporary", "commit"} <= set(went)
-    calls: list[tuple[str, str]] = [(method, path) for method, path in json.loads(report.read_text())]
+    calls: list[tuple[str, str]] = [
+        (method, path) for method, path in json.loads(report.read_text())["calls"]
+    ]
 
     unfinished = 0
     for at, when in moments(calls):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeAlias
@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 from lakehouse.delta.checkpoint import write_checkpoint
 from lakehouse.delta.checkpoints_check import check_checkpoints
 from lakehouse.delta.locations import map_files
-from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_note
+from lakehouse.delta.vacuum_notes import Ranges, VacuumNote, new_run, note_path, write_note
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.maintenance.vacuum.look import Look, VacuumTarget, look, look_again
 from lakehouse.maintenance.vacuum.names import log_name
@@ -131,28 +131,28 @@ def _note(run: str, begun: datetime, plan: VacuumPlan, unfinished: Sequence[Vacu
     files: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
     for each in plan.files:
         files[each.kind].append((each.path, each.bytes))
-    spans = [(note.pruned, note.log_before) for note in unfinished] + [(plan.pruned, plan.log_before)]
     kept = {each.version for each in plan.versions if each.keep}
-    # A version that was noted by a vacuum that was killed, and is kept after all (tagged in that moment),
-    # lost nothing.
-    pruned = ranges(
-        [
-            version
-            for found, _ in spans
-            for first, last in found
-            for version in range(first, last + 1)
-            if version not in kept
-        ]
-    )
+    taking: list[VacuumNote | VacuumPlan] = [*unfinished, plan]
     why = next((verdict.why_not for verdict in plan.versions if verdict.why_not), "")
     return VacuumNote(
         run=run,
         started=begun,
         why=why or next((note.why for note in unfinished if note.why), ""),
-        pruned=pruned,
-        log_before=max((before for _, before in spans if before is not None), default=None),
+        pruned=_but(kept, [each.pruned for each in taking]),
+        log_before=max((each.log_before for each in taking if each.log_before is not None), default=None),
+        feed=_but(kept, [each.feed for each in taking]),
         files={kind: tuple(paths) for kind, paths in files.items()},
     )
+
+
+def _but(kept: Collection[int], noted: Sequence[Ranges]) -> Ranges:
+    """The versions that were noted, but those that are kept.
+
+    One that was noted by a vacuum that was killed, and is kept after all (tagged in that moment), lost
+    nothing.
+    """
+    found = [number for spans in noted for first, last in spans for number in range(first, last + 1)]
+    return ranges([version for version in found if version not in kept])
 
 
 def _finished(note: VacuumNote, plan: VacuumPlan) -> VacuumNote:
@@ -240,6 +240,6 @@ def _forget(storage: Storage, seen: Look) -> None:
         for note in seen.notes[:-1]
         if note.finished is not None
         and datetime.now(UTC) - note.finished > _NOTES_KEPT
-        and all(last < oldest for _, last in note.pruned)
+        and all(last < oldest for _, last in (*note.pruned, *note.feed))
     ]
     storage.delete([note_path(note.run) for note in (*seen.abandoned, *stale)])

@@ -129,6 +129,7 @@ def decide(facts: Facts, *, only: Collection[str] | None = None) -> VacuumPlan:
         else:
             _sort(item, place, facts, needs, sorting)
     going = [each for each in sorting.going if only is None or each.path in only]
+    feed = facts.references.change_data
     commits = [each.version for each in going if each.kind == "commit" and each.version is not None]
     return VacuumPlan(
         table=facts.table,
@@ -142,6 +143,7 @@ def decide(facts: Facts, *, only: Collection[str] | None = None) -> VacuumPlan:
         },
         versions=tuple(facts.verdicts),
         pruned=unreadable_after(facts, {each.path for each in going}),
+        feed=ranges([feed[each.path] for each in going if each.path in feed]),
         # What was agreed to, or still stands, is a shorter beginning of the log than might go by now.
         log_before=None if log.before is None or not commits else min(log.before, max(commits) + 1),
         checkpoint_at=log.checkpoint_at,

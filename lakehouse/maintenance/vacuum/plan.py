@@ -70,6 +70,7 @@ class VacuumPlan:
         kept: Why files stay, and how many for that reason: each file counts once.
         versions: What becomes of each version that could be read, oldest first.
         pruned: Versions that can't be read after it, though their commits stay, as ranges.
+        feed: Versions whose change data goes, as ranges.
         log_before: The log's commits before this version go; None where none do.
         checkpoint_at: A checkpoint is written at this version first, so that the log before it can go.
         holds: The holds that keep something, each with its reason.
@@ -86,6 +87,7 @@ class VacuumPlan:
     kept: Mapping[str, Amount] = field(default_factory=dict)
     versions: tuple[Verdict, ...] = ()
     pruned: tuple[tuple[int, int], ...] = ()
+    feed: tuple[tuple[int, int], ...] = ()
     log_before: int | None = None
     checkpoint_at: int | None = None
     holds: Mapping[str, str] = field(default_factory=dict)

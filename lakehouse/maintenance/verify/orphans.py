@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
 from lakehouse.delta.locations import locate
-from lakehouse.errors import NotFoundError
+from lakehouse.delta.vacuum_notes import VacuumNote, read_notes
+from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.maintenance.verify.log import ChangeFile, LogFacts
 from lakehouse.maintenance.verify.report import Finding, Notice
 from lakehouse.storage import ObjectInfo, Storage
@@ -88,6 +90,10 @@ def check_change_data(
     vacuumed_to = max(facts.vacuums, default=-1)
     findings: list[Finding] = []
     gone: list[ChangeFile] = []
+    notes: Sequence[VacuumNote] = ()
+    with suppress(CorruptTableError):
+        # Without its notes a vacuum says nothing, and what it took counts as lost.
+        notes = read_notes(storage) if facts.change_files else ()
     for item in facts.change_files:
         home, inside = locate(storage, item.path)
         try:
@@ -97,7 +103,11 @@ def check_change_data(
         if size is not None and size != item.size:
             detail = f"version {item.version} says {item.size} bytes, it has {size}"
             findings.append(Finding("missing_change_data", inside, detail))
-        elif size is None and (item.timestamp_ms <= oldest_ms or item.version < vacuumed_to):
+        elif size is None and (
+            item.timestamp_ms <= oldest_ms
+            or item.version < vacuumed_to
+            or any(note.takes_feed(item.version) for note in notes)
+        ):
             gone.append(item)
         elif size is None:
             detail = f"version {item.version} needs it and it is not there"
