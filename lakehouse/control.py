@@ -80,6 +80,7 @@ class Control:
             return state
         known = self._known()
         if known is None:
+            _ensure_ours(state, lake=self._lake.url)
             body = orjson.dumps({"id": state.id, "made": now.isoformat()})
             known = state.id if self._lake.put_if_absent(MARKER, body) else self._known()
         _ensure_same(state, known)
@@ -113,6 +114,16 @@ def _ensure_same(state: State, known: str | None) -> None:
             f"the state database {state.shown} is not the one of this lake",
             advice="let `state` name the database with the lake's holds; if that is lost for good, take "
             f"{MARKER} away and place the holds again. Several hosts need one PostgreSQL",
+        )
+
+
+def _ensure_ours(state: State, *, lake: str) -> None:
+    """A lake that has no database yet takes none that is another one's: holds go by names of tables."""
+    owner = state.claim(lake)
+    if owner != lake:
+        raise RefusedError(
+            f"the state database {state.shown} is that of another lake ({owner})",
+            advice=f"give this lake its own with `state`; if it is the same, moved, bring its {MARKER} along",
         )
 
 

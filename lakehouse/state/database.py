@@ -17,7 +17,7 @@ from lakehouse.state.holds import SqlHolds
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
-from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about
+from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
 """Key of the lock that PostgreSQL gives to the one who migrates: "lake"."""
@@ -185,6 +185,24 @@ class State:
                 f"the state database {self.shown} does not say which it is", advice="restore it from a backup"
             )
         return str(found[0])
+
+    def claim(self, lake: str) -> str:
+        """Makes the database that of a lake, unless it is another one's already.
+
+        Args:
+            lake: The lake's root.
+
+        Returns:
+            The root of the lake whose it is.
+
+        Raises:
+            StorageError: It can't be written.
+        """
+        with self._database.writing() as connection:
+            mine = text("INSERT INTO lakehouse_claims (slot, lake) VALUES (1, :lake) ON CONFLICT DO NOTHING")
+            connection.execute(mine, {"lake": lake})
+        with self._database.reading() as connection:
+            return str(connection.execute(select(claims.c.lake)).scalar_one())
 
     def close(self) -> None:
         """Closes what is open; it opens again when it is used."""

@@ -85,6 +85,14 @@ about: Final = Table(
     comment="which database this is: one row",
 )
 
+claims: Final = Table(
+    "lakehouse_claims",
+    metadata,
+    Column("slot", Integer, primary_key=True, autoincrement=False, comment="1: there is one row at most"),
+    Column("lake", Text, nullable=False, comment="the root of the lake that was here first"),
+    comment="whose database this is",
+)
+
 holds: Final = Table(
     "lakehouse_holds",
     metadata,
@@ -154,5 +162,5 @@ records: Final = Table(
     Index("ix_lakehouse_records_plan_id", "plan_id"),
 )
 
-APPEND_ONLY: Final = ("about", "holds", "hold_events", "plans", "records")
+APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records")
 """Tables (without their common beginning) that refuse updates and deletes."""

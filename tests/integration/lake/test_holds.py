@@ -323,6 +323,25 @@ def test_two_hosts_share_the_holds_of_one_postgres(tmp_path: Path, postgres: str
         Lakehouse.open(config(tmp_path)).holds.list()
 
 
+def test_a_database_is_for_one_lake(tmp_path: Path) -> None:
+    state = f"sqlite:///{tmp_path / 'state.db'}"
+    tables = {"t": {"key": ["id"], "schema": {"id": "long"}}}
+    first, second = (
+        Lakehouse.open(
+            {"version": 1, "storage": {"root": str(tmp_path / name)}, "state": state, "tables": tables}
+        )
+        for name in ("first", "second")
+    )
+    first.holds.add(table="t", reason="case")
+    with pytest.raises(RefusedError, match="is that of another lake"):
+        second.holds.add(table="t", reason="case")
+    assert len(first.holds.list()) == 1
+    # Moved with all that is in it, it is the same lake.
+    (tmp_path / "first").rename(tmp_path / "moved")
+    third = {"version": 1, "storage": {"root": str(tmp_path / "moved")}, "state": state, "tables": tables}
+    assert len(Lakehouse.open(third).holds.list()) == 1
+
+
 def test_a_lake_in_memory_has_holds_too() -> None:
     lake = Lakehouse.open({"version": 1, "storage": {"root": "memory://x"}, "tables": {"t": {"key": ["id"]}}})
     lake.table("t").merge([{"id": 1}])

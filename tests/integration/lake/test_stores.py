@@ -116,7 +116,11 @@ def test_a_store_that_can_lose_commits_is_refused(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("elsewhere", [False, True])
 def test_rows_go_into_an_archive_and_come_back(
-    storage: Storage, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+    storage: Storage,
+    request: pytest.FixtureRequest,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    elsewhere: bool,
 ) -> None:
     names = {"moto": "moto_s3", "seaweedfs": "seaweedfs"}
     kind = request.node.callspec.params["storage"]
@@ -125,7 +129,8 @@ def test_rows_go_into_an_archive_and_come_back(
     place = storage["root"].removesuffix("/lake") + "/cold" if elsewhere else "cold"
     rule = {"name": "old", "column": "at", "unit": "days", "keep": "30d", "action": "archive", "to": place}
     section = {"key": ["id"], "changes": {"sequence": "at"}, "retention": [rule], "merge": "on_read"}
-    lake = Lakehouse.open({"version": 1, "storage": storage, "tables": {"people": section}})
+    state = f"sqlite:///{tmp_path / 'state.db'}"
+    lake = Lakehouse.open({"version": 1, "storage": storage, "state": state, "tables": {"people": section}})
     table = lake.table("people")
     today = (datetime.now(UTC).date() - date(1970, 1, 1)).days
     table.merge(people((1, "Ada", today - 90), (2, "Bob", today - 40), (3, "Cyd", today), (4, "Dan", today)))

@@ -142,7 +142,7 @@ def test_an_unknown_id_is_not_found(state: State) -> None:
         assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("table", ["about", "holds", "hold_events", "plans", "records"])
+@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records"])
 @pytest.mark.parametrize("change", ["DELETE FROM lakehouse_{}", "UPDATE lakehouse_{} SET {} = {}"])
 def test_what_happened_can_not_be_changed(
     state: State, ask: Callable[..., Any], table: str, change: str
@@ -150,7 +150,8 @@ def test_what_happened_can_not_be_changed(
     hold = state.holds.place(replace(A_HOLD, where=None))
     plan = state.plans.add(kind="k", author="a", versions={}, digest="d", document={}, now=NOW)
     state.records.add([ActionRecord(kind="k", action="x", table="t", at=NOW, author="a", plan=plan.id)])
-    column = "id" if table == "about" else "reason" if "hold" in table else "author"
+    assert state.claim("a") == state.claim("b") == "a"
+    column = {"about": "id", "claims": "lake"}.get(table, "reason" if "hold" in table else "author")
     with pytest.raises(StorageError):
         ask(change.format(table, column, "'changed'"))
     assert state.holds.list() == [hold]

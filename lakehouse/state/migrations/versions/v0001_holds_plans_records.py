@@ -15,7 +15,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("about", "holds", "hold_events", "plans", "records")
+_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records")
 
 
 def upgrade() -> None:
@@ -28,6 +28,15 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), nullable=False, comment="names this database; the lake remembers it"),
         sa.PrimaryKeyConstraint("id", name="pk_lakehouse_about"),
         comment="which database this is: one row",
+    )
+    op.create_table(
+        "lakehouse_claims",
+        sa.Column(
+            "slot", sa.Integer(), autoincrement=False, nullable=False, comment="1: there is one row at most"
+        ),
+        sa.Column("lake", sa.Text(), nullable=False, comment="the root of the lake that was here first"),
+        sa.PrimaryKeyConstraint("slot", name="pk_lakehouse_claims"),
+        comment="whose database this is",
     )
     op.create_table(
         "lakehouse_holds",
@@ -131,7 +140,7 @@ def _keep_what_is_there() -> None:
 
 def downgrade() -> None:
     """Takes all of it away."""
-    for name in ("records", "plans", "hold_events", "hold_contents", "holds", "about"):
+    for name in ("records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
         op.drop_table(f"lakehouse_{name}")
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION lakehouse_only_inserted()")
