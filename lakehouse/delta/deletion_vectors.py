@@ -201,8 +201,8 @@ def _serialized(ascending: npt.NDArray[np.uint64]) -> bytes:
     One bucket of 32 bits: for each 65,536 positions a list of the low halves, or, of more than 4,096, bits.
     """
     high, low = (ascending >> np.uint64(16)).astype("<u2"), (ascending & np.uint64(0xFFFF)).astype("<u2")
-    keys, starts = np.unique(high, return_index=True)
-    ends = np.append(starts[1:], ascending.size)
+    starts = np.append(0, np.flatnonzero(high[1:] != high[:-1]) + 1)
+    keys, ends = high[starts], np.append(starts[1:], ascending.size)
     sizes = ends - starts
     parts: list[bytes] = []
     for start, end in zip(starts, ends, strict=True):
@@ -217,7 +217,7 @@ def _serialized(ascending: npt.NDArray[np.uint64]) -> bytes:
     first = 8 + 8 * keys.size
     places = first + np.cumsum([0, *(len(part) for part in parts[:-1])])
     start_of_bucket = struct.pack("<QIII", 1, 0, _NO_RUNS, keys.size)
-    return start_of_bucket + heads.tobytes() + places.astype("<u4").tobytes() + b"".join(parts)
+    return b"".join([start_of_bucket, heads.tobytes(), places.astype("<u4").tobytes(), *parts])
 
 
 def _deserialize_old(payload: bytes, *, order: str) -> BitMap64:

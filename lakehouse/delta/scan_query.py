@@ -26,9 +26,10 @@ from lakehouse.delta.schema import StructField, to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.storage import Storage
 
-# Up to here each file is a scan of its own where nobody asks for positions: its vector applies without a look
-# into the footers for where it starts. Shared scans open fewer files at once, and pick rows twice as fast. Of
-# single ones Polars begins the next when the last has ended, so a remote store would be waited for each time.
+# Up to here each file is a scan of its own: its vector applies without a look into the footers for where it
+# starts, and its rows need no path to tell where they are from. Shared scans open fewer files at once, and
+# pick rows by keys twice as fast. Of single ones Polars begins the next when the last has ended, so a remote
+# store would be waited for each time.
 _SINGLE_SCANS: Final = 128
 _MOST_TEXTS: Final = 250_000
 # From among many rows, Polars 2.1 picks by a list of some ten thousand numbers a third slower than by one of
@@ -128,7 +129,9 @@ class ScanQuery:
         """Sort the files into scans."""
         plans = self._plans(adds)
         # What lies in memory has no path to tell it by.
-        few = len(adds) <= _SINGLE_SCANS and is_local(self.storage) and not self._marked
+        few = (
+            len(adds) <= _SINGLE_SCANS and is_local(self.storage) and (self.keys is None or not self._marked)
+        )
         alone = few or self.storage.url.startswith(_MEMORY)
         groups: list[Group] = []
         open_groups: dict[Any, Group] = {}

@@ -288,7 +288,9 @@ def dead_rows(located: pl.DataFrame, truncated: truncates.Truncated | None = Non
     dead = {} if truncated is None else dict(truncated.dead)
     # One number for file and position: sorting those is several times as fast as grouping.
     place = pl.col(FILE).cast(pl.UInt64) * (1 << 32) + pl.col(POSITION)
-    places = located.select(place.alias(POSITION))[POSITION].sort().to_numpy()
+    column = located.select(place.alias(POSITION))[POSITION]
+    # Rows of few files usually come in order; looking costs little beside sorting.
+    places = (column if column.is_sorted() else column.sort()).to_numpy()
     numbers = [int(number) for number in located[FILE].unique().sort()]
     ends = np.searchsorted(places, np.array(numbers, dtype=np.uint64) + np.uint64(1) << _HALF)
     start = 0

@@ -222,7 +222,9 @@ def _note(
                     one.taken[name] = one.taken.get(name, 0) + shared
             hit = hit & (taken == -1)
             taken = taken.set(hit, number)
-        going = rows.filter(hit).select(FILE, POSITION, f"__date{dates.index(ready.column)}")
+        going = rows.select(FILE, POSITION, f"__date{dates.index(ready.column)}")
+        if not hit.all():
+            going = going.filter(hit)
         _take(one, going)
 
 
