@@ -19,6 +19,9 @@ ALL_EVENTS: Final = "*.jsonl"
 WITH_SCHEMAS: Final = "pg_schemas_enabled.jsonl"
 """In this file the events carry the schemas of their tables."""
 
+HELD: Final = 138
+"""A customer with orders that are done."""
+
 BY_STATUS: Final = "SELECT status, count(*) AS orders FROM orders GROUP BY status"
 
 POSTGRES_TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
@@ -59,6 +62,7 @@ def run(directory: Path, echo: Callable[[str], None]) -> None:
     _back_in_time(teller, directory / SHOP)
     _mark_or_rewrite(teller, directory)
     _postgres(teller, directory)
+    _let_go(teller)
     _all_well(teller)
     _your_turn(teller, directory, called, seconds=time.perf_counter() - started)
 
@@ -213,6 +217,27 @@ def _shortened(file: Path, *, number: int) -> list[str]:
         f'           "after": {json.dumps(value["after"])},',
         f'           "source": {json.dumps(source)[:-1]}, …}}, …}}, …}}',
     ]
+
+
+def _let_go(teller: Teller) -> None:
+    teller.chapter("Kept as long as it must be, and not longer")
+    teller.say(
+        "Orders that are done go into an archive after 90 days, says the config. One customer is in court:",
+        "those rows are held, whatever any rule says.",
+    )
+    held = ("--table", "orders", "--where", f"customer_id = {HELD}", "--reason", "case 12/2026")
+    teller.type("hold", "add", *held, "--author", "legal")
+    teller.type("retention", "plan", "orders")
+    teller.say("Each row was read back from the archive before it left the table:")
+    teller.type("retention", "apply", "orders", "--yes")
+    teller.type("retention", "archives", "orders")
+    teller.say(
+        "Older versions still have those rows. The config keeps the last two versions, tags and what is",
+        "held; all other files go:",
+    )
+    teller.type("vacuum", "orders", "--grace", "0s", "--yes")
+    teller.say("What was taken away, by which rule and when, is remembered:")
+    teller.type("retention", "history")
 
 
 def _all_well(teller: Teller) -> None:
