@@ -365,14 +365,15 @@ def _difference(
     new = versions.with_row_index(_NEW)
     first = old.unique(names, keep="first", maintain_order=True)
     pairs = new.select(_NEW, *names).join(first.select(_OLD, *names), on=names, how="inner", nulls_equal=True)
-    mine, theirs = versions[pairs[_NEW]], stored[pairs[_OLD]]
-    compared = [name for name in versions.columns if name in stored.columns and name not in names]
-    lacking = [name for name in versions.columns if name not in stored.columns]
+    # The usual change is that a version ends: then all the other columns need no look.
+    compared = sorted((name for name in versions.columns if name not in names), key=VALID_TO.__ne__)
     same = pl.repeat(value=True, n=pairs.height, eager=True)
     for name in compared:
-        same &= _same(mine[name], theirs[name])
-    for name in lacking:
-        same &= mine[name].is_null()
+        if not same.any():
+            break
+        mine = versions[name].gather(pairs[_NEW])
+        there = name in stored.columns
+        same &= _same(mine, stored[name].gather(pairs[_OLD])) if there else mine.is_null()
     kept = pairs.filter(same)
     replaced = pairs.filter(~same)
     goes = old.filter(~pl.col(_OLD).is_in(kept[_OLD].implode()))
