@@ -25,6 +25,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError
 from lakehouse.maintenance.vacuum.references import Lifetime, References
 from lakehouse.protection import Protection
+from lakehouse.protection.conditions import matching
 from lakehouse.storage import Storage
 
 _AT_ONCE: Final = 64
@@ -124,8 +125,7 @@ def _matching(storage: Storage, snapshot: Snapshot, adds: Sequence[AddFile], whe
 
 def _where(scan: pl.LazyFrame, where: str, *, columns: Sequence[str]) -> pl.LazyFrame:
     pl.sql_expr(where)  # one expression, and nothing behind it
-    # A whole query reads texts as times where the columns are, as everywhere that people give conditions.
-    return scan.sql(f"SELECT * FROM self WHERE ({where})").select(columns)  # noqa: S608 - checked above
+    return matching(scan, where).select(columns)
 
 
 def _ask_then(

@@ -399,3 +399,19 @@ def imported() -> set[str]:
 @pytest.mark.parametrize("library", ["sqlalchemy", "alembic", "psycopg", "sqlite3"])
 def test_merges_and_reads_do_without_the_database(imported: set[str], library: str) -> None:
     assert library not in imported
+
+
+def test_a_condition_with_a_comment_at_its_end_keeps_no_more_in_a_vacuum(tmp_path: Path) -> None:
+    rules = [{"name": "last", "versions": {"last": 1}}]
+    lake = Lakehouse.open(config(tmp_path, retention=rules))
+    orders = lake.table("orders")
+    lake.apply()
+    orders.merge([order(1, 7, "a")])
+    for note in ("b", "c"):
+        orders.merge([order(2, 8, note)])
+    orders.compact()
+    lake.holds.add(table="orders", where="customer = 7 -- see the letter", reason="case 12")
+    plan = orders.vacuum(grace="0s")
+    assert plan.files, "no other row is held"
+    assert plan.kept
+    assert orders.read(where="customer = 7")["note"].to_list() == ["a"]
