@@ -256,7 +256,7 @@ def test_any_order_of_verbs_loses_nothing_that_is_held_or_kept(
     seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="lakehouse")
-    choose = random.Random(seed)  # noqa: S311 - chance for a test
+    choose = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         life = Life(Path(folder), choose, config_of(Path(folder), choose))
         life.lake.apply()
