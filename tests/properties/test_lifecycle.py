@@ -103,10 +103,8 @@ class Life:
         if self.choose.random() < 0.3:
             self.hold()
             before = self.rows_held()
-        try:
-            retention.apply(plan)
-        except LakehouseError as error:
-            assert CANARY not in f"{error}{error.advice}"
+        done = retention.apply(plan, strict=False)
+        assert not any(CANARY in f"{error}{error.__cause__}" for error in done.errors)
         assert self.rows_held() == before, "retention changed a held row"
 
     def bring_back(self) -> None:
@@ -211,7 +209,7 @@ VERBS = (
     Life.merge_bad,
     *[Life.compact] * 2,
     *[Life.retain] * 2,
-    Life.bring_back,
+    *[Life.bring_back] * 2,
     *[Life.hold] * 2,
     Life.release,
     Life.tag,
@@ -256,7 +254,7 @@ def test_any_order_of_verbs_loses_nothing_that_is_held_or_kept(
     seed: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, logger="lakehouse")
-    choose = random.Random(seed)  # noqa: S311 - chance for a test
+    choose = random.Random(seed)
     with tempfile.TemporaryDirectory() as folder:
         life = Life(Path(folder), choose, config_of(Path(folder), choose))
         life.lake.apply()
