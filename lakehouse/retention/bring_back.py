@@ -13,6 +13,7 @@ import polars as pl
 
 from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.formats import normalize, settings_of
+from lakehouse.cdc.generations import GENERATION
 from lakehouse.delta.exact import column
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, UsageError
@@ -146,8 +147,9 @@ def _bound(value: Any, kind: pl.DataType, *, name: str) -> pl.Expr:
 def _merge(
     target: MergeTarget, snapshot: Snapshot, rows: pl.DataFrame, *, dry_run: bool
 ) -> tuple[dict[str, int], Snapshot, int | None]:
-    # The ages of single cells go with the row: all of them are as old as the row itself.
-    rows = rows.drop(CELLS, strict=False)
+    # The ages of single cells go with the row: all of them are as old as the row itself. Which columns it
+    # knew goes too: the merge says that anew, by the columns that the table has now.
+    rows = rows.drop(CELLS, GENERATION, strict=False)
     kept = 0
     settings = settings_of(target.config, stored=snapshot.schema)
     ordered = settings.sequence or "_sequence" in rows.columns
