@@ -56,6 +56,8 @@ def _notes(table: TableRetention) -> list[Block]:
     """What is held, what it costs, what is odd, what stands in the way."""
     if table.version is None:
         return [f"{table.table}: has not been made yet"]
+    if not table.rules and not table.brakes:
+        return [f"{table.table}: has no rules for rows"]
     notes: list[Block] = []
     if not table.changes_nothing:
         cost = table.cost

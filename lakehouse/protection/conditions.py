@@ -13,6 +13,7 @@ from typing import Final
 
 import polars as pl
 
+from lakehouse.cdc.cells import CELLS
 from lakehouse.errors import UsageError
 from lakehouse.protection.holds import Protection
 from lakehouse.protection.row_by_row import looks_at_single_rows
@@ -45,7 +46,8 @@ def columns_of_condition(where: str, schema: pl.Schema, *, table: str) -> tuple[
     Raises:
         UsageError: It can't be read, names no column or an unknown one, or is not about single rows.
     """
-    shown = ", ".join(schema)
+    # Lakehouse's own column is none that a person knows of.
+    shown = ", ".join(name for name in schema if name != CELLS)
     what = f"the condition of the hold on table {table}"
     if len(where) > LONGEST:
         raise UsageError(

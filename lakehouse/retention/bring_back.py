@@ -76,7 +76,8 @@ def bring_back(
         if chosen:
             what = f"more than one archive that begins with {archive}"
         raise NotFoundError(
-            f"table {target.name} has {what}", advice="`lakehouse retention archives` lists them"
+            f"table {target.name} has {what}",
+            advice=f"`lakehouse retention archives {target.name}` lists them",
         )
     total: dict[str, int] = {}
     rows, version, used = 0, None, []
@@ -100,10 +101,16 @@ def _parts(entry: ArchiveEntry, folder: Storage, *, since: Any, until: Any) -> I
     for file in manifest.files:
         rows = _read(folder, manifest, file)
         kind = rows.schema[manifest.column]
-        if since is not None:
-            rows = rows.filter(column(manifest.column) >= _bound(since, kind, name="since"))
-        if until is not None:
-            rows = rows.filter(column(manifest.column) < _bound(until, kind, name="until"))
+        first = None if since is None else _bound(since, kind, name="since (--from)")
+        end = None if until is None else _bound(until, kind, name="until (--to)")
+        if first is not None and end is not None and pl.select(first >= end).item():
+            raise UsageError(
+                "nothing lies between since (--from) and until (--to)", advice="the earlier one comes first"
+            )
+        if first is not None:
+            rows = rows.filter(column(manifest.column) >= first)
+        if end is not None:
+            rows = rows.filter(column(manifest.column) < end)
         if rows.height:
             yield rows
 

@@ -213,6 +213,7 @@ class Retention:
 
         Raises:
             NotFoundError: There is no such archive.
+            UsageError: A bound does not fit the column, or nothing lies between the two.
             CorruptTableError: A file of an archive is gone, or is not what its manifest says.
             RefusedError: The table has no key, or keeps every version of a row.
         """
@@ -233,6 +234,8 @@ class Retention:
 
     def _moment(self, now: datetime | None) -> datetime:
         moment = self._clock() if now is None else now
+        if not isinstance(moment, datetime):
+            raise UsageError("now is no datetime", advice="as datetime.now(UTC)")
         if moment.tzinfo is None:
             raise UsageError("now needs a timezone", advice="as datetime.now(UTC)")
         return moment.astimezone(UTC)

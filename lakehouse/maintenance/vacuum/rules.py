@@ -26,6 +26,8 @@ def grace_of(grace: timedelta | str) -> timedelta:
     Raises:
         UsageError: It is no duration, or negative.
     """
+    if not isinstance(grace, timedelta | str):
+        raise UsageError("the grace of a vacuum is no duration", advice="write text as 90m, or a timedelta")
     try:
         found = grace if isinstance(grace, timedelta) else parse_duration(grace)
     except ValueError as error:

@@ -130,3 +130,23 @@ def test_archives_are_listed_and_come_back(filled: Run) -> None:
     assert ids(filled) == [1, 2, 3, 4]
     answer = filled("retention", "restore-archive", "orders", "--archive", "nowhere")
     assert answer.code == 6
+
+
+def test_a_table_without_rules_for_rows_says_so(filled: Run) -> None:
+    rules = "      - {name: old, column: day, keep: 1y, action: archive, to: archive}"
+    Path("lakehouse.yaml").write_text(CONFIG.replace(rules, "      - {name: few, versions: {last: 3}}"))
+    assert filled("retention", "plan", "orders").out == "orders: has no rules for rows\n"
+
+
+def test_the_way_to_the_archives_can_be_pasted(filled: Run) -> None:
+    answer = filled("retention", "restore-archive", "orders")
+    assert answer.code == 6
+    assert "`lakehouse retention archives orders`" in answer.err
+
+
+def test_bounds_the_wrong_way_round_are_a_mistake(filled: Run) -> None:
+    filled("retention", "apply", "orders", *NOW, "--yes")
+    answer = filled("retention", "restore-archive", "orders", "--from", "2025-01-01", "--to", "2024-01-01")
+    assert answer.code == 2
+    assert "--from" in answer.err
+    assert ids(filled) == [2, 3, 4]

@@ -14,7 +14,13 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.delta.vacuum_notes import FOLDER, RESERVED, read_notes, reserved
-from lakehouse.errors import CorruptTableError, RefusedError, UnsupportedFeatureError, VersionNotFoundError
+from lakehouse.errors import (
+    CorruptTableError,
+    RefusedError,
+    UnsupportedFeatureError,
+    UsageError,
+    VersionNotFoundError,
+)
 from lakehouse.maintenance.vacuum import VacuumPlan
 from lakehouse.protection import Protection, TableHold
 from lakehouse.table import Table
@@ -531,3 +537,9 @@ def _lake(root: Path) -> Any:
     from lakehouse.storage import open_storage  # noqa: PLC0415
 
     return open_storage(root, options={"fsync": "false"})
+
+
+@pytest.mark.parametrize("grace", [5, None, "5", "-1h", timedelta(seconds=-1)])
+def test_a_grace_that_is_no_duration_is_a_mistake(tmp_path: Path, grace: Any) -> None:
+    with pytest.raises(UsageError, match="grace"):
+        filled(tmp_path).vacuum(grace=grace)

@@ -156,3 +156,9 @@ def test_several_values_are_any_of_them() -> None:
     where = equality("id", [" 1", "2"], pl.Int64())
     assert where is not None
     assert matching(ROWS.lazy(), where).collect()["id"].to_list() == [1, 2]
+
+
+def test_the_column_of_lakehouse_itself_is_not_offered() -> None:
+    with pytest.raises(UsageError) as caught:
+        columns_of_condition("x = 1", pl.Schema({"id": pl.Int64(), "_cells": pl.String()}), table="t")
+    assert str(caught.value.advice).endswith("the columns are: id")

@@ -189,8 +189,10 @@ def test_what_cant_be_brought_back(tmp_path: Path) -> None:
     lake.retention.apply()
     with pytest.raises(NotFoundError, match="no archive nowhere"):
         lake.retention.restore_archive("t", archive="nowhere")
-    with pytest.raises(UsageError, match="since does not fit"):
+    with pytest.raises(UsageError, match=r"since \(--from\) does not fit"):
         lake.retention.restore_archive("t", since="yesterday")
+    with pytest.raises(UsageError, match="nothing lies between"):
+        lake.retention.restore_archive("t", since="2026-02-01", until="2026-01-01")
     full = one_table(tmp_path, COLD, history="full")
     with pytest.raises(RefusedError, match="every version"):
         full.retention.restore_archive("t")
@@ -251,3 +253,8 @@ def test_leftovers_go_when_they_are_a_day_old(tmp_path: Path) -> None:
     assert (tmp_path / "archive" / "t" / "notes" / "mine.txt").exists()
     (entry,) = lake.retention.archives("t")
     assert lake.retention.restore_archive("t").rows == entry.manifest.rows
+
+
+def test_a_moment_that_is_a_text_is_a_mistake(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="now is no datetime"):
+        filled(tmp_path).retention.plan(now="2026-06-01")  # type: ignore[arg-type]
