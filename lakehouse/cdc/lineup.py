@@ -111,7 +111,8 @@ def _settle(line: pl.DataFrame, frame: pl.DataFrame, values: Sequence[str]) -> p
     none = pl.lit(None, dtype=OUTCOMES).alias(LOST)
     if line.is_empty() or line[_TIE][-1] == line.height:
         return line.with_columns(none)
-    flags = [name for name in frame.columns if name.startswith(ABSENT)]
+    # By name: the order of a table's columns is that in which they arrived.
+    flags = sorted(name for name in frame.columns if name.startswith(ABSENT))
     tied = line.filter(pl.col(_TIE).is_duplicated())
     tied = pl.concat([tied, frame.select(ORDINAL, *values, *flags)[tied[ROW]]], how="horizontal")
     differs = (pl.col(OP) != pl.col(OP).shift()) | ((pl.col(OP) == UPSERT) & _begins([*values, *flags]))
