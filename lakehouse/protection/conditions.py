@@ -111,6 +111,22 @@ def matching(rows: pl.LazyFrame, where: str) -> pl.LazyFrame:
     return rows.sql(f"SELECT * FROM self WHERE ({where}\n)")  # noqa: S608 - checked when it was placed
 
 
+def marked(rows: pl.LazyFrame, where: str, name: str) -> pl.LazyFrame:
+    """Says of each row whether a condition is true for it, as `matching` reads it: null counts as false.
+
+    Args:
+        rows: With the columns that the condition names.
+        where: SQL.
+        name: The new column's name.
+
+    Returns:
+        The rows with one more column, lazily.
+    """
+    # A whole query, unlike an expression, knows the columns' types and reads texts as times.
+    found = rows.sql(f'SELECT *, ({where}\n) AS "{name}" FROM self')  # noqa: S608 - the lake's own
+    return found.with_columns(pl.col(name).fill_null(value=False))
+
+
 def fitting(protection: Protection, schema: pl.Schema) -> Protection:
     """What a protection means on the columns of one version: never less than asked.
 

@@ -6,22 +6,16 @@ any ``WHERE``.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final
 
 import polars as pl
 
 from lakehouse.delta.schema import StructType, to_polars
 from lakehouse.errors import RefusedError
+from lakehouse.protection.conditions import marked
+from lakehouse.protection.row_by_row import looks_at_single_rows
 
-# Parts of an expression that look at more than one row: files are looked at a few at a time, so their answer
-# would depend on how the rows happen to lie.
-_MANY_ROWS: Final = frozenset(
-    {"Agg", "Over", "Quantile", "Correlation", "Range", "DataFrameScan", "Explode", "Len", "Shift", "Diff"}
-    | {"ShiftAndFill", "CumSum", "CumCount", "CumMin", "CumMax", "RollingExpr", "Rank"}
-)
+_ANSWER = "__answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +37,7 @@ class Condition:
             rows: With its columns.
             name: The new column's name.
         """
-        # A whole query, unlike an expression, knows the columns' types and reads texts as times.
-        marked = rows.sql(f'SELECT *, ({self.text}) AS "{name}" FROM self')  # noqa: S608 - from the lake's own
-        return marked.with_columns(pl.col(name).fill_null(value=False))
+        return marked(rows, self.text, name)
 
 
 def condition(text: str, schema: StructType, *, what: str, secret: bool) -> Condition:
@@ -63,7 +55,8 @@ def condition(text: str, schema: StructType, *, what: str, secret: bool) -> Cond
     try:
         expression = pl.sql_expr(text)
         columns = tuple(dict.fromkeys(expression.meta.root_names()))
-        if not _MANY_ROWS.isdisjoint(_parts(json.loads(expression.meta.serialize(format="json")))):
+        # Files are looked at a few at a time, so the answer must not depend on how the rows happen to lie.
+        if not looks_at_single_rows(expression):
             raise _unusable(what, "it looks at other rows than the one that it is about", secret, "")
         missing = [name for name in columns if name not in schema]
         if missing:
@@ -71,27 +64,12 @@ def condition(text: str, schema: StructType, *, what: str, secret: bool) -> Cond
                 what, "it names a column that the table does not have", secret, ", ".join(missing)
             )
         found = Condition(text, columns)
-        empty = pl.LazyFrame(schema=dict(to_polars(schema)))
-        kind = empty.sql(f'SELECT ({text}) AS "it" FROM self').collect().schema["it"]  # noqa: S608
+        kind = marked(pl.LazyFrame(schema=dict(to_polars(schema))), text, _ANSWER).collect().schema[_ANSWER]
     except pl.exceptions.PolarsError as error:
         raise _unusable(what, "it can't be read", secret, str(error).partition("\n")[0][:200]) from None
     if kind not in (pl.Boolean, pl.Null):
         raise _unusable(what, "it says neither true nor false", secret, "")
     return found
-
-
-def _parts(tree: Any) -> Iterator[str]:
-    """The kinds of nodes of an expression; names of columns and literals are none."""
-    if isinstance(tree, dict):
-        for name, inside in tree.items():
-            yield name
-            if name not in {"Literal", "Column"}:
-                yield from _parts(inside)
-    elif isinstance(tree, list):
-        for inside in tree:
-            yield from _parts(inside)
-    elif isinstance(tree, str):
-        yield tree
 
 
 def _unusable(what: str, why: str, secret: bool, detail: str) -> RefusedError:

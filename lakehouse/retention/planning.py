@@ -13,6 +13,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, NotBuiltError, RefusedError
 from lakehouse.merge.files import FileWriter
 from lakehouse.protection import Protection, TableHold
+from lakehouse.protection.gate import judge
 from lakehouse.retention.brakes import brakes_of, refused_rule, warnings_of
 from lakehouse.retention.conditions import Condition, condition
 from lakehouse.retention.cutoff import cutoff_of
@@ -131,11 +132,13 @@ def _ready(subject: Subject, snapshot: Snapshot, *, now: datetime) -> tuple[list
 def _holds(
     protection: Protection, snapshot: Snapshot
 ) -> tuple[list[tuple[TableHold, Condition | None]], list[Brake]]:
-    found: list[tuple[TableHold, Condition | None]] = [(hold, None) for hold in protection.whole]
+    verdict = judge("retention", protection)
+    found: list[tuple[TableHold, Condition | None]] = [(hold, None) for hold in verdict.refused_by]
     brakes: list[Brake] = []
-    for hold, text in protection.conditions:
+    for hold in verdict.kept_by:
+        what = f"hold {hold.id}"
         try:
-            found.append((hold, condition(text, snapshot.schema, what=f"hold {hold.id}", secret=True)))
+            found.append((hold, condition(str(hold.where), snapshot.schema, what=what, secret=True)))
         except LakehouseError as error:
             brakes.append(Brake(kind="condition", rule=None, message=error.message, advice=error.advice))
     return found, brakes

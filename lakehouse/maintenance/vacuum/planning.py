@@ -21,7 +21,8 @@ from lakehouse.maintenance.vacuum.decide import Facts, Needs, decide, unreadable
 from lakehouse.maintenance.vacuum.holding import Held, held_rows
 from lakehouse.maintenance.vacuum.look import Look, VacuumTarget, log_of
 from lakehouse.maintenance.vacuum.plan import Going, VacuumPlan
-from lakehouse.protection import Protection
+from lakehouse.protection import Protection, TableHold
+from lakehouse.protection.gate import judge
 from lakehouse.protection.versions import Verdict, VersionMade, judge_versions
 from lakehouse.storage import ObjectInfo, Storage
 
@@ -47,8 +48,9 @@ def plan_of(
     target, storage = seen.target, seen.target.storage
     protection = target.protection()
     now = seen.now - max(clock_ahead, timedelta(0))
-    if protection.whole:
-        return _nothing(seen, protection)
+    verdict = judge("vacuum", protection)
+    if not verdict.allowed:
+        return _nothing(seen, protection, verdict.refused_by)
     notes = [note for note in seen.notes if note.run != but]
     listing = log_of(seen.objects)
     tags = {version: list(names) for version, names in target.tags().items()}
@@ -99,8 +101,8 @@ def _may_hold_rows(each: Going) -> bool:
     return each.kind in ("leftover", "change_data") and each.path.endswith(".parquet")
 
 
-def _nothing(seen: Look, protection: Protection) -> VacuumPlan:
-    ids = ", ".join(hold.id for hold in protection.whole)
+def _nothing(seen: Look, protection: Protection, refused_by: Sequence[TableHold]) -> VacuumPlan:
+    ids = ", ".join(hold.id for hold in refused_by)
     return VacuumPlan(
         table=seen.target.name,
         version=seen.newest.version,

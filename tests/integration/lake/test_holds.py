@@ -323,6 +323,17 @@ def test_two_hosts_share_the_holds_of_one_postgres(tmp_path: Path, postgres: str
         Lakehouse.open(config(tmp_path)).holds.list()
 
 
+def test_retention_reads_a_condition_as_all_others_do(tmp_path: Path) -> None:
+    rule = {"name": "old", "column": "at", "keep": "30d", "action": "delete", "max_fraction": 1}
+    table = {"key": ["id"], "schema": {"id": "long", "at": "date"}, "retention": [rule]}
+    lake = Lakehouse.open({"version": 1, "storage": {"root": str(tmp_path)}, "tables": {"t": table}})
+    lake.table("t").merge([{"id": number, "at": "2020-01-01"} for number in (1, 2)])
+    lake.holds.add(table="t", where="id = 1 -- of the case", reason="case")
+    (done,) = lake.retention.apply().tables
+    assert (done.status, done.rows_deleted) == ("done", 1)
+    assert lake.table("t").read()["id"].to_list() == [1]
+
+
 def test_a_database_is_for_one_lake(tmp_path: Path) -> None:
     state = f"sqlite:///{tmp_path / 'state.db'}"
     tables = {"t": {"key": ["id"], "schema": {"id": "long"}}}
