@@ -177,10 +177,13 @@ class Retention:
             table: The table.
             place: Where they are, as in a rule's `to`; None means wherever the table's rules archive to.
         """
+        return self._archives(table, place, settle=True)
+
+    def _archives(self, table: str, place: str | None, *, settle: bool) -> list[ArchiveEntry]:
         owner = self._table(table)
         found: list[ArchiveEntry] = []
         for folder in self._places.of_table(table, place):
-            if owner.exists():
+            if settle and owner.exists():
                 settle_archives(folder, owner.snapshot(), table=table, storage=owner.storage)
             found += list_archives(folder, table=table)
         return sorted(found, key=lambda entry: entry.manifest.created)
@@ -206,7 +209,8 @@ class Retention:
                 or ISO 8601.
             until: Only rows whose date lies before this.
             place: Where the archives are; None means wherever the table's rules archive to.
-            dry_run: Counts what would happen.
+            dry_run: Counts what would happen, and writes nothing: what an interrupted run left pending is
+                neither finished nor counted.
 
         Returns:
             The archives that were used, and what became of their rows.
@@ -219,7 +223,8 @@ class Retention:
         """
         if not dry_run:
             self._before_write()
-        entries = [e for e in self.archives(table, place=place) if e.state == "complete"]
+        archives = self._archives(table, place, settle=not dry_run)
+        entries = [entry for entry in archives if entry.state == "complete"]
         owner = self._table(table)
         return bring_back(
             self._target(owner),

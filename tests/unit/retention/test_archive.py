@@ -207,6 +207,16 @@ def pending(lake: Lake, entry: archives.ArchiveEntry) -> Path:
     return folder
 
 
+def test_a_dry_run_leaves_a_pending_archive_as_it_is(tmp_path: Path) -> None:
+    lake = filled(tmp_path)
+    lake.retention.apply()
+    (entry,) = lake.retention.archives("t")
+    folder = pending(lake, entry)
+    with pytest.raises(NotFoundError):
+        lake.retention.restore_archive("t", dry_run=True)
+    assert (folder / "pending.json").exists()
+
+
 def test_an_archive_whose_commit_is_there_is_finished(tmp_path: Path) -> None:
     lake = filled(tmp_path)
     done = lake.retention.apply().tables[0]
