@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -35,6 +36,10 @@ class Control:
         self._lake = lake
         self._lock = threading.Lock()
         self._state: State | None = None
+
+    def __reduce__(self) -> tuple[partial[Control], tuple[()]]:
+        # Another process opens its own connections.
+        return partial(Control, self._url, lake=self._lake), ()
 
     def __repr__(self) -> str:
         # The URL can have a password in it.

@@ -24,6 +24,7 @@ from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, 
 from lakehouse.protection.holds import Hold, Protection, TableHold, protection_of
 from lakehouse.protection.subjects import Resolved, resolve_now, resolve_strictly
 from lakehouse.protection.until import end_of_hold
+from lakehouse.records import operator
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import naming_damage
 
@@ -93,7 +94,7 @@ class Holds:
         if (table is None) == (subject is None):
             raise UsageError("a hold is on a table or on a subject", advice="name one of them")
         why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
-        who = author_of(author)
+        who = operator() if author is None else author_of(author)
         ends = None if until is None else end_of_hold(until, now=now)
         draft = Hold(id="", reason=why, author=who, placed=now, until=ends)
         if table is not None:
@@ -157,7 +158,7 @@ class Holds:
             StorageError: The state database can't be written.
         """
         found = self.get(hold_id)
-        who = author_of(author)
+        who = operator() if author is None else author_of(author)
         text = text_of(reason, "the reason")
         why = ensure_plain(text, what="the reason", longest=LONGEST_REASON) if text.strip() else ""
         now = self._clock()

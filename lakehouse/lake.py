@@ -21,7 +21,7 @@ from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.protection import Protection
-from lakehouse.state.rows import ActionRecord
+from lakehouse.records import StateRecords
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
@@ -45,6 +45,7 @@ class Lakehouse:
         self._lock = threading.Lock()
         self._probed = False
         self._control = Control(config.state.get_secret_value(), lake=self._storage)
+        self._records = StateRecords(self._control)
         self._holds = Holds(config, control=self._control, table=self.table)
 
     @classmethod
@@ -110,7 +111,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     before_write=self._probe,
-                    record=self._record,
+                    records=self._records,
                     protection=partial(self._protection, of or name, quarantine=of is not None),
                     quarantine_of=of,
                 )
@@ -119,7 +120,6 @@ class Lakehouse:
     @property
     def retention(self) -> Retention:
         """The rules for rows: what is past its time, carrying that out, archives."""
-        from lakehouse.retention.in_state import RecordsInState
         from lakehouse.retention.verbs import Retention
 
         return Retention(
@@ -127,7 +127,7 @@ class Lakehouse:
             lake=self._storage,
             table=self.table,
             protection=partial(self._protection, quarantine=False),
-            records=RecordsInState(self._control),
+            records=self._records,
             before_write=self._probe,
         )
 
@@ -182,10 +182,6 @@ class Lakehouse:
         if section is None or not self.config.retention:
             return section
         return section.model_copy(update={"retention": self.config.retention_of(name)})
-
-    def _record(self, done: ActionRecord) -> None:
-        """Keeps what a verb has taken away in the state database, which is made if the lake has none."""
-        self._control.made(now=done.at).records.add([done])
 
     def _protection(self, table: str, *, quarantine: bool) -> Protection:
         """What the holds mean for a table or its quarantine; asked by verbs that take something away."""

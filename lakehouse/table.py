@@ -23,14 +23,14 @@ from lakehouse.merge.result import QUARANTINE, MergeResult
 from lakehouse.merge.target import BatchStep, Clock, utc_now
 from lakehouse.protection.holds import Protection
 from lakehouse.quarantine import Quarantine
-from lakehouse.state.rows import ActionRecord
+from lakehouse.records import NoRecords, Records
 from lakehouse.storage import Storage
 from lakehouse.timetravel.history import HistoryEntry
 from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.verbs import merging, reading, tending
-from lakehouse.verbs.opened import OpenTable, anything_goes, forget
+from lakehouse.verbs.opened import OpenTable, anything_goes
 
 
 class Table:
@@ -46,7 +46,7 @@ class Table:
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away. None
             means that there are none.
-        record: Keeps what was taken away.
+        records: Keeps what was taken away; None means that nothing is kept.
         quarantine_of: For a quarantine the table whose rejected records it keeps.
     """
 
@@ -61,7 +61,7 @@ class Table:
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
         protection: Callable[[], Protection] | None = None,
-        record: Callable[[ActionRecord], None] = forget,
+        records: Records | None = None,
         quarantine_of: str | None = None,
     ) -> None:
         self.name = name
@@ -78,7 +78,7 @@ class Table:
             clock=clock,
             before_write=before_write,
             protection=protection or partial(Protection, name),
-            record=record,
+            records=records or NoRecords(),
             quarantine_of=quarantine_of,
         )
 

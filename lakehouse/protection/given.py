@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
-import os
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -68,22 +66,16 @@ def pairs_of(identifiers: Mapping[str, str | int | Sequence[str | int]]) -> tupl
     return tuple(dict.fromkeys(found))
 
 
-def author_of(name: str | None) -> str:
+def author_of(name: str) -> str:
     """Who orders something.
 
     Args:
-        name: As given; None means the user that this process runs as.
+        name: As given.
 
     Raises:
         UsageError: It can't be kept.
     """
-    if name is not None:
-        return ensure_plain(text_of(name, "the author"), what="the author", longest=LONGEST_AUTHOR)
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        # A container's user without a name.
-        return f"user {os.getuid()}" if hasattr(os, "getuid") else "unknown"
+    return ensure_plain(text_of(name, "the author"), what="the author", longest=LONGEST_AUTHOR)
 
 
 def text_of(value: object, what: str) -> str:

@@ -1,108 +1,77 @@
-"""What was done by which rule when: the shape of a record, and of the place that keeps them."""
+"""What a run of retention did, as the state database keeps it: by table and rule."""
 
 from __future__ import annotations
 
-import builtins
-from dataclasses import dataclass
+import hashlib
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Final
 
+from lakehouse.records import Records, operator
+from lakehouse.retention.plan import RetentionPlan
 from lakehouse.retention.results import TableResult
 from lakehouse.state.rows import ActionRecord
 
+KIND: Final = "retention"
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetentionRecord:
-    """What one rule did to one table in one run.
+
+def keep_plan(plan: RetentionPlan, records: Records, *, now: datetime) -> str | None:
+    """Keeps a plan that is about to be carried out.
 
     Args:
-        run: The run's id, which is also the ``txnId`` of its commit.
-        table: The table.
-        version: The version that it made.
-        rule: The rule.
-        action: delete, archive or anonymize.
-        column: The rule's column.
-        cutoff: Rows before it went (UTC).
-        rows: How many rows.
-        files: In how many files they were.
-        bytes: About how many bytes they were.
-        held_rows: Rows that holds kept.
-        at: When (UTC).
-        archive: The archive that has the rows; None without one.
+        plan: With something to do.
+        records: Where it is kept.
+        now: The time.
+
+    Returns:
+        Its id; None where nothing is kept.
     """
-
-    run: str
-    table: str
-    version: int
-    rule: str
-    action: str
-    column: str
-    cutoff: datetime
-    rows: int
-    files: int
-    bytes: int
-    held_rows: int
-    at: datetime
-    archive: str | None = None
+    digests = "\n".join(f"{each.table} {each.digest}" for each in plan.tables)
+    return records.plan(
+        kind=KIND,
+        versions={each.table: each.version for each in plan.tables if each.version is not None},
+        digest=hashlib.sha256(digests.encode()).hexdigest(),
+        document=plan.to_dict(),
+        now=now,
+    )
 
 
-class Records(Protocol):
-    """Where records are kept."""
-
-    def add(self, record: RetentionRecord) -> None:
-        """Keeps one; must bear to be called again with the same one."""
-
-    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:
-        """What was done by all verbs that take something away, newest first.
-
-        Args:
-            table: Only to one table.
-            limit: At most so many.
-        """
-
-
-class NoRecords:
-    """Keeps nothing: the table's own log says what was done."""
-
-    def add(self, record: RetentionRecord) -> None:
-        """Forgets it."""
-
-    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:  # noqa: ARG002
-        """Knows of nothing."""
-        return []
-
-
-def record(result: TableResult, records: Records, *, at: datetime) -> None:
-    """Keeps what was done to a table, rule by rule.
+def records_of(result: TableResult, *, plan: str | None, at: datetime) -> list[ActionRecord]:
+    """What was done to a table, rule by rule.
 
     Args:
         result: What was done.
-        records: Where it is kept.
+        plan: The id of the plan that was carried out.
         at: When.
     """
-    if result.version is None or result.run is None:
-        return
+    if result.version is None:
+        return []
     archives = iter(result.archives)
     by_order = {each.ready.rule.name: each for each in result.plan.work.rules} if result.plan.work else {}
     plans = {each.rule: each for each in result.plan.rules}
+    found: list[ActionRecord] = []
     # Archives are written in the order in which rules take rows.
-    for name in by_order or plans:
-        each = plans[name]
-        if each.rows:
-            records.add(
-                RetentionRecord(
-                    run=result.run,
-                    table=result.table,
-                    version=result.version,
-                    rule=each.rule,
-                    action=each.action,
-                    column=each.column,
-                    cutoff=datetime.fromisoformat(each.cutoff),
-                    rows=each.rows,
-                    files=each.files,
-                    bytes=each.bytes,
-                    held_rows=each.held_rows,
-                    at=at,
-                    archive=next(archives, None) if each.action == "archive" else None,
-                )
+    for each in (plans[name] for name in by_order or plans):
+        if not each.rows:
+            continue
+        detail: dict[str, Any] = {"run": result.run, "column": each.column, "cutoff": each.cutoff}
+        if each.action == "archive":
+            detail["archive"] = next(archives, None)
+        found.append(
+            ActionRecord(
+                kind=KIND,
+                action=each.action,
+                table=result.table,
+                at=at,
+                author=operator(),
+                plan=plan,
+                rule=each.rule,
+                version_before=result.version - 1,
+                version_after=result.version,
+                rows=each.rows,
+                files=each.files,
+                bytes=each.bytes,
+                held_back=each.held_rows,
+                detail=detail,
             )
+        )
+    return found

@@ -13,6 +13,7 @@ from lakehouse.errors import LakehouseError, RefusedError, UsageError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.target import Clock, MergeTarget, Mode, utc_now
 from lakehouse.protection import Protection
+from lakehouse.records import NoRecords, Records
 from lakehouse.retention.apply import apply_table, refuse_braked
 from lakehouse.retention.archive import (
     ArchiveEntry,
@@ -25,7 +26,7 @@ from lakehouse.retention.bring_back import BroughtBack, bring_back
 from lakehouse.retention.places import ArchivePlaces
 from lakehouse.retention.plan import RetentionPlan, TableRetention
 from lakehouse.retention.planning import plan_table
-from lakehouse.retention.records import NoRecords, Records, record
+from lakehouse.retention.records import keep_plan, records_of
 from lakehouse.retention.results import RetentionResult, TableResult, first_error
 from lakehouse.retention.subject import Subject
 from lakehouse.state.rows import ActionRecord
@@ -143,9 +144,11 @@ class Retention:
             plan = plan.only(tables)
         if dry_run:
             return RetentionResult(plan=plan, dry_run=True)
+        kept = None
         if not plan.changes_nothing:
             self._before_write()
-        done = tuple(self._apply_one(each, plan, exact=exact) for each in plan.tables)
+            kept = keep_plan(plan, self._records, now=self._clock())
+        done = tuple(self._apply_one(each, plan, exact=exact, kept=kept) for each in plan.tables)
         result = RetentionResult(plan=plan, tables=done)
         if strict and result.errors:
             raise first_error(result)
@@ -270,7 +273,9 @@ class Retention:
                 allow_empty=plan.allow_empty,
             )
 
-    def _apply_one(self, shown: TableRetention, plan: RetentionPlan, *, exact: bool) -> TableResult:
+    def _apply_one(
+        self, shown: TableRetention, plan: RetentionPlan, *, exact: bool, kept: str | None
+    ) -> TableResult:
         name = shown.table
         if shown.version is None or (shown.changes_nothing and not shown.brakes):
             return TableResult(table=name, status="nothing", plan=shown)
@@ -294,7 +299,7 @@ class Retention:
             status = "refused" if isinstance(error, RefusedError) else "failed"
             return TableResult(table=name, status=status, plan=shown, error=error)  # type: ignore[arg-type]
         try:
-            record(result, self._records, at=self._clock())
+            self._records.add(records_of(result, plan=kept, at=self._clock()))
         except LakehouseError as error:
             # The rows are gone all the same; the table's log says so too.
             return replace(result, error=error)

@@ -14,7 +14,7 @@ from lakehouse.merge.company import Outcomes
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
 from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
 from lakehouse.protection.holds import Protection
-from lakehouse.state.rows import ActionRecord
+from lakehouse.records import NoRecords, Records
 from lakehouse.storage import Storage
 from lakehouse.timetravel.resolve import checked_version, resolve
 
@@ -57,10 +57,6 @@ def anything_goes() -> None:
     """Looks at no store."""
 
 
-def forget(_: ActionRecord) -> None:
-    """Keeps no record."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenTable:
     """A table of a lake, for its verbs.
@@ -75,7 +71,7 @@ class OpenTable:
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away.
-        record: Keeps what was taken away.
+        records: Keeps what was taken away.
         outcomes: Counts how the commits of its merges go.
         newest: Remembers the newest version.
         quarantine_of: The table whose rejected records these are; None for a table of the config.
@@ -90,7 +86,7 @@ class OpenTable:
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
     before_write: Callable[[], None] = field(default=anything_goes)
-    record: Callable[[ActionRecord], None] = field(default=forget)
+    records: Records = field(default_factory=NoRecords)
     outcomes: Outcomes = field(default_factory=Outcomes)
     newest: Newest = field(default_factory=Newest)
     quarantine_of: str | None = None

@@ -6,11 +6,12 @@ What takes files away or mends them belongs here too, one function a verb.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from lakehouse.checking import check_and_repair, check_table
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.vacuum import Memory, Step, VacuumPlan, VacuumTarget, silent
@@ -21,7 +22,7 @@ from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
 from lakehouse.merge.tombstones import files_of
 from lakehouse.protection.gate import judge
-from lakehouse.protection.given import author_of
+from lakehouse.records import operator
 from lakehouse.state.rows import ActionRecord
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.resolve import checked_version
@@ -108,20 +109,24 @@ def vacuum(
         clock=table.clock,
     )
     done = clear_away(target, dry_run=dry_run, shown=plan, step=step or silent)
-    if done.run is not None and not done.changes_nothing:
-        table.record(
-            ActionRecord(
-                kind="vacuum",
-                action="delete",
-                table=table.name,
-                at=table.clock(),
-                author=author_of(None),
-                version_after=done.version,
-                files=len(done.files),
-                bytes=done.bytes,
-                detail={"run": done.run},
-            )
-        )
+    if done.run is None or done.changes_nothing:
+        return done
+    record = ActionRecord(
+        kind="vacuum",
+        action="delete",
+        table=table.name,
+        at=table.clock(),
+        author=operator(),
+        version_after=done.version,
+        files=len(done.files),
+        bytes=done.bytes,
+        detail={"run": done.run},
+    )
+    try:
+        table.records.add([record])
+    except LakehouseError as error:
+        # The files are gone all the same; the note in the table's folder says so too.
+        return replace(done, notes=(*done.notes, f"what went could not be recorded: {error.message}"))
     return done
 
 

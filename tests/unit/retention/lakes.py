@@ -13,8 +13,9 @@ from deltalake import DeltaTable, QueryBuilder
 
 from lakehouse.config import load_config
 from lakehouse.protection import Protection, TableHold
-from lakehouse.retention.records import NoRecords, RetentionRecord
+from lakehouse.records import NoRecords
 from lakehouse.retention.verbs import Retention
+from lakehouse.state.rows import ActionRecord
 from lakehouse.storage import Storage, open_storage
 from lakehouse.table import Table
 
@@ -26,10 +27,10 @@ OLD = {"name": "old", "column": "at", "keep": "30d", "action": "delete"}
 class Ledger(NoRecords):
     """Records in a list."""
 
-    records: list[RetentionRecord] = field(default_factory=list)
+    records: list[ActionRecord] = field(default_factory=list)
 
-    def add(self, record: RetentionRecord) -> None:
-        self.records.append(record)
+    def add(self, records: Sequence[ActionRecord]) -> None:
+        self.records += records
 
 
 class Lake:

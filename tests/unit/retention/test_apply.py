@@ -96,10 +96,10 @@ def test_what_was_done_is_recorded(tmp_path: Path) -> None:
     lake.hold("t", "id = 0")
     (done,) = lake.retention.apply().tables
     (record,) = lake.ledger.records
-    assert (record.table, record.rule, record.rows, record.held_rows) == ("t", "old", 2, 1)
-    assert (record.version, record.run, record.at) == (done.version, done.run, NOW)
+    assert (record.table, record.rule, record.rows, record.held_back) == ("t", "old", 2, 1)
+    assert (record.version_after, record.detail["run"], record.at) == (done.version, done.run, NOW)
     info = lake.table("t").snapshot()
-    assert info.version == record.version
+    assert info.version == record.version_after
     assert lake.retention.apply().tables[0].status == "nothing"
     assert len(lake.ledger.records) == 1
 

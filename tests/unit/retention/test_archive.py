@@ -60,7 +60,7 @@ def test_rows_are_in_the_archive_as_they_were(tmp_path: Path) -> None:
     folder = Path(entry.url)
     assert sorted(path.name for path in folder.iterdir()) == ["manifest.json", "part-00000.parquet"]
     assert_frame_equal(pl.read_parquet(folder / "part-00000.parquet").sort("id"), before[:3])
-    assert lake.ledger.records[0].archive == entry.manifest.id
+    assert lake.ledger.records[0].detail["archive"] == entry.manifest.id
 
 
 def test_the_manifest_says_what_is_needed_and_no_more(tmp_path: Path) -> None:
