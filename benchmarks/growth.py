@@ -17,13 +17,12 @@ import itertools
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, run_child, write_report
+from benchmarks.measure import Run, command_line, fresh_copy, machine, median, run_child, write_report
 from benchmarks.merge import child
 
 MODULE: Final = "benchmarks.growth"
@@ -106,16 +105,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 1 where a goal is missed.
     """
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = command_line(__doc__, module=MODULE, rows=None)
     parser.add_argument("--smallest", type=int, default=1_000_000, help="rows of the smallest table")
     parser.add_argument("--largest", type=int, default=10_000_000, help="rows of the largest table")
     parser.add_argument("--changes", type=int, default=100_000, help="changes that are merged into each")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each (default 3)")
     parser.add_argument("--spread", choices=sorted(GOALS), help="only one of the two")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/growth.json"))
     parser.add_argument("--child", nargs=3, metavar=("CONTENDER", "TABLE", "CHANGES"), help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     if options.child:

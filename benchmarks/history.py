@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -23,7 +22,16 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
 from benchmarks.data import make_changes, rows_for
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
+from benchmarks.measure import (
+    Run,
+    command_line,
+    fresh_copy,
+    machine,
+    median,
+    peak_mb,
+    run_child,
+    write_report,
+)
 
 MODULE = "benchmarks.history"
 GOAL = 10.0
@@ -104,14 +112,8 @@ def contents(table: Path) -> pl.DataFrame:
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default 10,000,000)")
+    parser = command_line(__doc__, module=MODULE)
     parser.add_argument("--changes", type=int, default=100_000, help="changes to merge (default 100,000)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each contender (default 3)")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/history.json"))
     parser.add_argument("--child", nargs=3, metavar=("CONTENDER", "TABLE", "CHANGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -13,7 +13,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,7 +21,7 @@ import polars as pl
 from deltalake import write_deltalake
 
 from benchmarks.data import make_changes, make_table
-from benchmarks.measure import fresh_copy, machine, median, write_report
+from benchmarks.measure import command_line, fresh_copy, machine, median, write_report
 
 if TYPE_CHECKING:
     from lakehouse.table import Table
@@ -60,16 +59,10 @@ def merge_often(table: Table, options: argparse.Namespace) -> tuple[list[float],
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=1_000_000, help="rows of the table (default 1,000,000)")
+    parser = command_line(__doc__, module="benchmarks.many", rows=1_000_000, repeat=5)
     parser.add_argument("--merges", type=int, default=50, help="merges in a row (default 50)")
     parser.add_argument("--changes", type=int, default=10_000, help="changes of each (default 10,000)")
     parser.add_argument("--compact-every", type=int, default=10, help="merges between compactions; 0: never")
-    parser.add_argument("--repeat", type=int, default=5, help="reads of each table (default 5)")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/many.json"))
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
     table = fresh_copy(make_table(options.folder, rows=options.rows), options.folder)

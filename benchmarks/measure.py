@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -9,6 +10,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -70,6 +72,27 @@ def peak_mb(process: int | str = "self") -> float:
     status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
     (peak,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(peak) * 1024 / 1e6
+
+
+def command_line(
+    about: str | None, *, module: str, rows: int | None = 10_000_000, repeat: int = 3
+) -> argparse.ArgumentParser:
+    """What all benchmarks understand: sizes, where tables are made, where the report goes.
+
+    Args:
+        about: The benchmark's own description.
+        module: Its module; the report is called after it.
+        rows: Of its table, unless it is told otherwise; None where it has no one size.
+        repeat: How often each contender runs.
+    """
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    if rows is not None:
+        parser.add_argument("--rows", type=int, default=rows, help=f"rows of the table (default {rows:,})")
+    parser.add_argument("--repeat", type=int, default=repeat, help=f"runs of each (default {repeat})")
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
+    report = Path("benchmarks/results") / f"{module.rpartition('.')[2]}.json"
+    parser.add_argument("--json", type=Path, default=report)
+    return parser
 
 
 def write_report(report: Mapping[str, Any], path: Path) -> None:

@@ -14,7 +14,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +21,16 @@ from pathlib import Path
 import polars as pl
 
 from benchmarks.data import Spread, make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
+from benchmarks.measure import (
+    Run,
+    command_line,
+    fresh_copy,
+    machine,
+    median,
+    peak_mb,
+    run_child,
+    write_report,
+)
 
 MODULE = "benchmarks.merge"
 
@@ -159,14 +167,8 @@ def run_case(case: Case, *, table: Path, rows: int, repeat: int, folder: Path) -
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default 10,000,000)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each contender (default 3)")
+    parser = command_line(__doc__, module=MODULE)
     parser.add_argument("--case", help="only the cases whose name contains this")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/merge.json"))
     parser.add_argument("--child", nargs=3, metavar=("CONTENDER", "TABLE", "CHANGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

@@ -15,7 +15,6 @@ import argparse
 import json
 import shutil
 import sys
-import tempfile
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -27,7 +26,7 @@ import polars as pl
 from deltalake import DeltaTable, write_deltalake
 
 from benchmarks.data import rows_for
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child
+from benchmarks.measure import Run, command_line, fresh_copy, machine, median, peak_mb, run_child
 
 if TYPE_CHECKING:
     from lakehouse import Lakehouse
@@ -218,15 +217,9 @@ def run_deciding(*, tables: int, files: int, goal: float = 10.0) -> dict[str, ob
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default 10,000,000)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each contender (default 3)")
+    parser = command_line(__doc__, module=MODULE)
     parser.add_argument("--tables", type=int, default=200, help="tables to decide for (default 200)")
     parser.add_argument("--files", type=int, default=10_000, help="files of each of them (default 10,000)")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/retention.json"))
     parser.add_argument("--child", nargs=2, metavar=("CONTENDER", "TABLE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

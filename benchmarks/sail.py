@@ -13,12 +13,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from benchmarks.data import make_changes, make_table
-from benchmarks.measure import Run, fresh_copy, machine, median, peak_mb, run_child, write_report
+from benchmarks.measure import (
+    Run,
+    command_line,
+    fresh_copy,
+    machine,
+    median,
+    peak_mb,
+    run_child,
+    write_report,
+)
 from benchmarks.merge import CASES, Case, contents
 from benchmarks.merge import MODULE as OURS
 
@@ -94,14 +102,8 @@ def run_case(case: Case, *, table: Path, repeat: int, folder: Path, rows: int) -
 
 def main() -> None:
     """Command line of the benchmark."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rows", type=int, default=10_000_000, help="rows of the table (default 10,000,000)")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each contender (default 3)")
+    parser = command_line(__doc__, module=MODULE)
     parser.add_argument("--case", help="only the cases whose name contains this")
-    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "lakehouse-benchmarks")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/sail.json"))
     parser.add_argument("--child", nargs=2, metavar=("TABLE", "CHANGES"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child:

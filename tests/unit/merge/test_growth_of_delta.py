@@ -5,7 +5,6 @@ See ``test_scenarios_of_delta``.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,39 +13,13 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, Field, Schema, write_deltalake
+from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
 
 from lakehouse.errors import DataError
-from lakehouse.merge.feed import CHANGE_TYPE
 from lakehouse.table import Table
-from tests.properties.tables import NAME, delta, everywhere, open_table, ours
-
-Row = dict[str, Any]
-
-
-def foreign(root: Path, rows: pl.DataFrame | pa.Table, **options: Any) -> None:
-    write_deltalake(str(root / NAME), rows, **options)
-
-
-def told(root: Path, version: int) -> list[tuple[Any, ...]]:
-    """The change data of one version: kind, key, value."""
-    found = pl.DataFrame(delta(root).load_cdf(starting_version=version, ending_version=version).read_all())
-    return sorted(found.select(CHANGE_TYPE, "id", "v").rows(), key=repr)
-
-
-def by_key(rows: Iterable[Row], *columns: str) -> dict[Any, Any]:
-    if len(columns) == 1:
-        return {row["id"]: row[columns[0]] for row in rows}
-    return {row["id"]: tuple(row[name] for name in columns) for row in rows}
-
-
-@pytest.fixture(params=["on_read", "on_write"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """``auto`` is one of the two."""
-    found: str = request.param
-    return found
-
+from tests.fixtures.foreign import Row, by_key, foreign, told
+from tests.properties.tables import NAME, everywhere, open_table, ours
 
 # New columns and fields
 

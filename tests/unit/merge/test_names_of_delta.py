@@ -3,39 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import polars as pl
-import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, Field, Schema, write_deltalake
+from deltalake import DeltaTable, Field, Schema
 from deltalake.schema import PrimitiveType
 
 from lakehouse.errors import DataError
 from lakehouse.merge.feed import CHANGE_TYPE
 from lakehouse.merge.reserved import is_reserved
+from tests.fixtures.foreign import by_key, foreign
 from tests.properties.tables import NAME, delta, everywhere, open_table, ours
-
-Row = dict[str, Any]
-
-
-def foreign(root: Path, rows: pl.DataFrame | pa.Table, **options: Any) -> None:
-    write_deltalake(str(root / NAME), rows, **options)
-
-
-def by_key(rows: Iterable[Row], *columns: str) -> dict[Any, Any]:
-    if len(columns) == 1:
-        return {row["id"]: row[columns[0]] for row in rows}
-    return {row["id"]: tuple(row[name] for name in columns) for row in rows}
-
-
-@pytest.fixture(params=["on_read", "on_write"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """``auto`` is one of the two."""
-    found: str = request.param
-    return found
 
 
 def test_columns_come_in_another_order(tmp_path: Path, mode: str) -> None:

@@ -10,7 +10,7 @@ last one counts (Delta fails), and a change without a key is set aside (Delta in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -19,36 +19,9 @@ from typing import Any
 import polars as pl
 import pyarrow as pa
 import pytest
-from deltalake import write_deltalake
 
-from lakehouse.merge.feed import CHANGE_TYPE
-from tests.properties.tables import NAME, delta, everywhere, open_table
-
-Row = dict[str, Any]
-
-
-def foreign(root: Path, rows: pl.DataFrame | pa.Table, **options: Any) -> None:
-    write_deltalake(str(root / NAME), rows, **options)
-
-
-def told(root: Path, version: int) -> list[tuple[Any, ...]]:
-    """The change data of one version: kind, key, value."""
-    found = pl.DataFrame(delta(root).load_cdf(starting_version=version, ending_version=version).read_all())
-    return sorted(found.select(CHANGE_TYPE, "id", "v").rows(), key=repr)
-
-
-def by_key(rows: Iterable[Row], *columns: str) -> dict[Any, Any]:
-    if len(columns) == 1:
-        return {row["id"]: row[columns[0]] for row in rows}
-    return {row["id"]: tuple(row[name] for name in columns) for row in rows}
-
-
-@pytest.fixture(params=["on_read", "on_write"])
-def mode(request: pytest.FixtureRequest) -> str:
-    """``auto`` is one of the two."""
-    found: str = request.param
-    return found
-
+from tests.fixtures.foreign import Row, by_key, foreign, told
+from tests.properties.tables import everywhere, open_table
 
 # What matches, and what does not
 
