@@ -86,6 +86,11 @@ class Table:
         return f"Table({self.name!r}, {self.storage.url!r})"
 
     @property
+    def opened(self) -> OpenTable:
+        """The table as verbs see it, for those that act on several tables: retention, and what comes."""
+        return self._open
+
+    @property
     def outcomes(self) -> dict[str, int]:
         """How the commits of this object's merges went: ``committed``, ``conflicted``, ``unknown``.
 

@@ -27,7 +27,7 @@ from lakehouse.protection import Protection
 from lakehouse.retention.archive import Archiver, PendingArchive
 from lakehouse.retention.plan import TableRetention
 from lakehouse.retention.results import TableResult
-from lakehouse.retention.subject import Subject
+from lakehouse.retention.target import RetentionTarget
 from lakehouse.retention.work import TableWork
 from lakehouse.retention.writing import ARCHIVES, Written, commit_info, write_work
 
@@ -39,7 +39,7 @@ Replan = Callable[[Snapshot], TableRetention]
 
 
 def apply_table(
-    subject: Subject,
+    target: RetentionTarget,
     plan: TableRetention,
     *,
     newest: Snapshot,
@@ -53,7 +53,7 @@ def apply_table(
     """Carries a plan out.
 
     Args:
-        subject: The table.
+        target: The table.
         plan: Its plan.
         newest: The newest version.
         replan: Makes the plan again.
@@ -72,19 +72,19 @@ def apply_table(
         CommitUnknownError: The commit's answer was lost and could not be looked up.
         StorageError: The store failed.
     """
-    work = _Attempt(subject, plan, newest, replan, protection, archiver, clock, exact=exact)
+    work = _Attempt(target, plan, newest, replan, protection, archiver, clock, exact=exact)
     work.settle()
     for attempt in range(1, _TRIES + 1):
         if work.plan.changes_nothing:
             work.clean_up()
-            return TableResult(table=subject.name, status="nothing", plan=work.plan, attempts=attempt - 1)
+            return TableResult(table=target.name, status="nothing", plan=work.plan, attempts=attempt - 1)
         done = work.attempt()
         if done is not None:
             return replace(done, attempts=attempt)
         sleep(pause(attempt))
         work.settle()
     work.clean_up()
-    raise gave_up(subject.name, tries=_TRIES, winner=work.winner)
+    raise gave_up(target.name, tries=_TRIES, winner=work.winner)
 
 
 @dataclass(slots=True)
@@ -100,7 +100,7 @@ class _Proposal:
 class _Attempt:
     """One plan, try after try."""
 
-    subject: Subject
+    target: RetentionTarget
     plan: TableRetention
     newest: Snapshot
     replan: Replan
@@ -159,7 +159,7 @@ class _Attempt:
         archived = sum(each.rows for each in proposal.archives)
         base = self.newest
         outcome = commit(
-            self.subject.storage,
+            self.target.storage,
             version=base.version + 1,
             actions=proposal.written.actions,
             commit_info=commit_info(work, proposal.written, run=proposal.run, archived=archived),
@@ -167,31 +167,31 @@ class _Attempt:
             now_ms=lambda: now_ms,
         )
         if not isinstance(outcome, Committed):
-            self.newest = load_snapshot(self.subject.storage, base=base)
-            found = winners(self.subject.storage, since=base, until=self.newest)
+            self.newest = load_snapshot(self.target.storage, base=base)
+            found = winners(self.target.storage, since=base, until=self.newest)
             self.winner = found[-1] if found else None
             return None
-        _look_after(self.subject, base, outcome)
+        _look_after(self.target, base, outcome)
         self.archiver.finish(proposal.archives, version=outcome.version)
         return self._result(proposal, outcome)
 
     def clean_up(self) -> None:
         """Takes away what was written for commits that did not happen."""
         if self._proposal is not None:
-            self._proposal.written.clean_up(self.subject.storage)
+            self._proposal.written.clean_up(self.target.storage)
             self.archiver.discard(self._proposal.archives)
             self._proposal = None
 
     def _write(self, work: TableWork) -> _Proposal:
         run = str(uuid4())
-        archives = self.archiver.write(self.subject, self.plan, work, run=run, now=self.clock())
+        archives = self.archiver.write(self.target, self.plan, work, run=run, now=self.clock())
         try:
             written = write_work(
-                self.subject.storage,
+                self.target.storage,
                 work,
-                table=self.subject.name,
-                mode=self.subject.mode(work.snapshot),
-                dead_share=self.subject.rewrite_share,
+                table=self.target.name,
+                mode=self.target.mode(work.snapshot),
+                dead_share=self.target.rewrite_share,
                 now_ms=_millis(self.clock()),
                 archived=bool(archives),
             )
@@ -203,7 +203,7 @@ class _Attempt:
     def _result(self, proposal: _Proposal, outcome: Committed) -> TableResult:
         changes = proposal.written.total
         return TableResult(
-            table=self.subject.name,
+            table=self.target.name,
             status="done",
             plan=self.plan,
             version=outcome.version,
@@ -250,11 +250,11 @@ def refuse_braked(plan: TableRetention) -> None:
     raise RefusedError(f"table {plan.table}: {first.message}{more}; nothing was done", advice=first.advice)
 
 
-def _look_after(subject: Subject, base: Snapshot, done: Committed) -> None:
+def _look_after(target: RetentionTarget, base: Snapshot, done: Committed) -> None:
     """Sees to checkpoints. The work is done, whatever fails now."""
     with suppress(LakehouseError):
-        after = load_snapshot(subject.storage, base=base, known={done.version: done.content})
-        checkpoint_if_due(subject.storage, done.version, after.metadata, last=after.checkpoint_version)
+        after = load_snapshot(target.storage, base=base, known={done.version: done.content})
+        checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
 
 
 def _millis(moment: datetime) -> int:

@@ -28,7 +28,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, StorageError
 from lakehouse.retention.manifest import MANIFEST, PENDING, ArchivedFile, Manifest, read_manifest
 from lakehouse.retention.plan import RulePlan, TableRetention
-from lakehouse.retention.subject import Subject
+from lakehouse.retention.target import RetentionTarget
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.retention.writing import ARCHIVES, archive_number, rows_of
 from lakehouse.storage import Storage
@@ -87,12 +87,12 @@ class Archiver:
     place: Callable[[str, str], Storage]
 
     def write(
-        self, subject: Subject, plan: TableRetention, work: TableWork, *, run: str, now: datetime
+        self, target: RetentionTarget, plan: TableRetention, work: TableWork, *, run: str, now: datetime
     ) -> list[PendingArchive]:
         """Copies the rows of all rules that archive, and makes sure that they have arrived.
 
         Args:
-            subject: The table.
+            target: The table.
             plan: Its plan.
             work: What it takes.
             run: The ``txnId`` of the commit to come.
@@ -107,36 +107,43 @@ class Archiver:
             for each in work.rules:
                 if each.ready.rule.action == "archive" and (each.whole or each.rows):
                     rule_plan = plans[each.ready.rule.name]
-                    done.append(self._write_one(subject, rule_plan, work, each, run=run, now=now))
+                    done.append(self._write_one(target, rule_plan, work, each, run=run, now=now))
         except BaseException:
             self.discard(done)
             raise
         return done
 
     def _write_one(
-        self, subject: Subject, plan: RulePlan, work: TableWork, each: RuleWork, *, run: str, now: datetime
+        self,
+        target: RetentionTarget,
+        plan: RulePlan,
+        work: TableWork,
+        each: RuleWork,
+        *,
+        run: str,
+        now: datetime,
     ) -> PendingArchive:
-        place = self.place(str(each.ready.rule.to), subject.name)
+        place = self.place(str(each.ready.rule.to), target.name)
         stamp = now.astimezone(UTC)
         id_ = f"{stamp:%Y%m%dT%H%M%SZ}-{uuid4().hex[:12]}"
         folder = place.child(id_)
         files: list[ArchivedFile] = []
         tried = [PENDING]
         try:
-            for number, rows in enumerate(rows_of(subject.storage, work, each)):
+            for number, rows in enumerate(rows_of(target.storage, work, each)):
                 tried.append(f"part-{number:05}.parquet")
                 files.append(_write_part(folder, tried[-1], rows))
             count = sum(file.rows for file in files)
             if count != plan.rows:
                 raise StorageError(
-                    f"table {subject.name}: {count:,} rows were read for the archive where the plan has "
+                    f"table {target.name}: {count:,} rows were read for the archive where the plan has "
                     f"{plan.rows:,}; nothing was taken out of the table",
                     advice="`lakehouse verify` says whether the table's statistics are true",
                 )
             manifest = Manifest(
                 id=id_,
                 lake=self.lake,
-                table=subject.name,
+                table=target.name,
                 table_id=work.snapshot.metadata.id,
                 rule=plan.rule,
                 column=plan.column,

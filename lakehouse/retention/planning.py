@@ -21,13 +21,13 @@ from lakehouse.retention.decide import FileVerdicts, ReadyRule, decide_files
 from lakehouse.retention.look import Found, Question, look
 from lakehouse.retention.neutral import Neutral, neutral_values
 from lakehouse.retention.plan import Brake, Cost, Held, RulePlan, TableRetention, shown_date
-from lakehouse.retention.subject import Subject
+from lakehouse.retention.target import RetentionTarget
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.storage import Storage
 
 
 def plan_table(
-    subject: Subject,
+    target: RetentionTarget,
     snapshot: Snapshot | None,
     *,
     protection: Protection,
@@ -38,7 +38,7 @@ def plan_table(
     """Works out what the rules do to a version of a table. Nothing is written.
 
     Args:
-        subject: The table.
+        target: The table.
         snapshot: The version; None where the table has not been made.
         protection: What holds protect.
         now: The moment (timezone-aware).
@@ -50,13 +50,13 @@ def plan_table(
         DataError: A condition can't be evaluated on some row.
     """
     if snapshot is None:
-        return TableRetention(table=subject.name, version=None, protection=protection)
+        return TableRetention(table=target.name, version=None, protection=protection)
     ensure_readable(snapshot)
     ensure_writable(snapshot)
-    ready, brakes = _ready(subject, snapshot, now=now)
+    ready, brakes = _ready(target, snapshot, now=now)
     holds, unread = _holds(protection, snapshot)
     brakes += unread
-    plan = TableRetention(table=subject.name, version=snapshot.version, protection=protection)
+    plan = TableRetention(table=target.name, version=snapshot.version, protection=protection)
     if unread or not ready:
         # What a hold protects is not known, so nothing may go.
         rules = tuple(_named(each) for each in ready)
@@ -66,9 +66,9 @@ def plan_table(
     verdicts = decide_files(snapshot, files, ordered, protection=protection, now=now)
     whole, asked = _settled(ordered, verdicts)
     question = Question(rules=ordered, holds=holds)
-    found = look(subject.storage, snapshot, files, asked, question, table=subject.name)
+    found = look(target.storage, snapshot, files, asked, question, table=target.name)
     work, kept = _work(snapshot, question, whole, found)
-    total = _live_rows(subject.storage, files)
+    total = _live_rows(target.storage, files)
     plans = tuple(
         _rule_plan(files, each, verdict, one, total=total, protection=protection, whole_held=held)
         for each, verdict, one, held in zip(work.rules, verdicts, found, kept, strict=True)
@@ -76,14 +76,14 @@ def plan_table(
     by_name = {each.rule: each for each in plans}
     shown = tuple(by_name[each.rule.name] for each in ready)
     brakes += brakes_of(
-        snapshot, shown, ready, table=subject.name, total=total, max_fraction=max_fraction,
+        snapshot, shown, ready, table=target.name, total=total, max_fraction=max_fraction,
         allow_empty=allow_empty,
     )  # fmt: skip
     return replace(
         plan,
         rows=total,
         rules=shown,
-        cost=_cost(subject, snapshot, work),
+        cost=_cost(target, snapshot, work),
         brakes=tuple(brakes),
         warnings=warnings_of(ordered, verdicts),
         digest=work.digest(),
@@ -107,11 +107,13 @@ def in_order(ready: Sequence[ReadyRule]) -> list[ReadyRule]:
     return [*taking[:first], *masking, *taking[first:]]
 
 
-def _ready(subject: Subject, snapshot: Snapshot, *, now: datetime) -> tuple[list[ReadyRule], list[Brake]]:
+def _ready(
+    target: RetentionTarget, snapshot: Snapshot, *, now: datetime
+) -> tuple[list[ReadyRule], list[Brake]]:
     """The rules that can be used, and why the others can't."""
     found: list[ReadyRule] = []
     brakes: list[Brake] = []
-    for rule in subject.rules:
+    for rule in target.rules:
         try:
             cutoff = cutoff_of(rule, snapshot.schema, now=now)
             where = None
@@ -119,9 +121,9 @@ def _ready(subject: Subject, snapshot: Snapshot, *, now: datetime) -> tuple[list
                 where = condition(rule.where, snapshot.schema, what=f"rule {rule.name}", secret=False)
             neutral: tuple[Neutral, ...] = ()
             if rule.action == "anonymize":
-                neutral = neutral_values(rule, snapshot, config=subject.config, pii=subject.pii)
+                neutral = neutral_values(rule, snapshot, config=target.config, pii=target.pii)
             if rule.action == "archive":
-                subject.check_archive(rule)
+                target.check_archive(rule)
         except (RefusedError, NotBuiltError) as error:
             brakes.append(refused_rule(rule, snapshot, error))
             continue
@@ -259,10 +261,10 @@ def _live_rows(storage: Storage, files: Iterable[AddFile]) -> int:
     return total + sum(counts) - hidden
 
 
-def _cost(subject: Subject, snapshot: Snapshot, work: TableWork) -> Cost:
-    writer = FileWriter(storage=subject.storage, after=snapshot, reading=snapshot, now_ms=0)
+def _cost(target: RetentionTarget, snapshot: Snapshot, work: TableWork) -> Cost:
+    writer = FileWriter(storage=target.storage, after=snapshot, reading=snapshot, now_ms=0)
     dead = work.dead
-    worn = writer.worn(dead, files=work.files, mode=subject.mode(snapshot), dead_share=subject.rewrite_share)
+    worn = writer.worn(dead, files=work.files, mode=target.mode(snapshot), dead_share=target.rewrite_share)
     emptied = {n for n, positions in dead.items() if len(positions) == work.files[n].live_records}
     masked = sum(len(p) for r in work.rules if r.ready.rule.action == "anonymize" for p in r.rows.values())
     copied = sum((work.files[n].live_records or 0) - len(dead[n]) for n in worn - emptied)

@@ -11,7 +11,7 @@ from lakehouse.config.models import Config, RetentionRule
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, RefusedError, UsageError
 from lakehouse.merge.after import mode_of
-from lakehouse.merge.target import Clock, MergeTarget, Mode, utc_now
+from lakehouse.merge.target import Clock, Mode, utc_now
 from lakehouse.protection import Protection
 from lakehouse.records import NoRecords, Records
 from lakehouse.retention.apply import apply_table, refuse_braked
@@ -28,7 +28,7 @@ from lakehouse.retention.plan import RetentionPlan, TableRetention
 from lakehouse.retention.planning import plan_table
 from lakehouse.retention.records import keep_plan, records_of
 from lakehouse.retention.results import RetentionResult, TableResult, first_error
-from lakehouse.retention.subject import Subject
+from lakehouse.retention.target import RetentionTarget
 from lakehouse.state.rows import ActionRecord
 from lakehouse.storage import Storage
 from lakehouse.table import Table
@@ -230,7 +230,7 @@ class Retention:
         entries = [entry for entry in archives if entry.state == "complete"]
         owner = self._table(table)
         return bring_back(
-            self._target(owner),
+            owner.opened.target(),
             owner.snapshot(),
             entries,
             open_archive=self._places.open,
@@ -265,7 +265,7 @@ class Retention:
         known = [snapshot] if snapshot is not None else []
         with explaining(table.storage, snapshots=known, table=name):
             return plan_table(
-                self._subject(table, snapshot),
+                self._ruled(table, snapshot),
                 snapshot,
                 protection=self._protection(name),
                 now=plan.now,
@@ -286,7 +286,7 @@ class Retention:
             newest = table.snapshot()
             with explaining(table.storage, snapshots=[newest], table=name):
                 result = apply_table(
-                    self._subject(table, newest),
+                    self._ruled(table, newest),
                     shown,
                     newest=newest,
                     replan=lambda snapshot: self._plan_one(name, plan, snapshot),
@@ -311,14 +311,14 @@ class Retention:
             settle_archives(folder, table.snapshot(), table=name, storage=table.storage)
             clear_leftovers(folder, now=self._clock())
 
-    def _subject(self, table: Table, snapshot: Snapshot | None) -> Subject:
+    def _ruled(self, table: Table, snapshot: Snapshot | None) -> RetentionTarget:
         def mode(version: Snapshot) -> Mode:
-            return mode_of(self._target(table), version)
+            return mode_of(table.opened.target(), version)
 
         rules = self._rules(table.name)
         if snapshot is not None:
             rules = tuple(rule for rule in rules if self._concerns(rule, table.name, snapshot))
-        return Subject(
+        return RetentionTarget(
             name=table.name,
             storage=table.storage,
             config=table.config,
@@ -334,9 +334,6 @@ class Retention:
             return True
         masks = rule.action != "anonymize" or rule.columns or self._config.tables[table].pii
         return rule.column in snapshot.schema and bool(masks)
-
-    def _target(self, table: Table) -> MergeTarget:
-        return MergeTarget(name=table.name, storage=table.storage, config=table.config, clock=self._clock)
 
     @property
     def _archiver(self) -> Archiver:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from lakehouse.cdc.changes import ChangeBatch
 from lakehouse.delta.schema import parse_schema
 from lakehouse.errors import (
     CorruptTableError,
@@ -196,6 +198,25 @@ def test_what_cant_be_brought_back(tmp_path: Path) -> None:
     full = one_table(tmp_path, COLD, history="full")
     with pytest.raises(RefusedError, match="every version"):
         full.retention.restore_archive("t")
+
+
+def test_what_a_batch_passes_on_its_way_in_archived_rows_pass_too(tmp_path: Path) -> None:
+    lake = filled(tmp_path)
+    gone = set(lake.ids())
+    lake.retention.apply()
+    gone -= set(lake.ids())
+    kept_out = min(gone)
+
+    def step(batch: ChangeBatch) -> ChangeBatch:
+        frame = batch.frame.filter(pl.col("id") != kept_out)
+        return replace(batch, frame=frame, ignored=batch.ignored + batch.frame.height - frame.height)
+
+    table = lake.table("t")
+    table._open = replace(table._open, steps=(step,))
+    lake.retention._table = lambda _: table
+    lake.retention.restore_archive("t")
+    assert gone & set(lake.ids()) == gone - {kept_out}
+    assert len(gone) > 1
 
 
 def pending(lake: Lake, entry: archives.ArchiveEntry) -> Path:

@@ -12,7 +12,7 @@ from lakehouse.storage import Storage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class RetentionTarget:
     """A table that rules are applied to.
 
     Args:
