@@ -6,8 +6,10 @@
     ├── DataError                     1  the data at hand can't be used (nothing was written)
     ├── CorruptTableError             1  the table's own files contradict the protocol
     ├── CommitUnknownError            1  a commit's answer was lost and could not be looked up
+    ├── KeysError                     1  a key is not there, can't be used, or lies where others can read it
     ├── NotBuiltError                 2  the config names a feature that this release does not have
     ├── UsageError                    2  wrong usage
+    │   ├── MissingPackageError       2  an optional package, or a language model, is not installed
     │   └── ConfigError               2  the config file has problems (all of them, at once)
     ├── RefusedError                  3  a rule stands in the way
     │   ├── UnsupportedFeatureError   3  the table needs a feature that is not known here
@@ -74,6 +76,10 @@ class CommitUnknownError(LakehouseError):
     """A commit was sent, its answer was lost, and looking it up failed too."""
 
 
+class KeysError(LakehouseError):
+    """A key is not there, can't be unwrapped, or is kept where others can read it."""
+
+
 class NotBuiltError(LakehouseError):
     """The config uses a section whose feature this release does not have."""
 
@@ -84,6 +90,10 @@ class UsageError(LakehouseError):
     """Wrong usage: an option, argument or value that can't be meant."""
 
     exit_code: ClassVar[int] = 2
+
+
+class MissingPackageError(UsageError):
+    """An optional package, or a language model, is not installed; the advice says what to install."""
 
 
 @dataclass(frozen=True, slots=True)
