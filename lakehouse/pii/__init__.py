@@ -1,5 +1,5 @@
-"""Personal data: found (`detect`, `scan`), masked (`operators`, `mask`), turned back (`reveal`), weighed (`risk`).
+"""Personal data: found, masked, turned back, weighed; and the keys for it.
 
-Presidio is imported in `detect.presidio` alone, and in `operators.presidio` for operators of its own. The
-keys that masks are made with are in `keys`.
+`detect` and `scan` find it, `operators` and `mask` mask it. Presidio is imported in `detect.presidio` alone,
+and in `operators.presidio` for operators of its own.
 """

@@ -1,1 +1,1 @@
-"""What is personal: spans in texts (as Presidio finds them, faster), and whole columns by corroborated evidence."""
+"""What is personal: spans in texts, as Presidio finds them, and whole columns, by corroborated evidence."""

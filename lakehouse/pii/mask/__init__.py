@@ -1,1 +1,1 @@
-"""Masks of tables: what is masked how (`plan`, pure), carried out on frames, and the four places where that happens."""
+"""Masks of tables: what is masked how (pure), carried out on frames, and the places where that happens."""
