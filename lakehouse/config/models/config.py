@@ -118,6 +118,15 @@ class Config(Model):
         shared = (rule for rule in self.retention if rule.name not in names and rule.kind not in kinds)
         return (*own, *shared)
 
+    def masked_at_merge(self, table: str) -> bool:
+        """Whether rows of a table are masked before they are stored.
+
+        Args:
+            table: A table of the config.
+        """
+        section = self.tables[table]
+        return bool(section.pii) and (section.mask_at or self.pii.mask_at) == "merge"
+
     def placed(self, *, base_dir: Path, source: str) -> Config:
         """The same config with absolute paths, and the defaults that depend on them.
 

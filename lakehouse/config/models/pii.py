@@ -128,6 +128,13 @@ class PiiConfig(Model):
     nlp: NlpConfig = Field(default_factory=NlpConfig, description="The language model.")
     min_score: Share = Field(default=0.5, description="How sure a finding must be, from 0 to 1, to count.")
     recognizers: tuple[Recognizer, ...] = Field(default=(), description="Kinds of personal data of your own.")
+    mask_at: Literal["read", "merge"] = Field(
+        default="read",
+        description=(
+            "Where tables that do not say it themselves are masked. read: for roles and in copies; merge: "
+            "before rows are stored."
+        ),
+    )
     operators: dict[EntityName, OperatorConfig] = Field(
         default_factory=dict,
         description="Entity: how it is masked. `DEFAULT` is for all others; without it they are redacted.",

@@ -154,6 +154,14 @@ class TableConfig(Model):
     pii: dict[Name, ColumnPii] = Field(
         default_factory=dict, description="Columns with personal data, and of which kind."
     )
+    mask_at: Literal["read", "merge"] | None = Field(
+        default=None,
+        description=(
+            "Where the columns of `pii` are masked. read: rows are stored as they come, and masked for roles "
+            "and in masked copies; merge: rows are masked on their way in, so that the table never holds clear "
+            "values. Without it as `pii.mask_at` of the lake says."
+        ),
+    )
     expect: tuple[Expectation, ...] = Field(
         default=(), description="What should hold for the rows, or for the table."
     )

@@ -1,0 +1,70 @@
+"""Which columns of a table are masked in it: its property ``lakehouse.masks``.
+
+A table that masks at merge, that was masked in place, or that is a masked copy carries it. For each path of
+`pii` it has a fingerprint of what masks it (operator and settings, never a key or a value), so that rows of
+before and after a change of the config can be told apart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig
+
+PROPERTY: Final = "lakehouse.masks"
+
+
+def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
+    """Names the way in which a column is masked; the same way has the same name.
+
+    Args:
+        about: The column's entry in ``pii``.
+        pii: The lake's section on personal data, for the operators.
+
+    Returns:
+        16 hexadecimal digits. Secret settings are not part of it.
+    """
+    ways = {
+        entity: _way(pii.operators.get(entity) or pii.operators.get("DEFAULT")) for entity in about.entities
+    }
+    text = json.dumps([ways, about.model_dump(mode="json")], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _way(operator: OperatorConfig | None) -> object:
+    if operator is None:
+        return "redact"
+    return [operator.operator, {name: str(value) for name, value in sorted(operator.settings.items())}]
+
+
+def marked(masked: Mapping[str, str]) -> dict[str, str]:
+    """The property of a table.
+
+    Args:
+        masked: Path in the table to the fingerprint of what masks it.
+
+    Returns:
+        The property by its name; nothing where nothing is masked.
+    """
+    return {PROPERTY: json.dumps(dict(sorted(masked.items())), separators=(",", ":"))} if masked else {}
+
+
+def marks_of(configuration: Mapping[str, str]) -> dict[str, str]:
+    """What a table says of its masks.
+
+    Args:
+        configuration: The table's properties.
+
+    Returns:
+        Path to fingerprint; empty for a table that says nothing, or says it in a way that is not ours.
+    """
+    try:
+        found = json.loads(configuration.get(PROPERTY, "{}"))
+    except ValueError:
+        return {}
+    if not isinstance(found, dict):
+        return {}
+    return {str(path): str(name) for path, name in found.items()}
