@@ -158,8 +158,8 @@ class TableConfig(Model):
         default=None,
         description=(
             "Where the columns of `pii` are masked. read: rows are stored as they come, and masked for roles "
-            "and in masked copies; merge: rows are masked on their way in, so that the table never holds clear "
-            "values. Without it as `pii.mask_at` of the lake says."
+            "and in masked copies; merge: rows are masked on their way in, so that the table never holds "
+            "clear values. Without it as `pii.mask_at` of the lake says."
         ),
     )
     expect: tuple[Expectation, ...] = Field(
