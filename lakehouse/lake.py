@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
 
@@ -15,7 +15,7 @@ from lakehouse.config import Config, load_config
 from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
-from lakehouse.errors import NotBuiltError, TableNotFoundError, UsageError
+from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
@@ -26,8 +26,12 @@ from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
 from lakehouse.timetravel.reading import told
+from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
+    from lakehouse.pii.keys.ring import KeyRing
+    from lakehouse.pii.places import Masks
+    from lakehouse.pii.spans import SpanFinder
     from lakehouse.retention.verbs import Retention
 
 
@@ -103,6 +107,7 @@ class Lakehouse:
                 f"lake {self.config.name} has no table {name}",
                 advice=f"did you mean {near}?" if near else known,
             )
+        masked = of is None and self.config.masked_at_merge(name)
         with self._lock:
             if name not in self._tables:
                 self._tables[name] = Table(
@@ -110,6 +115,9 @@ class Lakehouse:
                     config=section,
                     storage=self._storage.child(name),
                     lake=self._storage,
+                    masks=self._masks.at_merge(name) if masked else None,
+                    seal=self._masks.seal(name) if masked else None,
+                    views=partial(self._view, of or name, quarantine=of is not None),
                     before_write=self._probe,
                     records=self._records,
                     protection=partial(self._protection, of or name, quarantine=of is not None),
@@ -161,20 +169,38 @@ class Lakehouse:
         Args:
             query: A SELECT; tables go by their names in the config, quarantines by that and
                 ``__quarantine``. Nothing else is carried out.
-            role: Who asks; masking by role is not part of this release.
+            role: Answers somebody in this role of the config: over its tables and rows only, with masks in
+                place of personal data, which conditions, joins and sorting then see too.
 
         Returns:
             The answer.
 
         Raises:
+            NotFoundError: There is no such role.
+            RefusedError: The role may not read a table that the query names.
             UsageError: The query is no SELECT, can't be read, or names a column that is not there.
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
-        if role is not None:
-            raise NotBuiltError(
-                "queries in a role can't be answered by this release", advice="leave `role` out"
-            )
-        return run_query(self, query)
+        return run_query(self, query, role=role)
+
+    @cached_property
+    def _masks(self) -> Masks:
+        """The masks of the tables."""
+        from lakehouse.pii.places import Masks
+
+        return Masks(self.config, self._ring, self._finder)
+
+    def _ring(self) -> KeyRing:
+        return self.keys
+
+    def _finder(self) -> SpanFinder:
+        from lakehouse.pii.detect.engine import finder_of
+
+        return finder_of(self.config.pii)
+
+    def _view(self, table: str, role: str, *, quarantine: bool) -> View:
+        """What a role sees of a table or its quarantine."""
+        return self._masks.view(role, table=table, quarantine=quarantine)
 
     def _section(self, name: str) -> TableConfig | None:
         """A table's section, with the rules that the lake has for all tables."""
@@ -202,7 +228,7 @@ def _need_text(value: object, what: str) -> None:
         raise UsageError(f"{what} is a text, not {type(value).__name__}")
 
 
-def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
+def run_query(lake: Lakehouse, query: str, *, role: str | None = None) -> pl.DataFrame:
     """Answers a query with Polars' SQL; only the tables that it names are opened.
 
     Raises:
@@ -220,7 +246,11 @@ def run_query(lake: Lakehouse, query: str) -> pl.DataFrame:
     words = set(re.findall(r"[^\W\d]\w*", query))
     names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
     tables = [lake.table(name) for name in names]
-    frames = {table.name: table.scan() for table in tables if table.exists() or table.name not in lake.tables}
+    frames = {
+        table.name: table.scan(role=role)
+        for table in tables
+        if table.exists() or table.name not in lake.tables
+    }
     try:
         return pl.SQLContext(frames).execute(query, eager=True)
     except (OSError, pl.exceptions.PolarsError) as error:

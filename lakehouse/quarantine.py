@@ -75,7 +75,8 @@ class Quarantine:
     """The records of one table that wait because they could not be merged. Made by `Table.quarantine`.
 
     They are the rows of a Delta table of their own, ``<table>__quarantine``, beside the table. Their column
-    ``raw`` holds the records as they came, personal data and all.
+    ``raw`` holds the records as they came, personal data and all; sealed, where the table masks its rows
+    before they are stored.
 
     Args:
         table: The table's name.
@@ -118,6 +119,7 @@ class Quarantine:
         ids: Collection[str] | None = None,
         reason: str | None = None,
         limit: int | None = None,
+        raw: bool = True,
     ) -> pl.DataFrame:
         """The records that wait, newest first; those of one merge in their order.
 
@@ -125,13 +127,21 @@ class Quarantine:
             ids: Only these.
             reason: Only those that were rejected for this, as ``bad_json``.
             limit: At most so many; None means all.
+            raw: Whether the records themselves are wanted; without them no key is needed.
 
         Returns:
             ``id``, ``reason``, ``detail``, ``raw`` (bytes), ``source``, ``offset``, ``source_table``,
             ``position``, ``line``, ``table_version``, ``quarantined_at``, ``tries`` and ``tried_at``.
+
+        Raises:
+            KeysError: The records are sealed, and the key is not there.
         """
         found = self._chosen(ids, reason).sort("quarantined_at", descending=True, maintain_order=True)
-        return found if limit is None else found.head(limit)
+        found = found if limit is None else found.head(limit)
+        if not raw:
+            return found.drop("raw")
+        opened = [None if each is None else self._store.seal.open(each) for each in found["raw"]]
+        return found.with_columns(pl.Series("raw", opened, dtype=pl.Binary))
 
     def retry(
         self,
@@ -246,7 +256,7 @@ class Quarantine:
         first = done.seen
         done.seen += part.height
         rows = part.rows(named=True)
-        records = Records([_item(place, row) for place, row in enumerate(rows)])
+        records = Records([self._item(place, row) for place, row in enumerate(rows)])
         try:
             result = self._merge_again(records, source_table=part["source_table"][0], dry_run=dry_run)
         except DataError as error:
@@ -268,6 +278,14 @@ class Quarantine:
                 done.gone.append(row["id"])
 
 
+    def _item(self, place: int, row: Mapping[str, Any]) -> object:
+        """A record as a merge takes it; one that can't be read by itself says why it was rejected."""
+        raw = None if row["raw"] is None else self._store.seal.open(row["raw"])
+        if raw is None or row["reason"] == BAD_CSV:
+            return Rejected(place, None, row["reason"], row["detail"], raw)
+        return raw
+
+
 class _Done:
     """What a retry has done so far."""
 
@@ -280,13 +298,6 @@ class _Done:
         self.stay: dict[str, dict[str, Any]] = {}
         self.counts = dict.fromkeys(COUNTS, 0)
         self.problems: list[Rejected] = []
-
-
-def _item(place: int, row: Mapping[str, Any]) -> object:
-    """A record as a merge takes it; one that can't be read by itself says why it was rejected."""
-    if row["raw"] is None or row["reason"] == BAD_CSV:
-        return Rejected(place, None, row["reason"], row["detail"], row["raw"])
-    return row["raw"]
 
 
 def _moved(problem: Rejected, position: int) -> Rejected:

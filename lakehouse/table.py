@@ -18,9 +18,9 @@ from lakehouse.maintenance.compact_plan import CompactPlan
 from lakehouse.maintenance.vacuum import Step, VacuumPlan
 from lakehouse.maintenance.vacuum.rules import GRACE
 from lakehouse.maintenance.verify import VerifyReport
-from lakehouse.merge.quarantine import QuarantineStore
+from lakehouse.merge.quarantine import NoSeal, QuarantineStore, Seal
 from lakehouse.merge.result import QUARANTINE, MergeResult
-from lakehouse.merge.target import BatchStep, Clock, utc_now
+from lakehouse.merge.target import BatchStep, Clock, Masking, utc_now
 from lakehouse.protection.holds import Protection
 from lakehouse.quarantine import Quarantine
 from lakehouse.records import NoRecords, Records
@@ -30,7 +30,7 @@ from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.verbs import merging, reading, tending
-from lakehouse.verbs.opened import OpenTable, anything_goes
+from lakehouse.verbs.opened import OpenTable, View, anything_goes, no_roles
 
 
 class Table:
@@ -42,6 +42,9 @@ class Table:
         storage: Its folder.
         lake: The lake's root, where tags and the quarantine are.
         steps: What a batch passes on its way into a merge.
+        masks: Masks rows before a merge stores them; None where they are stored as they come.
+        seal: Seals its rejected records; None leaves them as they came.
+        views: Gives what a role sees of the table.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away. None
@@ -58,6 +61,9 @@ class Table:
         storage: Storage,
         lake: Storage,
         steps: Sequence[BatchStep] = (),
+        masks: Masking | None = None,
+        seal: Seal | None = None,
+        views: Callable[[str], View] = no_roles,
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
         protection: Callable[[], Protection] | None = None,
@@ -73,8 +79,10 @@ class Table:
             config=config,
             storage=storage,
             lake=lake,
-            quarantine=QuarantineStore(beside, lake.child(beside), clock),
+            quarantine=QuarantineStore(beside, lake.child(beside), clock, seal or NoSeal()),
             steps=tuple(steps),
+            masks=masks,
+            views=views,
             clock=clock,
             before_write=before_write,
             protection=protection or partial(Protection, name),
@@ -229,6 +237,7 @@ class Table:
         timestamp: datetime | str | None = None,
         tag: str | None = None,
         valid_at: Moment | None = None,
+        role: str | None = None,
     ) -> pl.DataFrame:
         """Reads rows of a version.
 
@@ -241,17 +250,20 @@ class Table:
             tag: The version that has this name.
             valid_at: With full history: the rows as they held at this moment of the business, a time or
                 whatever the table's sequence is. Goes together with a version: both clocks.
+            role: Reads as somebody in this role of the config: its rows only, with masks in place of personal
+                data. ``where`` then looks at the masks.
 
         Returns:
             The rows, in no particular order.
 
         Raises:
             VersionNotFoundError: The version is not there (any more); the message says which are and why.
-            NotFoundError: No such tag.
+            NotFoundError: No such tag, or no such role.
+            RefusedError: The role may not read the table.
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
         picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
-        return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at)
+        return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at, role=role)
 
     def scan(
         self,
@@ -262,10 +274,11 @@ class Table:
         timestamp: datetime | str | None = None,
         tag: str | None = None,
         valid_at: Moment | None = None,
+        role: str | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
         picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
-        return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at)
+        return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at, role=role)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:
         """What happened to the table, newest first.

@@ -61,12 +61,12 @@ def list_(
     rows: list[dict[str, Any]] = []
     waiting: dict[str, int] = {}
     for table in found:
-        frame = table.quarantine.list(reason=reason, limit=most)
+        frame = table.quarantine.list(reason=reason, limit=most, raw=raw)
         waiting[table.name] = table.quarantine.count()
         if raw and not session.as_json:
             session.out.write_bytes(b"".join(line + b"\n" for line in raw_lines(frame)))
         for row in frame.iter_rows(named=True):
-            content = row.pop("raw")
+            content = row.pop("raw", None)
             if raw:
                 row["raw"] = None if content is None else content.decode("utf-8", errors="replace")
             rows.append({"table": table.name, **row})

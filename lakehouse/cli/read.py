@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         "lakehouse read prices --valid-at 2026-03-01T00:00:00Z   # with full history",
         "lakehouse read orders --tag before-move --output orders.parquet",
     ],
-    python="lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=..., valid_at=...)",
+    python="lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=..., valid_at=..., role=...)",
 )
 @table_argument()
 @click.option("--columns", multiple=True, metavar="A,B", help="Only these columns, in this order.")
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--valid-at", metavar="MOMENT", help="With full history: the rows as they held at this time or number."
 )
+@click.option("--role", metavar="ROLE", help="Read as somebody in this role: its rows, masked.")
 @at_options
 @frame_options
 @click.pass_obj
@@ -50,6 +51,7 @@ def read(
     order_by: tuple[str, ...],
     descending: bool,
     valid_at: str | None,
+    role: str | None,
     version: int | None,
     timestamp: datetime | None,
     tag: str | None,
@@ -70,7 +72,9 @@ def read(
     wanted, order = words(columns), words(order_by)
     place = session.lake.table(table)
     with query_errors():
-        frame = place.scan(columns=_with(wanted, order), where=where, valid_at=valid_at, **moment.words)
+        frame = place.scan(
+            columns=_with(wanted, order), where=where, valid_at=valid_at, role=role, **moment.words
+        )
         _check_order(place, frame, order)
         if order:
             frame = frame.sort(order, descending=descending, nulls_last=True)
@@ -116,18 +120,21 @@ def _with(wanted: list[str] | None, order: list[str] | None) -> list[str] | None
     "sql",
     examples=[
         'lakehouse sql "SELECT country, count(*) AS n FROM customers GROUP BY country"',
+        'lakehouse sql --role analyst "SELECT email, count(*) AS n FROM customers GROUP BY email"',
         "lakehouse sql - < report.sql",
     ],
-    python="lake.sql(query)",
+    python="lake.sql(query, role=...)",
     takes_sql=True,
 )
 @click.argument("query", metavar="QUERY")
+@click.option("--role", metavar="ROLE", help="Answer somebody in this role: over its rows, masked.")
 @frame_options
 @click.pass_obj
 def sql(
     session: Session,
     *,
     query: str,
+    role: str | None,
     limit: int | None,
     everything: bool,
     format_: str | None,
@@ -141,5 +148,5 @@ def sql(
     how = asked(session, format_=format_, output=output, limit=limit, everything=everything)
     text = sys.stdin.read() if query == "-" else query
     with query_errors():
-        frame = session.lake.sql(text)
+        frame = session.lake.sql(text, role=role)
     write_frame(session, frame, asked=how, about={})

@@ -55,7 +55,7 @@ def table_after(target: MergeTarget, snapshot: Snapshot, decision: Decision) -> 
         schema,
         vectors=mode == "on_read" and bool(decision.plan.dead),
         traces=by_metadata and bool(decision.conformed.widened),
-        properties=decision.generations.properties(),
+        properties={**decision.generations.properties(), **_masks(target, snapshot, schema)},
     )
     head: list[Action] = [after.protocol] if after.protocol is not snapshot.protocol else []
     head += [after.metadata] if after.metadata is not snapshot.metadata else []
@@ -76,6 +76,10 @@ def mode_of(target: MergeTarget, snapshot: Snapshot) -> Mode:
     if target.config.merge == "auto":
         return "on_read" if protocols.deletion_vectors(snapshot.protocol, snapshot.metadata) else "on_write"
     return target.config.merge
+
+
+def _masks(target: MergeTarget, snapshot: Snapshot, schema: StructType) -> Mapping[str, str]:
+    return {} if target.masks is None else target.masks.properties(schema, snapshot.configuration)
 
 
 def _schema_after(snapshot: Snapshot, decision: Decision) -> StructType:

@@ -112,10 +112,9 @@ def decide(
     if target.config.history.mode == "full":
         return _full_history(target, snapshot, batch, finder=finder, timer=timer)
     with timer.phase("order"):
-        conformed = fit(target, batch, snapshot)
+        conformed, judged = fit(target, batch, snapshot)
         view = seen_as(snapshot, conformed)
         conformed = _compared(target, view, conformed)
-        judged = _judgement(target, batch, conformed)
         conformed = replace(conformed, batch=conformed.batch.reject(judged.stated(conformed.batch)))
         collapsed = collapse(conformed.batch)
     rules = rules_of(conformed.schema, configuration(snapshot))
@@ -164,8 +163,7 @@ def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) 
         UsageError: An expectation can't be read.
     """
     with timer.phase("order"):
-        conformed = fit(target, batch, None)
-        judged = _judgement(target, batch, conformed)
+        conformed, judged = fit(target, batch, None)
         misfits = judged.stated(conformed.batch)
         while True:
             conformed = replace(conformed, batch=conformed.batch.reject(misfits))
@@ -176,16 +174,23 @@ def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) 
                 return Beginning(conformed, collapsed, judged.results())
 
 
-def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> Conformed:
-    """Casts a batch to the table's types, and takes out what breaks the table's rules by itself.
+def fit(
+    target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None
+) -> tuple[Conformed, Judgement]:
+    """Casts a batch to the table's types, masks it, and takes out what breaks the table's rules by itself.
 
     Args:
         target: The table.
         batch: The changes in normal form.
         snapshot: The version to build on; None where there is no table yet.
 
+    Returns:
+        The batch, and the judge of its expectations, which has judged what only clear values can tell.
+
     Raises:
         DataError: The batch as a whole can't be used, or a column has a name that is taken.
+        UsageError: An expectation can't be read.
+        RefusedError: The table has rows that are not masked as the config says.
     """
     declared = target.config.column_schema
     conformed = conform(
@@ -199,9 +204,15 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> C
         table=target.name,
     )
     refuse_reserved(conformed.schema.names, table=target.name, feed=_has_feed(target, snapshot))
-    batch = state_generated(conformed.batch, _generated(target, conformed))
+    judged = _judgement(target, batch, conformed)
+    arrived = conformed.batch
+    if target.masks is not None:
+        if snapshot is not None:
+            target.masks.check(snapshot)
+        arrived = target.masks(arrived.reject(judged.arriving(arrived)), schema=conformed.schema)
+    fitting = state_generated(arrived, _generated(target, conformed))
     rules = rules_of(conformed.schema, configuration(snapshot))
-    return replace(conformed, batch=reject_violations(batch, rules))
+    return replace(conformed, batch=reject_violations(fitting, rules)), judged
 
 
 def _has_feed(target: MergeTarget, snapshot: Snapshot | None) -> bool:
@@ -225,7 +236,13 @@ def _generated(target: MergeTarget, conformed: Conformed) -> tuple[Generated, ..
 def _judgement(target: MergeTarget, batch: ChangeBatch, conformed: Conformed) -> Judgement:
     # A column of nothing but nulls is left out until it says something; a condition may speak of it.
     untold = [name for name in batch.columns if batch.frame[name].null_count() == batch.frame.height]
-    return judgement(target.config.expect, schema=conformed.schema, untold=untold, table=target.name)
+    return judgement(
+        target.config.expect,
+        schema=conformed.schema,
+        untold=untold,
+        masked=target.masks.columns(conformed.schema) if target.masks is not None else (),
+        table=target.name,
+    )
 
 
 def _compared(target: MergeTarget, snapshot: Snapshot, conformed: Conformed) -> Conformed:
@@ -252,7 +269,7 @@ def _full_history(
     target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
 ) -> Decision:
     with timer.phase("order"):
-        conformed = fit(target, batch, snapshot)
+        conformed, judged = fit(target, batch, snapshot)
         view = seen_as(snapshot, conformed)
         conformed = _compared(target, view, conformed)
         if not batch.sequence:
@@ -260,7 +277,6 @@ def _full_history(
             now_ms = max(int(target.clock().timestamp() * 1000), snapshot.timestamp_ms + 1)
             conformed = in_order_of_arrival(conformed, now_ms=now_ms)
         conformed = replace(conformed, batch=with_time(conformed.batch))
-        judged = _judgement(target, batch, conformed)
         misfits = judged.stated(conformed.batch)
     if conformed.widened:
         finder.trust_nothing()

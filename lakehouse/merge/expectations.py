@@ -4,6 +4,9 @@ A condition must be true of a row; false and null are failures. As with the tabl
 (`lakehouse.merge.constraints`), a row that states all that a condition asks for is judged by itself, and of a
 partial row the outcome is judged. All expectations are judged on the same rows, so that their numbers can be
 compared: one that drops rows hides nothing from those behind it.
+
+A condition on a column that is masked before it is stored is about the clear value. So it is judged when a
+record arrives, and only of records that state all that it asks for: the outcome has masks.
 """
 
 from __future__ import annotations
@@ -56,6 +59,7 @@ class _Tally:
     on_fail: OnFail
     condition: str
     columns: tuple[str, ...]
+    clear: bool = False
     checked: pl.Series = field(default_factory=lambda: pl.Series(ORDINAL, [], dtype=pl.Int64))
     failed: pl.Series = field(default_factory=lambda: pl.Series(ORDINAL, [], dtype=pl.Int64))
 
@@ -80,19 +84,33 @@ class Judgement:
     types: Mapping[str, pl.DataType]
     tallies: tuple[_Tally, ...]
 
-    def stated(self, batch: ChangeBatch) -> dict[int, Misfit]:
-        """Judges the rows that state all that a condition looks at.
+    def arriving(self, batch: ChangeBatch) -> dict[int, Misfit]:
+        """Judges what only clear values can tell, of the rows that state all that a condition looks at.
 
         Args:
-            batch: Conformed to the table's schema.
+            batch: Conformed to the table's schema, not masked yet.
 
         Returns:
             The records that do not go on, and why.
         """
-        if not self.tallies:
+        return self._judge(batch, [tally for tally in self.tallies if tally.clear])
+
+    def stated(self, batch: ChangeBatch) -> dict[int, Misfit]:
+        """Judges the rows that state all that a condition looks at.
+
+        Args:
+            batch: Conformed to the table's schema, and masked where that is to be.
+
+        Returns:
+            The records that do not go on, and why.
+        """
+        return self._judge(batch, [tally for tally in self.tallies if not tally.clear])
+
+    def _judge(self, batch: ChangeBatch, tallies: Sequence[_Tally]) -> dict[int, Misfit]:
+        if not tallies:
             return {}
         upserts = batch.frame.filter(pl.col(OP) == UPSERT)
-        for tally in self.tallies:
+        for tally in tallies:
             if not set(tally.columns) <= set(upserts.columns):
                 continue
             flags = [absence(name) for name in tally.columns if absence(name) in upserts.columns]
@@ -114,7 +132,9 @@ class Judgement:
             return {}
         records = changes.filter(pl.col(OP) == UPSERT).select(*on, ORDINAL)
         open_ = [
-            tally for tally in self.tallies if CELLS in rows.columns or not _has_all(tally.checked, records)
+            tally
+            for tally in self.tallies
+            if not tally.clear and (CELLS in rows.columns or not _has_all(tally.checked, records))
         ]
         if not open_ or rows.is_empty():
             return {}
@@ -166,7 +186,12 @@ class Judgement:
 
 
 def judgement(
-    expect: Sequence[Expectation], *, schema: StructType, untold: Sequence[str] = (), table: str
+    expect: Sequence[Expectation],
+    *,
+    schema: StructType,
+    untold: Sequence[str] = (),
+    masked: Sequence[str] = (),
+    table: str,
 ) -> Judgement:
     """Reads the conditions of a table's expectations.
 
@@ -174,6 +199,7 @@ def judgement(
         expect: The expectations; those on freshness are no matter of rows.
         schema: The columns that there are, after the merge.
         untold: Columns of the batch that hold nothing but nulls, and that the table lacks.
+        masked: Columns that are masked before they are stored.
         table: The table's name, for errors.
 
     Raises:
@@ -182,10 +208,12 @@ def judgement(
     types: dict[str, pl.DataType] = dict(to_polars(schema))
     for name in untold:
         types.setdefault(name, pl.Null())
-    return Judgement(table, types, tuple(_read(expect, types, table)))
+    return Judgement(table, types, tuple(_read(expect, types, table, masked=frozenset(masked))))
 
 
-def _read(expect: Sequence[Expectation], types: Mapping[str, pl.DataType], table: str) -> Iterator[_Tally]:
+def _read(
+    expect: Sequence[Expectation], types: Mapping[str, pl.DataType], table: str, *, masked: frozenset[str]
+) -> Iterator[_Tally]:
     nothing = pl.DataFrame(schema=dict(types))
     for each in expect:
         if each.check is None:
@@ -196,7 +224,7 @@ def _read(expect: Sequence[Expectation], types: Mapping[str, pl.DataType], table
                 f"the expectation {each.name} of table {table} can't be used: {fault}; nothing was written",
                 advice='`check` is a SQL condition over the table\'s columns, as "email IS NOT NULL"',
             )
-        yield _Tally(each.name, each.on_fail, each.check, columns)
+        yield _Tally(each.name, each.on_fail, each.check, columns, clear=not masked.isdisjoint(columns))
 
 
 def fault_of(check: str, schema: StructType | None) -> str:

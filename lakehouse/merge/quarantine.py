@@ -4,6 +4,8 @@ It is a Delta table like any other, so that whatever searches the lake for a per
 is written before the merge's own commit: whoever dies in between leaves a record that waits and whose batch
 will come again, never one that is lost. What keeps the second delivery from being kept twice is the id, which
 is made from where a record came from or, where nobody says, from its content.
+
+Of a table that masks its rows before they are stored, the records are sealed: clear values lie nowhere.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import uuid4
 
 import polars as pl
@@ -66,6 +68,39 @@ CONFIG: Final = TableConfig.model_validate(
 """The section that a quarantine would have in the config, if it had one."""
 
 
+class Seal(Protocol):
+    """Encrypts records that wait, so that nobody reads them without the key."""
+
+    def close(self, raw: bytes) -> bytes:
+        """Seals a record."""
+
+    def open(self, sealed: bytes) -> bytes:
+        """The record again; one that was never sealed as it is.
+
+        Raises:
+            KeysError: The key is not there.
+        """
+
+    def digest(self, content: bytes) -> bytes:
+        """A keyed hash, by which nobody without the key can tell what was hashed."""
+
+
+class NoSeal:
+    """Leaves records as they came."""
+
+    def close(self, raw: bytes) -> bytes:
+        """See `Seal.close`."""
+        return raw
+
+    def open(self, sealed: bytes) -> bytes:
+        """See `Seal.open`."""
+        return sealed
+
+    def digest(self, content: bytes) -> bytes:
+        """See `Seal.digest`: a hash without a key."""
+        return hashlib.sha256(content).digest()
+
+
 @dataclass(frozen=True, slots=True)
 class QuarantineStore:
     """The quarantine of one table.
@@ -74,11 +109,13 @@ class QuarantineStore:
         name: The quarantine's own name.
         storage: Its folder.
         clock: Gives the time.
+        seal: Seals what is kept.
     """
 
     name: str
     storage: Storage
     clock: Clock = field(default=utc_now)
+    seal: Seal = field(default_factory=NoSeal)
 
     def snapshot(self) -> Snapshot | None:
         """Its newest version; None where nothing was ever rejected."""
@@ -172,7 +209,7 @@ class Keeping:
             "id": list(rejected),
             "reason": [each.reason for each in found],
             "detail": [each.detail for each in found],
-            "raw": [each.raw for each in found],
+            "raw": [None if each.raw is None else self.store.seal.close(each.raw) for each in found],
             "position": [each.position for each in found],
             "line": [each.line for each in found],
         }
@@ -204,4 +241,4 @@ class Keeping:
                 parts = ("content", self.source_table, seen[raw])
                 seen[raw] += 1
             head = "\0".join(str(part) for part in parts).encode()
-            yield hashlib.sha256(len(head).to_bytes(8) + head + raw).hexdigest()[:32], each
+            yield self.store.seal.digest(len(head).to_bytes(8) + head + raw).hex()[:32], each

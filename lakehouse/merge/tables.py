@@ -31,11 +31,14 @@ def make_table(target: MergeTarget, schema: StructType) -> None:
         UsageError: The columns can't make a table.
     """
     config = target.config
+    properties = {"delta.enableChangeDataFeed": "true"} if config.change_feed else {}
+    if target.masks is not None:
+        properties |= target.masks.properties(schema, {})
     create_table(
         target.storage,
         schema=schema.append(fields_of_config(config, schema)),
         partition_columns=config.partition_by,
-        properties={"delta.enableChangeDataFeed": "true"} if config.change_feed else {},
+        properties=properties,
         description=config.description or None,
         name=target.name,
         deletion_vectors=config.merge != "on_write",

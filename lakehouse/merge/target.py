@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 from lakehouse.cdc.changes import ChangeBatch, Rejected
 from lakehouse.config.models import TableConfig
+from lakehouse.delta.schema import StructType
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.company import Outcomes
 from lakehouse.storage import Storage
 
@@ -26,6 +28,31 @@ class BatchStep(Protocol):
 
     def __call__(self, batch: ChangeBatch, /) -> ChangeBatch:
         """Gives the batch as it goes on; its counts must still add up."""
+
+
+class Masking(Protocol):
+    """Masks the cells of a batch that is in the table's types, so that the table never holds clear values."""
+
+    def columns(self, schema: StructType) -> tuple[str, ...]:
+        """The columns of a schema that are masked."""
+
+    def check(self, snapshot: Snapshot) -> None:
+        """Refuses a table with rows that are not masked, or whose keys are masked in another way.
+
+        Raises:
+            RefusedError: It has; the advice says how they are masked.
+        """
+
+    def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
+        """Gives the batch with masked cells; records that can't be masked are among its ``rejected``."""
+
+    def properties(self, schema: StructType, before: Mapping[str, str]) -> Mapping[str, str]:
+        """The properties by which a table with these columns says that it is masked.
+
+        Args:
+            schema: The table's columns after the merge.
+            before: The table's properties.
+        """
 
 
 class Rejects(Protocol):
@@ -50,6 +77,7 @@ class MergeTarget:
         config: Its section of the config file.
         steps: What a batch passes on its way in, in order.
         clock: Gives the time.
+        masks: Masks cells before they are stored; None where they are stored as they come.
         rejects: Where rejected records are kept; None where somebody else sees to that.
         rewrite_share: With vectors, a file of which a larger share than this is dead is rewritten all the
             same.
@@ -63,6 +91,7 @@ class MergeTarget:
     config: TableConfig
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
+    masks: Masking | None = None
     rejects: Rejects | None = None
     rewrite_share: float = 0.5
     allow_deletes: bool = False

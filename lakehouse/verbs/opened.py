@@ -6,13 +6,16 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
+
+import polars as pl
 
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
-from lakehouse.merge.target import BatchStep, Clock, MergeTarget, utc_now
+from lakehouse.merge.target import BatchStep, Clock, Masking, MergeTarget, utc_now
 from lakehouse.protection.holds import Protection
 from lakehouse.records import NoRecords, Records
 from lakehouse.storage import Storage
@@ -53,6 +56,32 @@ class Newest:
                 self._known = snapshot
 
 
+class View(Protocol):
+    """What somebody who reads in a role sees of a table."""
+
+    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Keeps the rows that the role may see; asked before anything is masked."""
+
+    def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The columns of a version that are masked for the role."""
+
+    def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Further columns without which those can't be masked."""
+
+    def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """Masks rows of a version, lazily.
+
+        Args:
+            rows: With any of the version's columns, and `needs`.
+            snapshot: The version.
+        """
+
+
+def no_roles(role: str) -> View:
+    """Refuses a role where there are none."""
+    raise UsageError(f"there is no role {role} here", advice="roles are in the config; leave `role` out")
+
+
 def anything_goes() -> None:
     """Looks at no store."""
 
@@ -68,6 +97,7 @@ class OpenTable:
         lake: The lake's root, where tags and the quarantine are.
         quarantine: Where the records go that its merges reject.
         steps: What a batch passes on its way into a merge.
+        masks: Masks rows before a merge stores them; None where they are stored as they come.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away.
@@ -75,6 +105,7 @@ class OpenTable:
         outcomes: Counts how the commits of its merges go.
         newest: Remembers the newest version.
         quarantine_of: The table whose rejected records these are; None for a table of the config.
+        views: Gives what a role sees of the table, and refuses roles that may not read it.
     """
 
     name: str
@@ -84,12 +115,14 @@ class OpenTable:
     quarantine: QuarantineStore
     protection: Callable[[], Protection]
     steps: Sequence[BatchStep] = ()
+    masks: Masking | None = None
     clock: Clock = field(default=utc_now)
     before_write: Callable[[], None] = field(default=anything_goes)
     records: Records = field(default_factory=NoRecords)
     outcomes: Outcomes = field(default_factory=Outcomes)
     newest: Newest = field(default_factory=Newest)
     quarantine_of: str | None = None
+    views: Callable[[str], View] = field(default=no_roles)
 
     @property
     def cluster_by(self) -> tuple[str, ...]:
@@ -172,6 +205,7 @@ class OpenTable:
             storage=self.storage,
             config=self.config,
             steps=self.steps,
+            masks=self.masks,
             clock=self.clock,
             rejects=rejects,
             allow_deletes=allow_deletes,

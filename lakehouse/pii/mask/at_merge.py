@@ -1,0 +1,74 @@
+"""Masks rows before a merge stores them, for tables with ``mask_at: merge``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+from lakehouse.cdc.changes import ChangeBatch, is_control
+from lakehouse.config import Config
+from lakehouse.delta.schema import StructType
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import RefusedError
+from lakehouse.pii.mask.mark import column_of, fingerprint, marked, marks_of
+from lakehouse.pii.mask.plan import TableMasks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MergeMasks:
+    """The `lakehouse.merge.target.Masking` of one table.
+
+    Args:
+        table: The table.
+        config: The lake's config.
+        masks: Gives the masks for the columns of a schema.
+    """
+
+    table: str
+    config: Config
+    masks: Callable[[StructType], TableMasks]
+
+    def columns(self, schema: StructType) -> tuple[str, ...]:
+        """See `Masking.columns`."""
+        return self.masks(schema).columns
+
+    def check(self, snapshot: Snapshot) -> None:
+        """See `Masking.check`: rows that were stored before the config asked for masks."""
+        if not snapshot.files:
+            return
+        marks = marks_of(snapshot.configuration)
+        wanted = self._wanted(snapshot.schema)
+        clear = [path for path in wanted if path not in marks]
+        key = set(self.config.tables[self.table].key)
+        other = [path for path, way in wanted.items() if path in key and marks.get(path, way) != way]
+        if clear:
+            raise RefusedError(
+                f"table {self.table} has rows in which {', '.join(clear)} "
+                f"{'is' if len(clear) == 1 else 'are'} not masked, and its config says `mask_at: merge`",
+                advice=f"mask them first: `lakehouse pii mask {self.table} --in-place`",
+            )
+        if other:
+            raise RefusedError(
+                f"the key of table {self.table} ({', '.join(other)}) is masked in another way than the config "
+                "says now: changes would not find their rows",
+                advice="set the operator back, or merge into a new table",
+            )
+
+    def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
+        """See `Masking.__call__`."""
+        cells = batch.frame.select(name for name in batch.frame.columns if not is_control(name))
+        masked = self.masks(schema).apply(cells)
+        return replace(batch, frame=batch.frame.with_columns(masked.get_columns()))
+
+    def properties(self, schema: StructType, before: Mapping[str, str]) -> Mapping[str, str]:
+        """See `Masking.properties`."""
+        return marked({**marks_of(before), **self._wanted(schema)})
+
+    def _wanted(self, schema: StructType) -> dict[str, str]:
+        """Path to fingerprint, of the columns that there are."""
+        section = self.config.tables[self.table]
+        return {
+            path: fingerprint(about, self.config.pii)
+            for path, about in section.pii.items()
+            if column_of(path, schema.names) is not None
+        }

@@ -1,0 +1,90 @@
+"""The masks of a lake's tables, for the places where tables are masked: at merge, for a role, in copies, in place."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+from lakehouse.config import Config
+from lakehouse.delta.schema import StructType
+from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.mask.at_merge import MergeMasks
+from lakehouse.pii.mask.plan import TableMasks, masks_of
+from lakehouse.pii.mask.seal import KeySeal
+from lakehouse.pii.roles import RoleView, view_of
+from lakehouse.pii.spans import SpanFinder
+
+
+@dataclass(frozen=True, slots=True)
+class Masks:
+    """Makes the masks of tables, each once. Picklable; can be used from many threads.
+
+    Args:
+        config: The lake's config.
+        ring: Gives the keys, when a mask needs one.
+        finder: Gives what finds personal data in texts, when a column needs it.
+    """
+
+    config: Config
+    ring: Callable[[], KeyRing]
+    finder: Callable[[], SpanFinder]
+    _made: dict[tuple[str, StructType, frozenset[str]], TableMasks] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+
+    def __reduce__(self) -> tuple[type[Masks], tuple[object, ...]]:
+        # Another process makes its own.
+        return Masks, (self.config, self.ring, self.finder)
+
+    def of(self, table: str, schema: StructType, without: frozenset[str] = frozenset()) -> TableMasks:
+        """The masks of a table.
+
+        Args:
+            table: A table of the config.
+            schema: Its columns.
+            without: Paths that are masked already.
+
+        Raises:
+            UsageError: A column can't be masked as the config says.
+            KeysError: A key is not there.
+        """
+        key = (table, schema, without)
+        with self._lock:
+            if key not in self._made:
+                config = _without(self.config, table, without) if without else self.config
+                self._made[key] = masks_of(
+                    table, config=config, schema=schema, ring=self.ring(), finder=self.finder
+                )
+            return self._made[key]
+
+    def at_merge(self, table: str) -> MergeMasks | None:
+        """What masks a table's rows before they are stored; None where they are stored as they come.
+
+        Args:
+            table: A table of the config.
+        """
+        if not self.config.masked_at_merge(table):
+            return None
+        return MergeMasks(table=table, config=self.config, masks=partial(self.of, table))
+
+    def seal(self, table: str) -> KeySeal | None:
+        """What seals a table's rejected records; None where they are kept as they came.
+
+        Args:
+            table: A table of the config.
+        """
+        return KeySeal(table, self.ring) if self.config.masked_at_merge(table) else None
+
+    def view(self, role: str, *, table: str, quarantine: bool = False) -> RoleView:
+        """What a role sees of a table; see `view_of`."""
+        return view_of(self.config, table, role, masks=partial(self.of, table), quarantine=quarantine)
+
+
+def _without(config: Config, table: str, paths: frozenset[str]) -> Config:
+    section = config.tables[table]
+    left = {path: about for path, about in section.pii.items() if path not in paths}
+    tables = {**config.tables, table: section.model_copy(update={"pii": left})}
+    return config.model_copy(update={"tables": tables})

@@ -1,0 +1,131 @@
+"""What somebody who reads in a role sees: which tables, which rows, and masks in place of personal data.
+
+A role is for whoever only gets the answers, as through the command line or a service of your own. Code in the
+same process can read the files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from lakehouse.config import Config
+from lakehouse.config.models import RoleConfig
+from lakehouse.config.nearest import nearest
+from lakehouse.delta.schema import StructType
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import NotFoundError, RefusedError
+from lakehouse.pii.mask.mark import marks_of
+from lakehouse.pii.mask.plan import TableMasks
+from lakehouse.timetravel.reading import filtered
+
+
+def role_of(config: Config, name: str) -> RoleConfig:
+    """A role of the config.
+
+    Args:
+        config: The lake's config.
+        name: The role.
+
+    Raises:
+        NotFoundError: There is none of that name; the advice names the nearest.
+    """
+    found = config.roles.get(name)
+    if found is None:
+        near = nearest(name, tuple(config.roles))
+        known = f"its roles are: {', '.join(config.roles)}" if config.roles else "it has no `roles` yet"
+        raise NotFoundError(
+            f"lake {config.name} has no role {name}", advice=f"did you mean {near}?" if near else known
+        )
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleView:
+    """The `lakehouse.verbs.opened.View` of one role on one table.
+
+    Args:
+        table: The table.
+        role: The role.
+        masks: Gives the masks of the columns of a schema, without those that are masked already.
+    """
+
+    table: str
+    role: RoleConfig
+    masks: Callable[[StructType, frozenset[str]], TableMasks]
+
+    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """See `View.allowed`."""
+        condition = self.role.rows.get(self.table)
+        if condition is None:
+            return rows
+        # What the role's condition looks at is nothing that the role is told of.
+        return filtered(rows, condition, table=self.table, shown=())
+
+    def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """See `View.hidden`."""
+        masks = self._masks(snapshot)
+        return masks.columns if masks is not None else ()
+
+    def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """See `View.needs`."""
+        masks = self._masks(snapshot)
+        return masks.needs if masks is not None else ()
+
+    def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """See `View.masked`."""
+        masks = self._masks(snapshot)
+        if masks is None or not masks.columns:
+            return rows
+        # Where nothing else is needed, columns that nobody asks for need not be read.
+        return rows.map_batches(
+            masks.apply,
+            schema=rows.collect_schema(),
+            projection_pushdown=not masks.needs,
+            predicate_pushdown=False,
+            slice_pushdown=True,
+            streamable=True,
+        )
+
+    def _masks(self, snapshot: Snapshot) -> TableMasks | None:
+        if self.role.columns == "clear":
+            return None
+        return self.masks(snapshot.schema, frozenset(marks_of(snapshot.configuration)))
+
+
+def view_of(
+    config: Config,
+    table: str,
+    role: str,
+    *,
+    masks: Callable[[StructType, frozenset[str]], TableMasks],
+    quarantine: bool = False,
+) -> RoleView:
+    """What a role sees of a table.
+
+    Args:
+        config: The lake's config.
+        table: The table; for a quarantine the one whose records it keeps.
+        role: The role's name.
+        masks: As for `RoleView`.
+        quarantine: Whether its quarantine is meant.
+
+    Raises:
+        NotFoundError: There is no such role.
+        RefusedError: The role may not read the table.
+    """
+    found = role_of(config, role)
+    if found.tables != "all" and table not in found.tables:
+        raise RefusedError(
+            f"role {role} may not read table {table}",
+            advice=f"its tables are: {', '.join(found.tables)}; they are in the config's `roles`",
+        )
+    if quarantine and (found.columns != "clear" or table in found.rows):
+        raise RefusedError(
+            f"role {role} may not read the rejected records of table {table}: they are kept as they came, "
+            "so nothing in them can be masked or left out",
+            advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
+        )
+    return RoleView(table=table, role=found, masks=masks)
