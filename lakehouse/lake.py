@@ -30,6 +30,7 @@ from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
     from lakehouse.pii.keys.ring import KeyRing
+    from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.retention.verbs import Retention
@@ -51,6 +52,7 @@ class Lakehouse:
         self._control = Control(config.state.get_secret_value(), lake=self._storage)
         self._records = StateRecords(self._control)
         self._holds = Holds(config, control=self._control, table=self.table)
+        self._keys: Keys | None = None
 
     @classmethod
     def open(cls, source: str | Path | Mapping[str, Any]) -> Self:
@@ -86,6 +88,17 @@ class Lakehouse:
     def holds(self) -> Holds:
         """The legal holds: place, list, release."""
         return self._holds
+
+    @property
+    def keys(self) -> Keys:
+        """The keys that mask, sign and shred: create, list, rotate."""
+        with self._lock:
+            if self._keys is None:
+                from lakehouse.pii.keys.verbs import Keys
+
+                # One for all: it remembers what it has unwrapped.
+                self._keys = Keys(self.config, control=self._control, records=self._records)
+            return self._keys
 
     def table(self, name: str) -> Table:
         """A table of the config, made or not; or the quarantine of one, to be read and looked after.

@@ -277,7 +277,6 @@ class Quarantine:
             else:
                 done.gone.append(row["id"])
 
-
     def _item(self, place: int, row: Mapping[str, Any]) -> object:
         """A record as a merge takes it; one that can't be read by itself says why it was rejected."""
         raw = None if row["raw"] is None else self._store.seal.open(row["raw"])

@@ -45,11 +45,14 @@ class Records(Protocol):
             records: In the order in which it was done.
         """
 
-    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:
+    def list(
+        self, *, table: str | None = None, kind: str | None = None, limit: int | None = None
+    ) -> builtins.list[ActionRecord]:
         """What was done, newest first.
 
         Args:
             table: Only to one table.
+            kind: Only by one verb.
             limit: At most so many.
         """
 
@@ -102,10 +105,12 @@ class StateRecords:
         if records:
             self._control.made(now=records[0].at).records.add(records)
 
-    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ActionRecord]:
+    def list(
+        self, *, table: str | None = None, kind: str | None = None, limit: int | None = None
+    ) -> builtins.list[ActionRecord]:
         """See `Records.list`."""
         state = self._control.existing()
-        return [] if state is None else state.records.list(table=table, limit=limit)
+        return [] if state is None else state.records.list(table=table, kind=kind, limit=limit)
 
 
 def operator() -> str:

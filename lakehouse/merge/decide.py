@@ -174,9 +174,7 @@ def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) 
                 return Beginning(conformed, collapsed, judged.results())
 
 
-def fit(
-    target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None
-) -> tuple[Conformed, Judgement]:
+def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> tuple[Conformed, Judgement]:
     """Casts a batch to the table's types, masks it, and takes out what breaks the table's rules by itself.
 
     Args:

@@ -47,7 +47,12 @@ class SqlRecords:
                 )
 
     def list(
-        self, *, table: str | None = None, plan: str | None = None, limit: int | None = None
+        self,
+        *,
+        table: str | None = None,
+        plan: str | None = None,
+        kind: str | None = None,
+        limit: int | None = None,
     ) -> builtins.list[ActionRecord]:
         """See ``RecordStore.list``."""
         columns = table_of_records.c
@@ -56,6 +61,8 @@ class SqlRecords:
             query = query.where(columns.table_name == table)
         if plan is not None:
             query = query.where(columns.plan_id == plan)
+        if kind is not None:
+            query = query.where(columns.kind == kind)
         if limit is not None:
             query = query.limit(limit)
         with self._database.reading() as connection:

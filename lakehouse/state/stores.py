@@ -108,12 +108,18 @@ class RecordStore(Protocol):
         """
 
     def list(
-        self, *, table: str | None = None, plan: str | None = None, limit: int | None = None
+        self,
+        *,
+        table: str | None = None,
+        plan: str | None = None,
+        kind: str | None = None,
+        limit: int | None = None,
     ) -> builtins.list[ActionRecord]:
         """What was done, newest first.
 
         Args:
             table: Only to one table.
             plan: Only by one plan.
+            kind: Only by one verb.
             limit: At most so many.
         """

@@ -83,5 +83,7 @@ def column_of(path: str, names: Sequence[str]) -> str | None:
     """
     if path in names:
         return path
-    longer = [name for name in names if path.startswith(name) and path[len(name) : len(name) + 1] in {*".[{$"}]
+    longer = [
+        name for name in names if path.startswith(name) and path[len(name) : len(name) + 1] in {*".[{$"}
+    ]
     return max(longer, key=len, default=None)
