@@ -28,7 +28,10 @@ if TYPE_CHECKING:
         "lakehouse read prices --valid-at 2026-03-01T00:00:00Z   # with full history",
         "lakehouse read orders --tag before-move --output orders.parquet",
     ],
-    python="lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=..., valid_at=..., role=...)",
+    python=(
+        "lake.table(...).read(columns=..., where=..., version=..., timestamp=..., tag=..., valid_at=..., "
+        "role=...)"
+    ),
 )
 @table_argument()
 @click.option("--columns", multiple=True, metavar="A,B", help="Only these columns, in this order.")

@@ -1,4 +1,4 @@
-"""The masks of a lake's tables, for the places where tables are masked: at merge, for a role, in copies, in place."""
+"""The masks of a lake's tables, for the places where they are masked: at merge, for a role, in copies."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from lakehouse.config.models import RoleConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import NotFoundError, RefusedError
+from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.mask.plan import TableMasks
 from lakehouse.timetravel.reading import filtered
@@ -48,11 +48,13 @@ class RoleView:
 
     Args:
         table: The table.
+        name: The role's name.
         role: The role.
         masks: Gives the masks of the columns of a schema, without those that are masked already.
     """
 
     table: str
+    name: str
     role: RoleConfig
     masks: Callable[[StructType, frozenset[str]], TableMasks]
 
@@ -61,8 +63,15 @@ class RoleView:
         condition = self.role.rows.get(self.table)
         if condition is None:
             return rows
-        # What the role's condition looks at is nothing that the role is told of.
-        return filtered(rows, condition, table=self.table, shown=())
+        try:
+            return filtered(rows, condition, table=self.table, shown=())
+        except UsageError:
+            # What the condition looks at is nothing that the role is told of.
+            raise UsageError(
+                f"the condition that role {self.name} has for table {self.table} does not fit its columns, so "
+                "no row is shown",
+                advice=f"mend `roles.{self.name}.rows.{self.table}` in the config",
+            ) from None
 
     def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
         """See `View.hidden`."""
@@ -128,4 +137,4 @@ def view_of(
             "so nothing in them can be masked or left out",
             advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
         )
-    return RoleView(table=table, role=found, masks=masks)
+    return RoleView(table=table, name=role, role=found, masks=masks)

@@ -94,7 +94,7 @@ def _in_role(
     shown: Sequence[str],
     where: str | pl.Expr | None,
 ) -> pl.LazyFrame:
-    """Reads as a role does: its rows, then masks, then whatever was asked for, which so never meets a clear value.
+    """Reads as a role does: its rows, then masks, then what was asked for, which never meets a clear value.
 
     A condition on columns that are not masked is tried before the masks are made: the answer is the same, and
     fewer rows are masked.

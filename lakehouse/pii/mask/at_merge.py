@@ -49,8 +49,8 @@ class MergeMasks:
             )
         if other:
             raise RefusedError(
-                f"the key of table {self.table} ({', '.join(other)}) is masked in another way than the config "
-                "says now: changes would not find their rows",
+                f"the key of table {self.table} ({', '.join(other)}) is masked in another way than the "
+                "config says now: changes would not find their rows",
                 advice="set the operator back, or merge into a new table",
             )
 

@@ -55,8 +55,8 @@ class KeySeal:
             return cipher.decrypt(rest[:_NONCE], rest[_NONCE:], head + self.table.encode())
         except InvalidTag:
             raise KeysError(
-                f"a rejected record of table {self.table} can't be opened with version {key.version} of the key "
-                f"{PURPOSE}: it was sealed with another one, or was changed",
+                f"a rejected record of table {self.table} can't be opened with version {key.version} of the "
+                f"key {PURPOSE}: it was sealed with another one, or was changed",
                 advice="put the key in place that was there when the record was rejected",
             ) from None
 
