@@ -70,7 +70,7 @@ class RoleView:
             raise UsageError(
                 f"the condition that role {self.name} has for table {self.table} does not fit its columns, so "
                 "no row is shown",
-                advice=f"mend `roles.{self.name}.rows.{self.table}` in the config",
+                advice="mend `rows` of the role in the config",
             ) from None
 
     def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
