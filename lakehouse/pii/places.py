@@ -11,7 +11,8 @@ from lakehouse.config import Config
 from lakehouse.delta.schema import StructType
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.mask.at_merge import MergeMasks
-from lakehouse.pii.mask.plan import TableMasks, masks_of
+from lakehouse.pii.mask.frames import TableMasks
+from lakehouse.pii.mask.plan import masks_of
 from lakehouse.pii.mask.seal import KeySeal
 from lakehouse.pii.roles import RoleView, view_of
 from lakehouse.pii.spans import SpanFinder
@@ -30,7 +31,7 @@ class Masks:
     config: Config
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
-    _made: dict[tuple[str, StructType, frozenset[str]], TableMasks] = field(
+    _made: dict[tuple[str, str, frozenset[str]], TableMasks] = field(
         default_factory=dict, repr=False, compare=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -51,7 +52,7 @@ class Masks:
             UsageError: A column can't be masked as the config says.
             KeysError: A key is not there.
         """
-        key = (table, schema, without)
+        key = (table, repr(schema), without)
         with self._lock:
             if key not in self._made:
                 config = _without(self.config, table, without) if without else self.config

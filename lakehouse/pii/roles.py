@@ -17,8 +17,8 @@ from lakehouse.config.nearest import nearest
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.mark import marks_of
-from lakehouse.pii.mask.plan import TableMasks
 from lakehouse.timetravel.reading import filtered
 
 
@@ -68,8 +68,8 @@ class RoleView:
         except UsageError:
             # What the condition looks at is nothing that the role is told of.
             raise UsageError(
-                f"the condition that role {self.name} has for table {self.table} does not fit its columns, so "
-                "no row is shown",
+                f"the condition that role {self.name} has for table {self.table} does not fit its columns, "
+                "so no row is shown",
                 advice="mend `rows` of the role in the config",
             ) from None
 
@@ -91,7 +91,6 @@ class RoleView:
         # Where nothing else is needed, columns that nobody asks for need not be read.
         return rows.map_batches(
             masks.apply,
-            schema=rows.collect_schema(),
             projection_pushdown=not masks.needs,
             predicate_pushdown=False,
             slice_pushdown=True,

@@ -10,8 +10,9 @@ from lakehouse.config import Config
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
-from lakehouse.pii.mask.mark import column_of, fingerprint, marked, marks_of
-from lakehouse.pii.mask.plan import TableMasks
+from lakehouse.pii.mask.frames import TableMasks
+from lakehouse.pii.mask.mark import fingerprint, marked, marks_of
+from lakehouse.pii.paths import column_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,5 +71,5 @@ class MergeMasks:
         return {
             path: fingerprint(about, self.config.pii)
             for path, about in section.pii.items()
-            if column_of(path, schema.names) is not None
+            if column_of(path, columns=schema.names) in schema
         }

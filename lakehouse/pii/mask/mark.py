@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig
@@ -68,22 +68,3 @@ def marks_of(configuration: Mapping[str, str]) -> dict[str, str]:
     if not isinstance(found, dict):
         return {}
     return {str(path): str(name) for path, name in found.items()}
-
-
-def column_of(path: str, names: Sequence[str]) -> str | None:
-    """The column that a path of ``pii`` begins with.
-
-    Args:
-        path: A column's name, or one with a way into its fields behind it.
-        names: The columns that there are.
-
-    Returns:
-        The column; a name that is the whole path stands before one that is its beginning. None where the path
-        begins with none of them.
-    """
-    if path in names:
-        return path
-    longer = [
-        name for name in names if path.startswith(name) and path[len(name) : len(name) + 1] in {*".[{$"}
-    ]
-    return max(longer, key=len, default=None)

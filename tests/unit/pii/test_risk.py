@@ -14,7 +14,7 @@ from lakehouse.pii.risk import risk_of
 from lakehouse.table import Table
 
 # Three of one group, two of another, one alone.
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"id": 1, "zip": "10115", "born": 1980, "illness": "flu"},
     {"id": 2, "zip": "10115", "born": 1980, "illness": "flu"},
     {"id": 3, "zip": "10115", "born": 1980, "illness": "gout"},
