@@ -15,7 +15,7 @@ from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
-from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError
+from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError, NotBuiltError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.commit import commit_info, millis, write
 from lakehouse.merge.company import gave_up, pause, winners
@@ -62,6 +62,7 @@ def merge(
         CommitUnknownError: The commit's answer was lost and could not be looked up.
     """
     timer = timer or Timer()
+    _refuse_unbuilt(target)
     with timer.phase("steps"):
         for step in target.steps:
             batch = step(batch)
@@ -279,3 +280,14 @@ def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapsho
     with suppress(ConflictError):
         make_table(target, conformed.schema)
     return load_snapshot(target.storage)
+
+
+def _refuse_unbuilt(target: MergeTarget) -> None:
+    """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
+    shredded = [name for name, about in target.config.pii.items() if about.shred is not None]
+    if shredded:
+        raise NotBuiltError(
+            f"tables.{target.name}.pii: `shred` (column {', '.join(shredded)}) can't be carried out by a merge "
+            "of this release",
+            advice="leave `shred` out, or wait for the release that has it",
+        )

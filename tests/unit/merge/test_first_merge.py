@@ -118,7 +118,7 @@ def test_a_table_without_a_key_takes_no_changes(tmp_path: Path) -> None:
 
 def test_what_this_release_does_not_do_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotBuiltError, match=r"tables\.t\.pii"):
-        open_table(tmp_path, pii={"name": "PERSON"}).merge([{"id": 1}])
+        open_table(tmp_path, pii={"name": {"entity": "PERSON", "shred": "customer"}}).merge([{"id": 1}])
     assert list(tmp_path.iterdir()) == []
 
 
