@@ -207,9 +207,9 @@ class Lakehouse:
         return self.keys
 
     def _finder(self) -> SpanFinder:
-        from lakehouse.pii.detect.engine import finder_of
+        from lakehouse.pii.detect.finder import TextFinder
 
-        return finder_of(self.config.pii)
+        return TextFinder(self.config.pii)
 
     def _view(self, table: str, role: str, *, quarantine: bool) -> View:
         """What a role sees of a table or its quarantine."""

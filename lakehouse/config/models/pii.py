@@ -7,9 +7,29 @@ import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
-from lakehouse.config.models.base import KIND, Model, Name, RuleError, Share, Text, parsed
+from lakehouse.config.models.base import (
+    KIND,
+    Model,
+    Name,
+    RuleError,
+    Share,
+    Text,
+    distinct,
+    one_or_many,
+    parsed,
+)
 from lakehouse.config.models.entities import EntityName
 from lakehouse.config.models.operators import SETTINGS, names_a_key
 from lakehouse.config.nearest import nearest
@@ -55,6 +75,18 @@ OperatorName = Annotated[
     WithJsonSchema({"type": "string", "examples": list(OPERATORS), KIND: "operator"}),
 ]
 
+Countries = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern="^([a-z]{2}|all)$")], ...],
+    BeforeValidator(one_or_many),
+    AfterValidator(distinct),
+    WithJsonSchema(
+        {
+            "anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}],
+            KIND: "country or countries",
+        }
+    ),
+]
+
 
 def _plain(name: str, value: object) -> object:
     """The value without its template; that of the operator stays, for its own check."""
@@ -89,6 +121,10 @@ class Recognizer(Model):
         default=0.5, description="How sure a match is, from 0 to 1, before context is looked at."
     )
     context: tuple[Name, ...] = Field(default=(), description="Words nearby that make a match surer.")
+    checksum: Literal["luhn", "mod97", "mod11", "verhoeff"] | None = Field(
+        default=None,
+        description="The check digits of its numbers: what passes is certain, what does not is no match.",
+    )
 
     @model_validator(mode="after")
     def _finds_something(self) -> Recognizer:
@@ -131,6 +167,14 @@ class PiiConfig(Model):
 
     language: Text = Field(default="en", description="Language of the free texts, as an ISO 639-1 code.")
     nlp: NlpConfig = Field(default_factory=NlpConfig, description="The language model.")
+    countries: Countries | None = Field(
+        default=None,
+        description=(
+            "Whose numbers and documents are looked for besides what is of no country, as [us, de], or all. "
+            "Without it those that Presidio itself looks for in that language. An entity that is asked for "
+            "by name is always looked for."
+        ),
+    )
     min_score: Share = Field(default=0.5, description="How sure a finding must be, from 0 to 1, to count.")
     recognizers: tuple[Recognizer, ...] = Field(default=(), description="Kinds of personal data of your own.")
     mask_at: Literal["read", "merge"] = Field(
