@@ -259,6 +259,9 @@ def run_query(lake: Lakehouse, query: str, *, role: str | None = None) -> pl.Dat
     words = set(re.findall(r"[^\W\d]\w*", query))
     names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
     tables = [lake.table(name) for name in names]
+    if role is not None:
+        for table in tables:
+            table.opened.views(role)
     frames = {
         table.name: table.scan(role=role)
         for table in tables

@@ -262,7 +262,7 @@ class Table:
             RefusedError: The role may not read the table.
             UsageError: An unknown column, a time without a timezone, a condition that can't be read.
         """
-        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag, role=role)
         return reading.read(self._open, picked, columns=columns, where=where, valid_at=valid_at, role=role)
 
     def scan(
@@ -277,7 +277,7 @@ class Table:
         role: str | None = None,
     ) -> pl.LazyFrame:
         """The same as `read`, lazy: nothing but the log is read until it is collected."""
-        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag)
+        picked = reading.pick(self._open, version=version, timestamp=timestamp, tag=tag, role=role)
         return reading.scan(self._open, picked, columns=columns, where=where, valid_at=valid_at, role=role)
 
     def history(self, *, limit: int | None = None) -> list[HistoryEntry]:

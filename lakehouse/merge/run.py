@@ -287,7 +287,7 @@ def _refuse_unbuilt(target: MergeTarget) -> None:
     shredded = [name for name, about in target.config.pii.items() if about.shred is not None]
     if shredded:
         raise NotBuiltError(
-            f"tables.{target.name}.pii: `shred` (column {', '.join(shredded)}) can't be carried out by a merge "
-            "of this release",
+            f"tables.{target.name}.pii: `shred` (column {', '.join(shredded)}) can't be carried out by a "
+            "merge of this release",
             advice="leave `shred` out, or wait for the release that has it",
         )

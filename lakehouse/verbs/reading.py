@@ -29,9 +29,17 @@ from lakehouse.verbs.opened import OpenTable, View
 
 
 def pick(
-    table: OpenTable, *, version: int | None, timestamp: datetime | str | None, tag: str | None
+    table: OpenTable,
+    *,
+    version: int | None,
+    timestamp: datetime | str | None,
+    tag: str | None,
+    role: str | None = None,
 ) -> Snapshot | None:
     """The version to read; None for a quarantine that nothing has needed yet, which has no rows."""
+    if role is not None:
+        # Refused before anything is told of the table, also whether it is there.
+        table.views(role)
     newest = version is None and timestamp is None and tag is None
     if newest and table.quarantine_of is not None and table.find() is None:
         return None
