@@ -1,4 +1,4 @@
-"""The control state: holds, plans, what was done by which rule when. SQLAlchemy over SQLite or PostgreSQL.
+"""The control state: holds, plans, wrapped keys, what was done. SQLAlchemy over SQLite or PostgreSQL.
 
 Everything is inserted and never changed: what holds now is derived from what happened. `open_state` is the
 way in; nothing here imports SQLAlchemy before it is called, and alembic only where a database is made or
@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, WrappedKey
+from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
-__all__ = ["ActionRecord", "Hold", "HoldStore", "PlanRecord", "PlanStore", "RecordStore", "open_state"]
+__all__ = [
+    "ActionRecord",
+    "Hold",
+    "HoldStore",
+    "KeyStore",
+    "PlanRecord",
+    "PlanStore",
+    "RecordStore",
+    "WrappedKey",
+    "open_state",
+]
 
 
 def open_state(url: str) -> State:

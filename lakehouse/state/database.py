@@ -14,9 +14,10 @@ from lakehouse.errors import StorageError
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
+from lakehouse.state.keys import SqlKeys
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
+from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -144,6 +145,7 @@ class State:
         self.holds: HoldStore = SqlHolds(self._database)
         self.plans: PlanStore = SqlPlans(self._database)
         self.records: RecordStore = SqlRecords(self._database)
+        self.keys: KeyStore = SqlKeys(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

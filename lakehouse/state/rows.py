@@ -92,6 +92,31 @@ class PlanRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrappedKey:
+    """One version of a key, wrapped by a service: of no use without it.
+
+    Args:
+        purpose: What the key is for.
+        version: Which, from 1.
+        created: When it was made (timezone-aware).
+        author: On whose order.
+        provider: The kind of service, as the config names it.
+        lake: The name that the lake had then; it is part of what the key is bound to.
+        wrapping_key: The service's key that wrapped it.
+        wrapped: The key as the service wrapped it, as text.
+    """
+
+    purpose: str
+    version: int
+    created: datetime
+    author: str
+    provider: str
+    lake: str
+    wrapping_key: str
+    wrapped: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ActionRecord:
     """One thing that was done to a table, by which rule, when.
 

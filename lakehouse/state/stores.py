@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, WrappedKey
 
 
 class HoldStore(Protocol):
@@ -122,4 +122,25 @@ class RecordStore(Protocol):
             plan: Only by one plan.
             kind: Only by one verb.
             limit: At most so many.
+        """
+
+
+class KeyStore(Protocol):
+    """The wrapped keys."""
+
+    def add(self, key: WrappedKey) -> None:
+        """Keeps a version of a key. Of several that add the same version at once, one does.
+
+        Args:
+            key: The wrapped key.
+
+        Raises:
+            ConflictError: There is that version of that key already; it stays as it is.
+        """
+
+    def list(self, *, purpose: str | None = None) -> builtins.list[WrappedKey]:
+        """The versions of the keys, by purpose and version.
+
+        Args:
+            purpose: Only those of one key.
         """

@@ -162,5 +162,21 @@ records: Final = Table(
     Index("ix_lakehouse_records_plan_id", "plan_id"),
 )
 
-APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records")
+keys: Final = Table(
+    "lakehouse_keys",
+    metadata,
+    _number(),
+    Column("purpose", String(64), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("created", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("provider", String(32), nullable=False, comment="the kind of service that wrapped it"),
+    Column("lake", Text, nullable=False, comment="the lake's name then; the key is bound to it"),
+    Column("wrapping_key", Text, nullable=False, comment="the service's key"),
+    Column("wrapped", Text, nullable=False, comment="of no use without the service"),
+    UniqueConstraint("purpose", "version"),
+    comment="keys that a service wrapped",
+)
+
+APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records", "keys")
 """Tables (without their common beginning) that refuse updates and deletes."""

@@ -136,7 +136,7 @@ _OF_PROVIDER: Final[Mapping[str, tuple[str, ...]]] = {
     "file": ("path",),
     "env": ("prefix",),
     "aws_kms": ("key_id", "region", "endpoint_url"),
-    "vault": ("url", "mount", "namespace", "token"),
+    "vault": ("url", "mount", "key_id", "namespace", "token"),
 }
 
 
@@ -157,7 +157,13 @@ class KeysConfig(Model):
     prefix: Name = Field(
         default="LAKEHOUSE_KEY_", description="How the environment variables that hold keys begin (env)."
     )
-    key_id: Name | None = Field(default=None, description="Id, ARN or alias of the wrapping key (aws_kms).")
+    key_id: Name | None = Field(
+        default=None,
+        description=(
+            "The key that wraps: its id, ARN or alias (aws_kms), or its name in the transit engine (vault; "
+            "otherwise `lakehouse`)."
+        ),
+    )
     region: Name | None = Field(
         default=None, description="AWS region (aws_kms); otherwise the environment's."
     )
@@ -167,7 +173,10 @@ class KeysConfig(Model):
     url: Address | None = Field(default=None, description="Address of the Vault server (vault).")
     mount: Name = Field(default="transit", description="Mount point of the transit engine (vault).")
     namespace: Name | None = Field(default=None, description="Namespace (vault).")
-    token: SecretStr | None = Field(default=None, description="Token, from a variable (vault).")
+    token: SecretStr | None = Field(
+        default=None,
+        description="Token, from a variable (vault); otherwise that of `VAULT_TOKEN` or `~/.vault-token`.",
+    )
 
     @model_serializer(mode="wrap")
     def _of_provider(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -181,8 +190,9 @@ class KeysConfig(Model):
     def _fits_provider(self) -> KeysConfig:
         for name in self.model_fields_set - {"provider"}:
             if name not in _OF_PROVIDER[self.provider]:
-                owner = next(each for each, names in _OF_PROVIDER.items() if name in names)
-                raise RuleError(f"`{name}` belongs to the provider `{owner}`, not `{self.provider}`", at=name)
+                owners = [f"`{each}`" for each, names in _OF_PROVIDER.items() if name in names]
+                of = f"the provider{'s' if len(owners) > 1 else ''} {' and '.join(owners)}"
+                raise RuleError(f"`{name}` belongs to {of}, not `{self.provider}`", at=name)
         needed = {"aws_kms": "key_id", "vault": "url"}.get(self.provider)
         if needed is not None and getattr(self, needed) is None:
             raise RuleError(f"the provider `{self.provider}` needs `{needed}`")

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from lakehouse.config import Config
 from lakehouse.control import Control
-from lakehouse.errors import NotBuiltError
+from lakehouse.pii.keys.aws_kms import KmsWrapper
+from lakehouse.pii.keys.env import EnvKeys
 from lakehouse.pii.keys.file import FileKeys
 from lakehouse.pii.keys.provider import KeyProvider
+from lakehouse.pii.keys.vault import KEY_NAME, VaultWrapper
+from lakehouse.pii.keys.wrapped import WrappedKeys
 
 
 def open_provider(config: Config, *, control: Control) -> KeyProvider:
@@ -15,11 +18,22 @@ def open_provider(config: Config, *, control: Control) -> KeyProvider:
     Args:
         config: The config.
         control: The way to the state database, which keeps wrapped keys.
-
-    Raises:
-        MissingPackageError: The provider needs a package that is not installed.
     """
-    del control
-    if config.keys.provider == "file":
-        return FileKeys(config.keys.path)
-    raise NotBuiltError(f"the provider `{config.keys.provider}` is not there yet")
+    section = config.keys
+    if section.provider == "file":
+        return FileKeys(section.path)
+    if section.provider == "env":
+        return EnvKeys(section.prefix)
+    if section.provider == "aws_kms":
+        kms = KmsWrapper(
+            key_id=section.key_id or "", region=section.region, endpoint_url=section.endpoint_url
+        )
+        return WrappedKeys(kms, control=control, lake=config.name)
+    vault = VaultWrapper(
+        url=section.url or "",
+        mount=section.mount,
+        key=section.key_id or KEY_NAME,
+        namespace=section.namespace,
+        token=section.token,
+    )
+    return WrappedKeys(vault, control=control, lake=config.name)

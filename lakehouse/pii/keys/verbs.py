@@ -5,13 +5,15 @@ from __future__ import annotations
 import builtins
 import threading
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from lakehouse.config import Config
 from lakehouse.control import Control
-from lakehouse.errors import ConflictError, KeysError, LakehouseError, RefusedError
+from lakehouse.errors import ConflictError, KeysError, LakehouseError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
+from lakehouse.pii.keys.env import EnvKeys, Variable
 from lakehouse.pii.keys.opening import open_provider
 from lakehouse.pii.keys.provider import KeyInfo, KeyProvider
 from lakehouse.pii.keys.purposes import purpose_of
@@ -94,7 +96,7 @@ class Keys:
             # The one before could be one that others know: that is why keys are rotated.
             raise KeysError(
                 f"version {newest} of the key `{name}` is lost, the newest: nothing is masked with an older",
-                advice=f"{self._provider.lost(name, newest)}; or `lakehouse keys rotate {name}`",
+                advice=f"{self._lost(name, newest)}; or `lakehouse keys rotate {name}`",
             )
         return self._loaded(name, newest)
 
@@ -118,8 +120,8 @@ class Keys:
         if version not in there:
             raise KeysError(
                 f"version {version} of the key `{name}` is lost: what was masked with it stays masked",
-                advice=f"{self._provider.lost(name, version)}; there "
-                f"{'is' if len(there) == 1 else 'are'}: {', '.join(map(str, there))}",
+                advice=f"{self._lost(name, version)}; there {'is' if len(there) == 1 else 'are'}: "
+                f"{', '.join(map(str, there))}",
             )
         return self._loaded(name, version)
 
@@ -142,16 +144,11 @@ class Keys:
             StorageError: The state database can't be read.
         """
         found = {(info.purpose, info.version): info for info in self._provider.found()}
-        made = self._made()
-        for (purpose, version), record in made.items():
+        for (purpose, version), record in self._made().items():
             known = found.get((purpose, version))
             if known is None:
-                known = KeyInfo(
-                    purpose=purpose,
-                    version=version,
-                    place="",
-                    problem=f"lost: {self._provider.lost(purpose, version)}",
-                )
+                lost = f"lost: {self._lost(purpose, version, record)}"
+                known = KeyInfo(purpose=purpose, version=version, place="", problem=lost)
             found[purpose, version] = _completed(known, record)
         newest = {purpose: version for purpose, version in sorted(found) if found[purpose, version].place}
         return [
@@ -211,15 +208,26 @@ class Keys:
             raise self._none_of(name)
         return self._make(name, _after(name, there, made), action="rotate")
 
-    def next_version(self, purpose: str) -> int:
-        """The version that a creation or rotation would make. None is ever given twice, also once it is lost.
+    def draft(self, purpose: str) -> Variable:
+        """Makes the next version of a key for the provider ``env``. It is kept nowhere: set it yourself.
 
         Args:
             purpose: What it is for.
+
+        Returns:
+            The variable and its value, which is the key: show it to nobody but the one who sets it.
+
+        Raises:
+            UsageError: Another provider keeps the keys, and makes them itself.
         """
         name = purpose_of(purpose)
+        if not isinstance(self._provider, EnvKeys):
+            raise UsageError(
+                f"keys are shown for the provider `env` alone; here `{self._provider.name}` keeps them",
+                advice="leave it out: the key is made where it is kept",
+            )
         made = self._made()
-        return _after(name, self._provider.versions(name), made)
+        return self._provider.draft(name, _after(name, self._provider.versions(name), made))
 
     def _make(self, purpose: str, version: int, *, action: str) -> KeyInfo:
         now, author = self._clock(), operator()
@@ -245,13 +253,22 @@ class Keys:
         return newest
 
     def _made(self) -> Mapping[tuple[str, int], ActionRecord]:
-        """Who made which version when, as the state database remembers; also of those that are gone."""
-        found: dict[tuple[str, int], ActionRecord] = {}
-        for record in self._records.list(kind=KIND):
-            detail = record.detail
-            if detail.get("provider") == self._provider.name:
-                found[str(detail["purpose"]), int(detail["version"])] = record
-        return found
+        """Who made which version when, as the state database remembers; also of those that are gone.
+
+        Those of other providers too: a lake that changes its provider must not give a number to two keys.
+        """
+        records = self._records.list(kind=KIND)
+        return {(str(each.detail["purpose"]), int(each.detail["version"])): each for each in records}
+
+    def _lost(self, purpose: str, version: int, record: ActionRecord | None = None) -> str:
+        """What to do about a version that is gone."""
+        if record is None:
+            with suppress(LakehouseError):
+                record = self._made().get((purpose, version))
+        provider = self._provider.name if record is None else str(record.detail.get("provider"))
+        if provider != self._provider.name:
+            return f"it was made by the provider `{provider}`, and `keys` names `{self._provider.name}` now"
+        return self._provider.lost(purpose, version)
 
     def _loaded(self, purpose: str, version: int) -> Key:
         with self._lock:
@@ -267,7 +284,7 @@ class Keys:
             return KeysError(
                 f"version {wanted} of the key `{purpose}` is lost, as is the whole key: what was masked with "
                 "it stays masked",
-                advice=self._provider.lost(purpose, wanted),
+                advice=self._lost(purpose, wanted),
             )
         return KeysError(f"there is no key `{purpose}`", advice=f"`lakehouse keys create {purpose}` makes it")
 

@@ -14,8 +14,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
-from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, StorageError
-from lakehouse.state import ActionRecord, Hold, open_state
+from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, StorageError
+from lakehouse.state import ActionRecord, Hold, WrappedKey, open_state
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
@@ -40,6 +40,16 @@ A_PERSON = Hold(
     subject="customer",
     identifiers=(("email", CANARY), ("id", "7")),
     resolved=(("customers", "id = 7"), ("orders", None)),
+)
+A_KEY = WrappedKey(
+    purpose="mask",
+    version=1,
+    created=NOW,
+    author="Ärzte",
+    provider="vault",
+    lake="Läden 🙂",
+    wrapping_key="transit/lakehouse",
+    wrapped="vault:v1:AAAA",
 )
 
 
@@ -142,7 +152,7 @@ def test_an_unknown_id_is_not_found(state: State) -> None:
         assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records"])
+@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records", "keys"])
 @pytest.mark.parametrize("change", ["DELETE FROM lakehouse_{}", "UPDATE lakehouse_{} SET {} = {}"])
 def test_what_happened_can_not_be_changed(
     state: State, ask: Callable[..., Any], table: str, change: str
@@ -150,6 +160,7 @@ def test_what_happened_can_not_be_changed(
     hold = state.holds.place(replace(A_HOLD, where=None))
     plan = state.plans.add(kind="k", author="a", versions={}, digest="d", document={}, now=NOW)
     state.records.add([ActionRecord(kind="k", action="x", table="t", at=NOW, author="a", plan=plan.id)])
+    state.keys.add(A_KEY)
     assert state.claim("a") == state.claim("b") == "a"
     column = {"about": "id", "claims": "lake"}.get(table, "reason" if "hold" in table else "author")
     with pytest.raises(StorageError):
@@ -157,6 +168,7 @@ def test_what_happened_can_not_be_changed(
     assert state.holds.list() == [hold]
     assert state.plans.list() == [plan]
     assert len(state.records.list()) == 1
+    assert state.keys.list() == [A_KEY]
 
 
 def test_a_hold_whose_condition_was_lost_is_an_error_and_not_a_hold_on_nothing(
@@ -200,9 +212,45 @@ def test_records_come_back_newest_first_and_all_or_none_are_kept(state: State) -
     assert state.records.list() == [second, first]
     assert state.records.list(table="orders") == state.records.list(plan=plan.id) == [first]
     assert state.records.list(limit=1) == [second]
+    assert state.records.list(kind="vacuum") == [second]
+    assert state.records.list(kind="vacuum", table="orders") == state.records.list(kind="keys") == []
     with pytest.raises(LakehouseError):
         state.records.add([second, replace(second, plan="plan-zzzzzz")])
     assert state.records.list() == [second, first], "one of two was kept"
+
+
+def test_keys_come_back_by_purpose_and_version(state: State) -> None:
+    tenth, second, other = (
+        replace(A_KEY, version=10),
+        replace(A_KEY, version=2, wrapped="x" * 5000),
+        replace(A_KEY, purpose="sign"),
+    )
+    for each in (tenth, other, A_KEY, second):
+        state.keys.add(each)
+    assert state.keys.list() == [A_KEY, second, tenth, other]
+    assert state.keys.list(purpose="sign") == [other]
+    assert state.keys.list(purpose="shred") == []
+    assert "vault:v1" not in repr(A_KEY)
+
+
+def test_a_version_of_a_key_is_kept_once_and_never_written_over(url: str, state: State) -> None:
+    state.keys.add(A_KEY)
+    with pytest.raises(ConflictError, match="version 1 of the key `mask` is there already"):
+        state.keys.add(replace(A_KEY, wrapped="another", provider="aws_kms"))
+    assert state.keys.list() == [A_KEY]
+    outcomes: list[str] = []
+
+    def add() -> None:
+        text = f"{threading.get_ident()}"
+        try:
+            open_state(url).keys.add(replace(A_KEY, version=2, wrapped=text))
+            outcomes.append(text)
+        except ConflictError:
+            pass
+
+    together(add, 8)
+    assert [each.wrapped for each in state.keys.list()] == ["vault:v1:AAAA", *outcomes]
+    assert len(outcomes) == 1
 
 
 def test_many_holds_keep_their_order(state: State) -> None:
@@ -212,7 +260,13 @@ def test_many_holds_keep_their_order(state: State) -> None:
 
 def test_looking_makes_nothing(state: State) -> None:
     assert not state.exists()
-    for look in (state.holds.list, state.holds.standing, state.plans.list, state.records.list):
+    for look in (
+        state.holds.list,
+        state.holds.standing,
+        state.plans.list,
+        state.records.list,
+        state.keys.list,
+    ):
         with pytest.raises(StorageError, match="there is no state"):
             look()
     assert not state.exists()

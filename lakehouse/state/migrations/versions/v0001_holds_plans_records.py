@@ -1,4 +1,4 @@
-"""Holds, plans, records.
+"""Holds, plans, records, wrapped keys.
 
 Revision: 0001
 """
@@ -15,7 +15,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records")
+_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records", "keys")
 
 
 def upgrade() -> None:
@@ -113,6 +113,21 @@ def upgrade() -> None:
     )
     op.create_index("ix_lakehouse_records_table_name_seq", "lakehouse_records", ["table_name", "seq"])
     op.create_index("ix_lakehouse_records_plan_id", "lakehouse_records", ["plan_id"])
+    op.create_table(
+        "lakehouse_keys",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("purpose", sa.String(64), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("created", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column("provider", short, nullable=False, comment="the kind of service that wrapped it"),
+        sa.Column("lake", sa.Text(), nullable=False, comment="the lake's name then; the key is bound to it"),
+        sa.Column("wrapping_key", sa.Text(), nullable=False, comment="the service's key"),
+        sa.Column("wrapped", sa.Text(), nullable=False, comment="of no use without the service"),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_keys"),
+        sa.UniqueConstraint("purpose", "version", name="uq_lakehouse_keys_purpose"),
+        comment="keys that a service wrapped",
+    )
     op.get_bind().execute(sa.text("INSERT INTO lakehouse_about (id) VALUES (:id)"), {"id": uuid.uuid4().hex})
     _keep_what_is_there()
 
@@ -140,7 +155,7 @@ def _keep_what_is_there() -> None:
 
 def downgrade() -> None:
     """Takes all of it away."""
-    for name in ("records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
+    for name in ("keys", "records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
         op.drop_table(f"lakehouse_{name}")
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION lakehouse_only_inserted()")

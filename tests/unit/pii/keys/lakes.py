@@ -19,12 +19,12 @@ def now() -> datetime:
     return NOW
 
 
-def keys_of(root: Path, *, provider: KeyProvider | None = None, **section: Any) -> Keys:
+def keys_of(root: Path, *, name: str = "shop", keeper: KeyProvider | None = None, **section: Any) -> Keys:
     """The keys of a lake in a folder, with a clock that stands still."""
     config = load_config(
         {
             "version": 1,
-            "name": "shop",
+            "name": name,
             "storage": {"root": str(root / "lake")},
             "keys": section or {"path": str(root / "keys")},
         }
@@ -32,4 +32,4 @@ def keys_of(root: Path, *, provider: KeyProvider | None = None, **section: Any) 
     control = Control(
         config.state.get_secret_value(), lake=open_storage(config.storage.root, options={"fsync": "false"})
     )
-    return Keys(config, control=control, clock=now, provider=provider)
+    return Keys(config, control=control, clock=now, provider=keeper)
