@@ -62,17 +62,20 @@ class Basic:
         raise NotImplementedError
 
 
-def on_distinct(values: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
+def on_distinct(
+    values: pl.Series, function: Callable[[pl.Series], pl.Series], *, always: bool = False
+) -> pl.Series:
     """Applies a function to each distinct value once.
 
     Args:
         values: Any values.
         function: From values to as many of the same type, one by one; null must give null.
+        always: Whether that is worth it however few are equal, since the function is slow.
 
     Returns:
         What the function gives for each, in the same order.
     """
-    if len(values) <= _SAMPLE // 16 or _mostly_distinct(values):
+    if not always and (len(values) <= _SAMPLE // 16 or _mostly_distinct(values)):
         return function(values).alias(values.name)
     distinct = values.unique()
     if len(distinct) > _MOSTLY_DISTINCT * len(values):

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from typing import Final
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from lakehouse.config.models.operators import TokenizeSettings
+from lakehouse.config.models.operators import KeyedSettings, TokenizeSettings
 from lakehouse.errors import KeysError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.common import Basic, as_bytes, each_text
 from lakehouse.pii.operators.keyed import key_for
 
-_TOKEN: Final = re.compile(r"tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})")
+TOKEN: Final = re.compile(r"tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})\Z")
+"""A token: the version of its key, and its body."""
 _KEY_BYTES: Final = 64
 
 
@@ -38,6 +39,16 @@ class Tokenize(Basic):
     def __init__(self, settings: TokenizeSettings, *, ring: KeyRing, pinned: bool = False) -> None:
         self._key = key_for(settings, ring=ring, use="tokenize", first=pinned, length=_KEY_BYTES)
 
+    @classmethod
+    def of(cls, settings: KeyedSettings, *, ring: KeyRing) -> Tokenize:
+        """Tokens for what another operator can't mask, under the first version of its key.
+
+        Args:
+            settings: Of the other operator.
+            ring: The keys of the lake.
+        """
+        return cls(TokenizeSettings(key=settings.key, version=settings.version), ring=ring, pinned=True)
+
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes tokens; an empty text stays empty."""
         encrypt, about = AESSIV(self._key.material).encrypt, [entity.encode()]
@@ -51,7 +62,7 @@ class Tokenize(Basic):
         ciphers: dict[int, AESSIV] = {}
 
         def back(text: str) -> str:
-            found = _TOKEN.fullmatch(text)
+            found = TOKEN.match(text)
             if found is None:
                 return text
             version = int(found[1])
@@ -64,19 +75,6 @@ class Tokenize(Basic):
                 raise _foreign(version, entity) from None
 
         return each_text(values, back)
-
-
-def token_of(value: bytes, *, key: bytes, version: int, entity: str) -> str:
-    """The token of one value, as `Tokenize` makes it.
-
-    Args:
-        value: Not empty.
-        key: 64 bytes.
-        version: The version of the key.
-        entity: What the value is.
-    """
-    body = urlsafe_b64encode(AESSIV(key).encrypt(value, [entity.encode()])).rstrip(b"=").decode()
-    return f"tok_{version}_{body}"
 
 
 def _written(bodies: pl.Series, *, version: int) -> pl.Series:
