@@ -28,6 +28,7 @@ from lakehouse.timetravel.damage import find_damage
 from lakehouse.timetravel.reading import told
 
 if TYPE_CHECKING:
+    from lakehouse.pii.verbs import Pii
     from lakehouse.retention.verbs import Retention
 
 
@@ -116,6 +117,13 @@ class Lakehouse:
                     quarantine_of=of,
                 )
             return self._tables[name]
+
+    @property
+    def pii(self) -> Pii:
+        """Personal data: which columns hold it."""
+        from lakehouse.pii.verbs import Pii
+
+        return Pii(config=self.config, table=self.table, control=self._control)
 
     @property
     def retention(self) -> Retention:

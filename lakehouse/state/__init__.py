@@ -9,13 +9,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord
+from lakehouse.state.stores import HoldStore, PlanStore, RecordStore, ScanStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
-__all__ = ["ActionRecord", "Hold", "HoldStore", "PlanRecord", "PlanStore", "RecordStore", "open_state"]
+__all__ = [
+    "ActionRecord",
+    "Hold",
+    "HoldStore",
+    "PlanRecord",
+    "PlanStore",
+    "RecordStore",
+    "ScanRecord",
+    "ScanStore",
+    "open_state",
+]
 
 
 def open_state(url: str) -> State:

@@ -16,7 +16,8 @@ from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
+from lakehouse.state.scans import SqlScans
+from lakehouse.state.stores import HoldStore, PlanStore, RecordStore, ScanStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -144,6 +145,7 @@ class State:
         self.holds: HoldStore = SqlHolds(self._database)
         self.plans: PlanStore = SqlPlans(self._database)
         self.records: RecordStore = SqlRecords(self._database)
+        self.scans: ScanStore = SqlScans(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -15,7 +15,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records")
+_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records", "scans")
 
 
 def upgrade() -> None:
@@ -113,6 +113,20 @@ def upgrade() -> None:
     )
     op.create_index("ix_lakehouse_records_table_name_seq", "lakehouse_records", ["table_name", "seq"])
     op.create_index("ix_lakehouse_records_plan_id", "lakehouse_records", ["plan_id"])
+    op.create_table(
+        "lakehouse_scans",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column(
+            "document", sa.JSON(), nullable=False, comment="paths and kinds of personal data; no values"
+        ),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_scans"),
+        comment="where personal data was found",
+    )
+    op.create_index("ix_lakehouse_scans_table_name_seq", "lakehouse_scans", ["table_name", "seq"])
     op.get_bind().execute(sa.text("INSERT INTO lakehouse_about (id) VALUES (:id)"), {"id": uuid.uuid4().hex})
     _keep_what_is_there()
 
@@ -140,7 +154,7 @@ def _keep_what_is_there() -> None:
 
 def downgrade() -> None:
     """Takes all of it away."""
-    for name in ("records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
+    for name in ("scans", "records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
         op.drop_table(f"lakehouse_{name}")
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION lakehouse_only_inserted()")
