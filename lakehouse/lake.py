@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
+    from lakehouse.pii.verbs import Pii
     from lakehouse.retention.verbs import Retention
 
 
@@ -137,6 +138,13 @@ class Lakehouse:
                     quarantine_of=of,
                 )
             return self._tables[name]
+
+    @property
+    def pii(self) -> Pii:
+        """Personal data: which columns hold it."""
+        from lakehouse.pii.verbs import Pii
+
+        return Pii(config=self.config, table=self.table, control=self._control)
 
     @property
     def retention(self) -> Retention:

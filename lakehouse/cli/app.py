@@ -35,6 +35,9 @@ HEADINGS: dict[str, dict[str, str]] = {
     "Keep": {
         "hold": "lakehouse.cli.hold:hold",
     },
+    "Personal data": {
+        "pii": "lakehouse.cli.pii:pii",
+    },
     "Care": {
         "retention": "lakehouse.cli.retention:retention",
         "compact": "lakehouse.cli.care:compact",
@@ -73,6 +76,7 @@ OTHER_WORDS = {
     "release": "hold release",
     "retry": "quarantine retry",
     "rollback": "restore",
+    "scan": "pii scan",
     "schema": "show",
     "select": "sql",
     "ttl": "retention plan",

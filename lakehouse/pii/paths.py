@@ -1,4 +1,4 @@
-"""Paths to personal data inside columns: ``address.street``, ``phones[]``, ``payload$.user.email``.
+"""Paths into columns: ``address.street``, ``phones[]``, ``labels{}``, ``payload$.user.email``.
 
 The grammar, also that of the keys of ``pii`` in the config::
 
@@ -117,11 +117,9 @@ def format_path(path: ColumnPath) -> str:
     """
     if not path.steps:
         return path.column
-    parts = [_quoted(path.column)]
-    parts += (
+    return _quoted(path.column) + "".join(
         f".{_quoted(step.name)}" if step.kind == "field" else _WRITTEN[step.kind] for step in path.steps
     )
-    return "".join(parts)
 
 
 def column_of(text: str, *, columns: Collection[str] = ()) -> str:

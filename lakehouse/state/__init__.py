@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, WrappedKey
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
+from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
@@ -23,6 +23,8 @@ __all__ = [
     "PlanRecord",
     "PlanStore",
     "RecordStore",
+    "ScanRecord",
+    "ScanStore",
     "WrappedKey",
     "open_state",
 ]

@@ -17,7 +17,8 @@ from lakehouse.state.holds import SqlHolds
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore
+from lakehouse.state.scans import SqlScans
+from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -146,6 +147,7 @@ class State:
         self.plans: PlanStore = SqlPlans(self._database)
         self.records: RecordStore = SqlRecords(self._database)
         self.keys: KeyStore = SqlKeys(self._database)
+        self.scans: ScanStore = SqlScans(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

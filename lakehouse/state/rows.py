@@ -151,3 +151,22 @@ class ActionRecord:
     bytes: int = 0
     held_back: int = 0
     detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScanRecord:
+    """Where personal data was found in a table.
+
+    Args:
+        table: Which.
+        version: At which version of it.
+        at: When (timezone-aware).
+        author: Who looked.
+        document: Paths and kinds, as JSON can hold it; without values of rows.
+    """
+
+    table: str
+    version: int
+    at: datetime
+    author: str
+    document: Mapping[str, Any] = field(repr=False)

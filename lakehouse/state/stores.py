@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, WrappedKey
+from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
 
 
 class HoldStore(Protocol):
@@ -143,4 +143,23 @@ class KeyStore(Protocol):
 
         Args:
             purpose: Only those of one key.
+        """
+
+
+class ScanStore(Protocol):
+    """Where personal data was found."""
+
+    def add(self, scans: Sequence[ScanRecord]) -> None:
+        """Keeps what scans found, all of it or nothing.
+
+        Args:
+            scans: One for each table.
+        """
+
+    def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ScanRecord]:
+        """What was found, newest first.
+
+        Args:
+            table: Only in one table.
+            limit: At most so many.
         """

@@ -178,5 +178,18 @@ keys: Final = Table(
     comment="keys that a service wrapped",
 )
 
-APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records", "keys")
+scans: Final = Table(
+    "lakehouse_scans",
+    metadata,
+    _number(),
+    Column("table_name", Text, nullable=False),
+    Column("version", BigInteger, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("document", JSON, nullable=False, comment="paths and kinds of personal data; no values"),
+    Index("ix_lakehouse_scans_table_name_seq", "table_name", "seq"),
+    comment="where personal data was found",
+)
+
+APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records", "keys", "scans")
 """Tables (without their common beginning) that refuse updates and deletes."""

@@ -15,7 +15,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records", "keys")
+_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records", "keys", "scans")
 
 
 def upgrade() -> None:
@@ -128,6 +128,20 @@ def upgrade() -> None:
         sa.UniqueConstraint("purpose", "version", name="uq_lakehouse_keys_purpose"),
         comment="keys that a service wrapped",
     )
+    op.create_table(
+        "lakehouse_scans",
+        sa.Column("seq", number, autoincrement=True, nullable=False),
+        sa.Column("table_name", sa.Text(), nullable=False),
+        sa.Column("version", sa.BigInteger(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.Column("author", sa.Text(), nullable=False),
+        sa.Column(
+            "document", sa.JSON(), nullable=False, comment="paths and kinds of personal data; no values"
+        ),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_scans"),
+        comment="where personal data was found",
+    )
+    op.create_index("ix_lakehouse_scans_table_name_seq", "lakehouse_scans", ["table_name", "seq"])
     op.get_bind().execute(sa.text("INSERT INTO lakehouse_about (id) VALUES (:id)"), {"id": uuid.uuid4().hex})
     _keep_what_is_there()
 
@@ -155,7 +169,17 @@ def _keep_what_is_there() -> None:
 
 def downgrade() -> None:
     """Takes all of it away."""
-    for name in ("keys", "records", "plans", "hold_events", "hold_contents", "holds", "claims", "about"):
+    for name in (
+        "scans",
+        "keys",
+        "records",
+        "plans",
+        "hold_events",
+        "hold_contents",
+        "holds",
+        "claims",
+        "about",
+    ):
         op.drop_table(f"lakehouse_{name}")
     if op.get_context().dialect.name == "postgresql":
         op.execute("DROP FUNCTION lakehouse_only_inserted()")

@@ -1,0 +1,251 @@
+"""Looks at the values of a path and counts what they look like; columns at a time, not value by value."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from importlib.resources import files
+from typing import Final
+
+import polars as pl
+
+from lakehouse.config.models import Recognizer
+from lakehouse.pii.scan.facts import DateFacts, Match, OwnMatch, PathFacts, WordFacts
+from lakehouse.pii.scan.names import NameFacts, NameReader
+from lakehouse.pii.scan.patterns import (
+    ADDRESS_SHAPE,
+    HEX,
+    NAME_SHAPE,
+    PATTERNS,
+    POSTCODE,
+    STREET,
+    UUID,
+    Pattern,
+)
+from lakehouse.pii.scan.phones import phone_facts
+from lakehouse.pii.scan.values import PathValues
+
+_DATE_FORMATS: Final = (
+    (r"^\d{4}-\d{2}-\d{2}", "%Y-%m-%d", 10),
+    (r"^\d{2}\.\d{2}\.\d{4}$", "%d.%m.%Y", 10),
+    (r"^\d{2}/\d{2}/\d{4}$", "%d/%m/%Y", 10),
+    (r"^\d{2}/\d{2}/\d{4}$", "%m/%d/%Y", 10),
+    (r"^\d{4}/\d{2}/\d{2}$", "%Y/%m/%d", 10),
+    (r"^(?:19|20)\d{6}$", "%Y%m%d", 8),
+    (r"^\d{2}-\d{2}-\d{4}$", "%d-%m-%Y", 10),
+)
+_OLDEST: Final = 115
+_VERSION_LIKE: Final = r"^v?[0-2]?\d\.[0-2]?\d\.[0-2]?\d\.[0-2]?\d$"
+
+
+class Looker:
+    """Looks at values; holds the lists of names and the expressions, which are read once.
+
+    Args:
+        recognizers: The config's own.
+        today: From which ages are counted.
+        seed: Chooses values where not all are looked at.
+    """
+
+    def __init__(self, *, recognizers: tuple[Recognizer, ...] = (), today: date, seed: int = 0) -> None:
+        self._names = NameReader()
+        self._today = today
+        self._seed = seed
+        self._first, self._last = word_list("first_names"), word_list("last_names")
+        self._places, self._groups = word_list("places"), word_list("groups")
+        self._own = [(each, _own_pattern(each)) for each in recognizers]
+
+    def look(self, values: PathValues, *, table: str = "") -> PathFacts:
+        """Counts what values look like.
+
+        Args:
+            values: What was sampled at a path.
+            table: The table's name.
+
+        Returns:
+            The facts that need no model.
+        """
+        name = self._names.read(values.path, table=table)
+        base = PathFacts(
+            path=values.path,
+            kind=values.kind,
+            rows=values.rows,
+            filled=values.filled,
+            distinct=values.values.len(),
+            name=name,
+        )
+        if not values.filled or values.kind in {"boolean", "other"}:
+            return base
+        texts, counts = values.texts, values.counts
+        is_whole = values.kind == "text" or values.values.dtype.is_integer()
+        matches = self._matches(texts, counts) if is_whole else ()
+        return PathFacts(
+            path=base.path,
+            kind=base.kind,
+            rows=base.rows,
+            filled=base.filled,
+            distinct=base.distinct,
+            name=name,
+            matches=matches,
+            phones=phone_facts(texts, counts, seed=self._seed) if is_whole else base.phones,
+            dates=self._dates(values, texts),
+            words=self._words(texts, counts) if values.kind == "text" else self._digits(texts, counts),
+            small_parts=_share(texts.str.contains(_VERSION_LIKE), counts),
+            in_degrees=_degrees(texts, counts, name=name),
+            own=self._own_matches(texts, counts, name=name) if values.kind != "date" else (),
+        )
+
+    def _matches(self, texts: pl.Series, counts: pl.Series) -> tuple[Match, ...]:
+        found = (_match(each, texts, counts) for each in PATTERNS)
+        return tuple(each for each in found if each is not None)
+
+    def _digits(self, texts: pl.Series, counts: pl.Series) -> WordFacts:
+        return WordFacts(postcode=_share(texts.str.contains(f"^(?:{POSTCODE})$"), counts), words=1.0)
+
+    def _words(self, texts: pl.Series, counts: pl.Series) -> WordFacts:
+        shaped = texts.str.contains(f"^(?:{NAME_SHAPE})$") & (texts.str.len_chars() <= 80)
+        folded = fold(texts)
+        words = folded.str.split(" ")
+        amount = words.list.len()
+        few = amount <= 7
+        numbers = texts.str.contains(r"\d")
+        first, last = (_any_of(words, known) for known in (self._first, self._last))
+        person = (first | last) & few & ~numbers
+        return WordFacts(
+            shape=_share(shaped, counts),
+            person=_share(person, counts),
+            full=_share(first & (amount >= 2) & (amount <= 6) & ~numbers, counts),
+            place=_share(_any_of(words, self._places) & (amount <= 4), counts),
+            group=_share(_any_of(words, self._groups) & (amount <= 4) & ~numbers, counts),
+            street=_share(texts.str.contains(STREET) & numbers & (amount <= 14), counts),
+            address=_share(texts.str.contains(f"^(?:{ADDRESS_SHAPE})$"), counts),
+            postcode=_share(texts.str.contains(f"^(?:{POSTCODE})$"), counts),
+            words=_mean(texts.str.count_matches(r"\S+"), counts),
+            chars=_mean(texts.str.len_chars(), counts),
+            long=_share(texts.str.count_matches(r"\S+") >= 4, counts),
+            technical=_share(texts.str.contains(f"^(?:{UUID}|{HEX})$"), counts),
+        )
+
+    def _dates(self, values: PathValues, texts: pl.Series) -> DateFacts:
+        days = _as_days(values, texts)
+        if days is None:
+            return DateFacts()
+        known = pl.DataFrame({"day": days, "count": values.counts}).drop_nulls()
+        if known.is_empty():
+            return DateFacts()
+        ages = (pl.lit(self._today) - pl.col("day")).dt.total_days() / 365.25
+        table = known.select(age=ages, count="count").sort("age")
+        weight = table["count"].cum_sum() / table["count"].sum()
+        low, middle, high = (float(table["age"][int((weight < part).sum())]) for part in (0.1, 0.5, 0.9))
+        return DateFacts(
+            share=int(known["count"].sum()) / values.filled,
+            past=_share(table["age"].is_between(-0.01, _OLDEST), table["count"]),
+            median_age=middle,
+            spread=high - low,
+        )
+
+    def _own_matches(self, texts: pl.Series, counts: pl.Series, *, name: NameFacts) -> tuple[OwnMatch, ...]:
+        found = []
+        for recognizer, pattern in self._own:
+            hits = pl.Series([_is_whole(pattern, text) for text in texts.to_list()], dtype=pl.Boolean)
+            share = _share(hits, counts)
+            if share:
+                said = " ".join(name.words)
+                context = any(word.casefold() in said for word in recognizer.context)
+                found.append(
+                    OwnMatch(entity=recognizer.name, share=share, score=recognizer.score, context=context)
+                )
+        return tuple(found)
+
+
+def word_list(name: str) -> frozenset[str]:
+    """A list of words, in small letters without accents.
+
+    Args:
+        name: ``first_names``, ``last_names``, ``places`` or ``groups``.
+    """
+    return frozenset((files("lakehouse.pii.scan") / "words" / f"{name}.txt").read_text("utf-8").split())
+
+
+def fold(texts: pl.Series) -> pl.Series:
+    """Texts in small letters, without accents and signs, words one blank apart."""
+    plain = texts.str.replace_all("ß", "ss").str.replace_all("[øØ]", "o").str.replace_all("[łŁ]", "l")
+    plain = plain.str.normalize("NFKD").str.replace_all(r"\p{M}|['\u2019]", "").str.to_lowercase()
+    return plain.str.replace_all(r"[^\p{L}]+", " ").str.strip_chars()
+
+
+def _match(pattern: Pattern, texts: pl.Series, counts: pl.Series) -> Match | None:
+    hits = texts.str.contains(f"^(?:{pattern.regex})$")
+    looks = _share(hits, counts)
+    if not looks:
+        return None
+    passed, weights = texts.filter(hits), counts.filter(hits)
+    if pattern.check is not None:
+        good = pl.Series([pattern.check(text) for text in passed.to_list()], dtype=pl.Boolean)
+        passed, weights = passed.filter(good), weights.filter(good)
+    return Match(
+        entity=pattern.entity,
+        strength=pattern.strength,
+        looks=looks,
+        share=int(weights.sum()) / int(counts.sum()),
+        distinct=passed.len(),
+        checked=pattern.check is not None,
+    )
+
+
+def _own_pattern(recognizer: Recognizer) -> re.Pattern[str]:
+    written = recognizer.regex
+    if written is None:
+        written = "|".join(re.escape(word) for word in recognizer.deny_list or ())
+    try:
+        return re.compile(written, re.IGNORECASE)
+    except re.error:
+        import regex  # type: ignore[import-untyped] # noqa: PLC0415 - Presidio searches with it, it knows more
+
+        found: re.Pattern[str] = regex.compile(written, regex.IGNORECASE)
+        return found
+
+
+def _is_whole(pattern: re.Pattern[str], text: str) -> bool:
+    return pattern.fullmatch(text) is not None
+
+
+def _any_of(words: pl.Series, known: frozenset[str]) -> pl.Series:
+    frame = pl.DataFrame({"word": words}).with_row_index("at").explode("word", empty_as_null=True)
+    hits = frame.filter(pl.col("word").is_in(pl.Series(sorted(known)).implode()))["at"].unique()
+    flags = pl.Series([False] * words.len(), dtype=pl.Boolean)
+    return flags.scatter(hits, True) if hits.len() else flags
+
+
+def _as_days(values: PathValues, texts: pl.Series) -> pl.Series | None:
+    if values.kind == "date":
+        return values.values.cast(pl.Date)
+    if values.kind == "number" and not values.values.dtype.is_integer():
+        return None
+    if values.kind == "number" and values.values.is_between(1800, 2200).all():
+        years = pl.DataFrame({"year": values.values.cast(pl.Int32)})
+        return years.select(pl.date(pl.col("year"), 7, 1)).to_series()
+    best: pl.Series | None = None
+    for look, layout, length in _DATE_FORMATS:
+        if int(texts.str.contains(look).sum()) > texts.len() // 2:
+            days = texts.str.slice(0, length).str.to_date(layout, strict=False)
+            if best is None or days.null_count() < best.null_count():
+                best = days
+    return best
+
+
+def _degrees(texts: pl.Series, counts: pl.Series, *, name: NameFacts) -> float:
+    if not (name.latitude or name.longitude):
+        return 0.0
+    numbers = texts.cast(pl.Float64, strict=False)
+    most = 90 if name.latitude else 180
+    fine = texts.str.contains(r"\.\d{3,}") & numbers.is_between(-most, most).fill_null(value=False)
+    return _share(fine, counts)
+
+
+def _share(hits: pl.Series, counts: pl.Series) -> float:
+    return int(counts.filter(hits.fill_null(value=False)).sum()) / int(counts.sum())
+
+
+def _mean(numbers: pl.Series, counts: pl.Series) -> float:
+    return float((numbers.cast(pl.Float64) * counts).sum()) / int(counts.sum())

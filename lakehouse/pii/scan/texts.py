@@ -1,0 +1,163 @@
+"""What is inside free texts: patterns in all of them, a finder in a few."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import polars as pl
+
+from lakehouse.pii.scan import checks
+from lakehouse.pii.scan.facts import TextEntity
+from lakehouse.pii.scan.look import fold, word_list
+from lakehouse.pii.scan.patterns import CARD, EMAIL, IBAN, STREET, is_card, is_mail
+from lakehouse.pii.spans import Span, SpanFinder
+
+MOST_TEXTS: Final = 64
+"""So many texts of a column are given to the finder."""
+MOST_CHARS: Final = 1_000
+"""So much of each."""
+_BY_MODEL: Final = ("PERSON", "LOCATION", "NRP")
+_INSIDE: Final[tuple[tuple[str, str, Callable[[str], bool]], ...]] = (
+    ("EMAIL_ADDRESS", EMAIL, is_mail),
+    ("IBAN_CODE", rf"\b{IBAN}\b", checks.iban),
+    ("CREDIT_CARD", rf"\b(?:{CARD})\b", is_card),
+    ("US_SSN", r"\b\d{3}-\d{2}-\d{4}\b", checks.us_ssn),
+)
+# Asked of the finder. Dates and organisations in texts are no personal data by themselves; the numbers that
+# need a column's name to be told from others need it here too.
+ASKED: Final = (
+    "PERSON", "LOCATION", "PHONE_NUMBER", "EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "CRYPTO",
+    "US_SSN", "MEDICAL_LICENSE", "UK_NHS", "MAC_ADDRESS",
+)  # fmt: skip
+_OF_THINGS: Final = re.compile(
+    r"(?:order|invoice|ticket|tracking|serial|part|ref(?:erence)?|sku|item|case|batch|version|build|#)[\s:#.no-]*$",
+    re.IGNORECASE,
+)
+_HONORIFIC: Final = re.compile(
+    r"\b(?:mr|mrs|ms|miss|dr|prof|sir|madam|customer|client|patient|colleague|herr|frau|name is|i am|i'm|"
+    r"called|regards|dear|hi|hello|spoke (?:to|with)|contact(?:ed)?)[.,: ]*$",
+    re.IGNORECASE,
+)
+
+
+def text_facts(
+    texts: pl.Series,
+    counts: pl.Series,
+    *,
+    finder: SpanFinder | None,
+    own: Sequence[str] = (),
+    min_score: float,
+    seed: int,
+) -> tuple[TextEntity, ...]:
+    """Looks into free texts.
+
+    Args:
+        texts: Distinct texts.
+        counts: How often each was there.
+        finder: Finds spans; None where only patterns are wanted.
+        own: Entities of the config's own recognizers.
+        min_score: Less sure spans do not count.
+        seed: Chooses the texts for the finder.
+
+    Returns:
+        The kinds of personal data in them.
+    """
+    found = {each.entity: each for each in _by_pattern(texts, counts)}
+    if finder is not None:
+        chosen: list[str] = texts.str.slice(0, MOST_CHARS).to_list()
+        if len(chosen) > MOST_TEXTS:
+            chosen = random.Random(seed).sample(chosen, MOST_TEXTS)  # noqa: S311 - no secret
+        asked = (*ASKED, *(name for name in own if name not in ASKED))
+        spans = finder.find(chosen, entities=asked)
+        for each in _by_finder(chosen, spans, min_score=min_score, own=frozenset(own)):
+            # What was searched in all texts is known better than from a few of them.
+            found.setdefault(each.entity, each)
+    return tuple(sorted(found.values(), key=lambda each: (-each.share, each.entity)))
+
+
+def _by_pattern(texts: pl.Series, counts: pl.Series) -> list[TextEntity]:
+    found = []
+    total = int(counts.sum())
+    for entity, regex, check in _INSIDE:
+        hits = texts.str.contains(regex)
+        if not hits.any():
+            continue
+        pieces = texts.filter(hits).str.extract_all(regex).to_list()
+        good = [any(check(piece) for piece in each) for each in pieces]
+        # Of random numbers one in ten has the right check digit.
+        if entity == "CREDIT_CARD" and sum(good) < 0.6 * len(good):
+            continue
+        share = int(counts.filter(hits).filter(pl.Series(good, dtype=pl.Boolean)).sum()) / total
+        if share:
+            found.append(
+                TextEntity(entity=entity, share=share, texts=sum(good), by_model=False, corroborated=share)
+            )
+    return found
+
+
+def _by_finder(
+    texts: Sequence[str], spans: Sequence[tuple[Span, ...]], *, min_score: float, own: frozenset[str]
+) -> list[TextEntity]:
+    known = _Known()
+    there: Counter[str] = Counter()
+    agreed: Counter[str] = Counter()
+    for text, inside in zip(texts, spans, strict=True):
+        counted = [span for span in inside if span.score >= min_score or _written_as_phone(text, span)]
+        counted = [span for span in counted if not _is_of_things(text, span)]
+        there.update({span.entity for span in counted})
+        agreed.update(
+            {
+                span.entity
+                for span in counted
+                if span.entity in own or span.entity not in _BY_MODEL or known.agrees(text, span)
+            }
+        )
+    return [
+        TextEntity(
+            entity=entity,
+            share=there[entity] / len(texts),
+            texts=agreed[entity],
+            by_model=entity in _BY_MODEL and entity not in own,
+            corroborated=agreed[entity] / len(texts),
+        )
+        for entity in there
+    ]
+
+
+class _Known:
+    """What agrees with a model: lists of names, words before, words that streets are called by."""
+
+    def __init__(self) -> None:
+        self._names = word_list("first_names") | word_list("last_names")
+        self._places = word_list("places")
+
+    def agrees(self, text: str, span: Span) -> bool:
+        piece = text[span.start : span.end]
+        words = frozenset(fold(pl.Series([piece]))[0].split())
+        if span.entity == "PERSON":
+            before = text[max(0, span.start - 24) : span.start]
+            return bool(words & self._names) or _HONORIFIC.search(before) is not None
+        if span.entity == "LOCATION":
+            around = text[max(0, span.start - 12) : span.end + 20]
+            return bool(words & self._places) or bool(pl.Series([around]).str.contains(STREET)[0])
+        return False
+
+
+def _written_as_phone(text: str, span: Span) -> bool:
+    piece = text[span.start : span.end]
+    return span.entity == "PHONE_NUMBER" and (piece.startswith("+") or any(sign in piece for sign in " -()"))
+
+
+def _is_of_things(text: str, span: Span) -> bool:
+    """A number of an order or a version."""
+    if span.entity in _BY_MODEL:
+        return False
+    if span.entity == "IP_ADDRESS" and all(
+        part.isdecimal() and int(part) < 30 for part in text[span.start : span.end].split(".")
+    ):
+        return True
+    return _OF_THINGS.search(text[max(0, span.start - 16) : span.start]) is not None
