@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 from lakehouse.config.document import Document, Place, Steps, has, show_path
+from lakehouse.config.models.operators import names_a_key
 from lakehouse.config.secrets import (
     is_secret_name,
     may_be_written,
@@ -44,6 +45,8 @@ def _secret_places(data: Any) -> Iterator[tuple[Steps, Any, Callable[[str], bool
         if not isinstance(section, dict):
             continue
         for name, value in section.items():
+            if name == "key" and names_a_key(str(section.get("operator")), value):
+                continue
             if is_secret_name(name) and not may_be_written(name):
                 variable = name.upper().translate(_NOT_IDENTIFIER)
                 yield (*way, name), value, written_secret, f"take it from a variable, as ${{{variable}}}"

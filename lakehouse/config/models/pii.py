@@ -11,14 +11,12 @@ from pydantic import ConfigDict, Field, PlainValidator, SecretStr, WithJsonSchem
 
 from lakehouse.config.models.base import KIND, Model, Name, RuleError, Share, Text, parsed
 from lakehouse.config.models.entities import EntityName
+from lakehouse.config.models.operators import SETTINGS, names_a_key
 from lakehouse.config.nearest import nearest
 from lakehouse.config.secrets import is_secret_name
-from lakehouse.config.variables import plain
+from lakehouse.config.variables import Expanded, plain
 
-OPERATORS: Final = (
-    "redact", "replace", "mask", "hash", "tokenize", "encrypt", "fpe", "date_shift",
-    "generalize", "fake", "nullify", "keep",
-)  # fmt: skip
+OPERATORS: Final = tuple(SETTINGS)
 # What the `regex` package, which Presidio searches with, understands beyond the standard library.
 _BEYOND: Final = ("bad escape", "look-behind requires", "unknown extension", "global flags")
 _OPERATOR: Final = re.compile(r"[a-z][a-z0-9_]*")
@@ -61,6 +59,12 @@ OperatorName = Annotated[
 def _plain(name: str, value: object) -> object:
     """The value without its template; that of the operator stays, for its own check."""
     return value if name == "operator" else plain(value)
+
+
+def _is_secret(operator: str, name: str, value: object) -> bool:
+    if name == "key" and not isinstance(value, Expanded) and names_a_key(operator, value):
+        return False
+    return isinstance(value, str) and is_secret_name(name)
 
 
 class NlpConfig(Model):
@@ -110,8 +114,9 @@ class OperatorConfig(Model):
     def _hide(cls, data: object) -> object:
         if not isinstance(data, Mapping):
             return data
+        operator = str(data.get("operator"))
         return {
-            name: SecretStr(value) if isinstance(value, str) and is_secret_name(name) else _plain(name, value)
+            name: SecretStr(value) if _is_secret(operator, name, value) else _plain(name, value)
             for name, value in data.items()
         }
 

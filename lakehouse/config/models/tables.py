@@ -27,6 +27,13 @@ class ColumnPii(Model):
         alias="entity",
         description="The kind, or kinds, of personal data in it, as Presidio or your recognizers name them.",
     )
+    text: Flag | None = Field(
+        default=None,
+        description=(
+            "true: a free text in which the data is found and masked where it stands; false: the whole value "
+            "is masked. Without it true where there are several kinds."
+        ),
+    )
     shred: Name | None = Field(
         default=None,
         description="Store the column under a key of each subject of this name; erasing destroys the key.",
@@ -40,7 +47,17 @@ class ColumnPii(Model):
     @model_serializer(mode="wrap")
     def _as_names(self, handler: SerializerFunctionWrapHandler) -> Any:
         entities = self.entities[0] if len(self.entities) == 1 else list(self.entities)
-        return entities if self.shred is None else {**handler(self), "entity": entities}
+        more = {
+            name: value
+            for name, value in handler(self).items()
+            if value is not None and name not in {"entity", "entities"}
+        }
+        return {"entity": entities, **more} if more else entities
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the data is found and masked inside of texts, and not as whole values."""
+        return len(self.entities) > 1 if self.text is None else self.text
 
     @classmethod
     def __get_pydantic_json_schema__(

@@ -14,22 +14,35 @@ class Operator(Protocol):
         name: As in the config.
         deterministic: Whether the same value (of the same person, where ``per_person``) gives the same mask
             in every run and table, so that joins, keys and redelivered changes work.
+        injective: Whether, besides, different values give different masks, so that a key stays a key.
         reversible: Whether `reveal` can turn masks back.
         per_person: Whether the mask depends on whose value it is, so that ``person`` is needed.
+        per_row: Whether the mask depends on the row where ``row`` is given, and on chance where it is not.
     """
 
     name: str
     deterministic: bool
+    injective: bool
     reversible: bool
     per_person: bool
+    per_row: bool
 
-    def mask(self, values: pl.Series, *, entity: str, person: pl.Series | None = None) -> pl.Series:
+    def mask(
+        self,
+        values: pl.Series,
+        *,
+        entity: str,
+        person: pl.Series | None = None,
+        row: pl.Series | None = None,
+    ) -> pl.Series:
         """Masks values.
 
         Args:
             values: Values of any type that `takes` accepts; null stays null.
             entity: What they are, as ``EMAIL_ADDRESS``.
             person: Whose they are, one for each value: any type; only where ``per_person``.
+            row: Which row each value is in, as text that is the same whenever the row comes again; only
+                where ``per_row``.
 
         Returns:
             As many values of the same type, in the same order.
