@@ -1,9 +1,9 @@
 """The masked copies of a lake: which tables are copies, and of what.
 
-A copy is registered by one small object, ``_lakehouse/copies/<name>.json`` below the lake's root, written with
-put-if-absent and never changed: copies are there for every host that sees the lake, need no section in a config,
-and no two sources can feed one. How far a copy has come says its own log: the transaction of `application`,
-committed together with the rows.
+A copy is registered by one small object, ``_lakehouse/copies/<name>.json`` below the lake's root, written
+with put-if-absent and never changed: copies are there for every host that sees the lake, need no section in a
+config, and no two sources can feed one. How far a copy has come says its own log: the transaction of
+`application`, committed together with the rows.
 """
 
 from __future__ import annotations
@@ -136,5 +136,5 @@ def _read(lake: Storage, path: str) -> CopyEntry:
     except (ValueError, KeyError, TypeError) as error:
         raise CorruptTableError(
             f"the entry of a masked copy, {lake.url}/{path}, can't be read",
-            advice="restore the file from a backup, or delete it and the copy's folder, and make the copy again",
+            advice="restore the file from a backup, or delete it and the copy's folder and copy again",
         ) from error

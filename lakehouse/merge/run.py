@@ -285,7 +285,7 @@ def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapsho
 def _refuse_unbuilt(target: MergeTarget) -> None:
     """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
     config = target.config
-    wanted = {"pii": bool(config.pii)}
+    wanted = {"mask_at": bool(config.pii) and config.mask_at == "merge"}
     for section, used in wanted.items():
         if used:
             raise NotBuiltError(

@@ -1,8 +1,8 @@
 """What changed in a source since the version that its copy has: rows that went and rows that came, by key.
 
 Commits that only move rows (compaction) are passed over, so that what they rewrote is not read: a stretch of
-versions between two of them is compared as `lakehouse.timetravel.diff` does, and the stretches are folded, the
-first state of a key against its last.
+versions between two of them is compared as `lakehouse.timetravel.diff` does, and the stretches are folded,
+the first state of a key against its last.
 """
 
 from __future__ import annotations

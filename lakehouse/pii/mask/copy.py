@@ -132,9 +132,7 @@ class CopyRun:
             before = self.snapshot
         else:
             before = load_snapshot(self.source.storage, version=since)
-        with explaining(
-            self.source.storage, snapshots=(before, self.snapshot), table=self.source.name
-        ):
+        with explaining(self.source.storage, snapshots=(before, self.snapshot), table=self.source.name):
             return changes_between(
                 self.source.storage, before, self.snapshot, key=self.shape.key, columns=columns
             )
@@ -259,15 +257,15 @@ def _counted(planned: CopyResult, changes: Changes, *, key: Sequence[str]) -> Co
 
 
 def ensure_name(
-    name: str, *, source: OpenTable, lake_has: Callable[[str], bool], storage_taken: Callable[[str], bool]
+    name: str, *, source: OpenTable, lake_has: Callable[[str], bool], taken: Callable[[], bool]
 ) -> CopyEntry | None:
     """Makes sure that a copy may have a name.
 
     Args:
         name: The name.
         source: The table that is to be copied.
-        lake_has: Whether the config has a table of a name.
-        storage_taken: Whether there is a Delta table in the folder of a name.
+        lake_has: Whether the config has a table whose name is this one in small letters.
+        taken: Whether there is a Delta table in the folder of that name.
 
     Returns:
         What is registered under it.
@@ -275,7 +273,7 @@ def ensure_name(
     Raises:
         RefusedError: The name is taken.
     """
-    if lake_has(name):
+    if lake_has(name.casefold()):
         raise RefusedError(
             f"{name} is a table of the config, and a copy would take its place",
             advice="choose another name for the copy",
@@ -286,7 +284,7 @@ def ensure_name(
             f"{name} is a copy of {known.source}, and can't be one of {source.name} too",
             advice=f"choose another name, or drop it: lakehouse pii mask --drop {name}",
         )
-    if known is None and storage_taken(name):
+    if known is None and taken():
         raise RefusedError(
             f"there is a table in the folder {name} already, which is no copy that this lake made",
             advice="choose another name for the copy",
@@ -304,7 +302,5 @@ def begin(source: OpenTable, name: str, snapshot: Snapshot) -> CopyEntry:
     """
     return register(
         source.lake,
-        CopyEntry(
-            name=name, source=source.name, source_version=snapshot.version, created=source.clock()
-        ),
+        CopyEntry(name=name, source=source.name, source_version=snapshot.version, created=source.clock()),
     )

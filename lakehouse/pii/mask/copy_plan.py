@@ -77,7 +77,9 @@ class CopyResult:
         return self.action == "nothing"
 
 
-def decide(name: str, source: Snapshot, copy: Snapshot | None, shape: CopyShape, *, anew: bool = False) -> Step:
+def decide(
+    name: str, source: Snapshot, copy: Snapshot | None, shape: CopyShape, *, anew: bool = False
+) -> Step:
     """Decides what a run has to do.
 
     Args:
@@ -93,20 +95,9 @@ def decide(name: str, source: Snapshot, copy: Snapshot | None, shape: CopyShape,
     origin = shape.about.source
     if copy is None:
         return Step("anew", "it is made")
-    about = about_of(copy.configuration)
-    if about is None or about.source != origin:
-        what = "no masked copy" if about is None else f"a copy of {about.source}"
-        raise RefusedError(
-            f"{name} is {what}, so it can't be one of {origin}", advice="choose another name for the copy"
-        )
-    position = copy.transactions.get(application(origin))
-    if position is None:
-        return Step("anew", "its log does not say which version it has")
-    if about.table != shape.about.table or position.version > source.version:
-        return Step("anew", f"{origin} was made anew")
-    since = position.version
-    why = "it was asked for" if anew else _why_anew(source, copy, shape)
-    if why:
+    since = _since(name, copy, shape)
+    why = _why_anew(source, copy, shape, since=since, asked=anew)
+    if since is None or why:
         return Step("anew", why, since)
     if since == source.version and _looks_right(copy, shape):
         return Step("nothing", f"it has version {since}, the newest of {origin}", since)
@@ -115,19 +106,37 @@ def decide(name: str, source: Snapshot, copy: Snapshot | None, shape: CopyShape,
     return Step("follow", "", since)
 
 
-def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape) -> str:
+def _since(name: str, copy: Snapshot, shape: CopyShape) -> int | None:
+    """The version of the source that the copy has; None where its log does not say."""
+    origin, about = shape.about.source, about_of(copy.configuration)
+    if about is None or about.source != origin:
+        what = "no masked copy" if about is None else f"a copy of {about.source}"
+        raise RefusedError(
+            f"{name} is {what}, so it can't be one of {origin}", advice="choose another name for the copy"
+        )
+    position = copy.transactions.get(application(origin))
+    return None if position is None else position.version
+
+
+def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int | None, asked: bool) -> str:
     """Why rows that are in the copy can't stay; empty where they can."""
     about = about_of(copy.configuration)
+    if since is None or about is None:
+        return "its log does not say which version it has"
+    if about.table != shape.about.table or since > source.version:
+        return f"{shape.about.source} was made anew"
     changed = changed_marks(marks_of(copy.configuration), shape.marks)
     # A column that has just come has no values in the copy that could be masked in another way.
     changed = [path for path in changed if path.partition(".")[0] in copy.schema]
-    if changed:
-        return f"masks changed: {', '.join(changed)}"
-    if about is not None and about.key_version != shape.about.key_version:
-        return f"the key was rotated (version {shape.about.key_version})"
-    if not grows_only(copy, shape):
-        return f"the columns of {shape.about.source} changed in version {source.version} or before"
-    return ""
+    keys = shape.about.keys
+    rotated = sorted(name for name, number in keys.items() if about.keys.get(name) != number)
+    reasons = {
+        "it was asked for": asked,
+        f"masks changed: {', '.join(changed)}": bool(changed),
+        f"another version of the key masks: {', '.join(rotated)}": bool(rotated),
+        f"columns of {shape.about.source} changed their types, or went": not grows_only(copy, shape),
+    }
+    return next((reason for reason, holds in reasons.items() if holds), "")
 
 
 def _looks_right(copy: Snapshot, shape: CopyShape) -> bool:

@@ -15,7 +15,7 @@ from lakehouse.delta.datatypes import ArrayType, DataType, MapType, StructField,
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.mark import PROPERTY as MASKS
-from lakehouse.pii.mask.mark import marked, marks_of
+from lakehouse.pii.mask.mark import marked
 from lakehouse.pii.mask.port import MaskedPath
 
 PROPERTY: Final = "lakehouse.copy"
@@ -31,16 +31,16 @@ class About:
     Args:
         source: The table that it is a copy of.
         table: The id of that table, which is another one once it is made anew.
-        key_version: The version of the key that masked it; 0 where none did.
+        keys: The keys that masked it, and in which version.
     """
 
     source: str
     table: str
-    key_version: int
+    keys: Mapping[str, int]
 
     def properties(self) -> dict[str, str]:
         """The table property that says so."""
-        body = {"source": self.source, "table": self.table, "key_version": self.key_version}
+        body = {"source": self.source, "table": self.table, "keys": dict(self.keys)}
         return {PROPERTY: orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()}
 
 
@@ -55,7 +55,7 @@ def about_of(configuration: Mapping[str, str]) -> About | None:
     """
     try:
         body: Any = orjson.loads(configuration.get(PROPERTY, "null"))
-        return About(source=body["source"], table=body["table"], key_version=body["key_version"])
+        return About(source=body["source"], table=body["table"], keys=dict(body["keys"]))
     except (ValueError, KeyError, TypeError):
         return None
 
@@ -90,7 +90,7 @@ def shape_of(
     config: TableConfig,
     paths: Sequence[MaskedPath],
     fingerprints: Mapping[str, str],
-    key_version: int,
+    keys: Mapping[str, int],
 ) -> CopyShape:
     """Works out what a copy of a version looks like.
 
@@ -100,10 +100,10 @@ def shape_of(
         config: Its section.
         paths: What is masked on the way.
         fingerprints: For each path of its `pii` that it has, what names its way of masking.
-        key_version: The newest version of the key that masks.
+        keys: The keys that mask, and in which version.
 
     Raises:
-        RefusedError: The copy's rows could not be found again, or nothing would be masked.
+        RefusedError: Nothing would be masked.
     """
     if not fingerprints:
         raise RefusedError(
@@ -111,22 +111,13 @@ def shape_of(
             advice="say there what is personal; `lakehouse pii scan` finds out",
         )
     masked = {each.column for each in paths}
-    done = {path: name for path, name in marks_of(snapshot.configuration).items() if path in fingerprints}
-    key = key_of(config, snapshot.schema)
-    for each in paths:
-        if each.column in key and not each.deterministic:
-            raise RefusedError(
-                f"table {source} can't be copied: its key {each.column} would get another mask each time "
-                f"({', '.join(each.operators)}), so that a row could not be found again",
-                advice="mask it with an operator that gives the same mask each time, as tokenize or hash",
-            )
     plain = [item for item in snapshot.schema.fields if item.name not in CONTROL_COLUMNS]
     return CopyShape(
-        about=About(source=source, table=snapshot.metadata.id, key_version=key_version),
+        about=About(source=source, table=snapshot.metadata.id, keys=dict(keys)),
         schema=StructType(tuple(_plain(item) for item in plain)),
-        key=key,
+        key=key_of(config, snapshot.schema),
         partition_by=tuple(name for name in snapshot.partition_columns if name not in masked),
-        marks={**done, **{each.path: each.fingerprint for each in paths}},
+        marks=dict(fingerprints),
     )
 
 
@@ -142,7 +133,7 @@ def key_of(config: TableConfig, schema: StructType) -> tuple[str, ...]:
     return (*config.key, VALID_FROM) if VALID_FROM in schema else tuple(config.key)
 
 
-def derived_config(name: str, source: TableConfig | None, *, schema: StructType | None) -> TableConfig:
+def derived_config(name: str, source: TableConfig | None) -> TableConfig:
     """The section that a copy would have in the config, if it had one.
 
     No rules and no `pii`: it follows its source, and is masked.
@@ -150,17 +141,15 @@ def derived_config(name: str, source: TableConfig | None, *, schema: StructType 
     Args:
         name: The source's name.
         source: The source's section; None where the config has it no more.
-        schema: The copy's columns; None before it is made.
     """
     if source is None:
         return TableConfig(description=f"Masked copy of {name}, which the config does not name any more")
-    known = schema if schema is not None else StructType()
     described = f": {source.description}" if source.description else ""
     return TableConfig(
         description=f"Masked copy of {name}{described}",
         owner=source.owner,
         tags=source.tags,
-        key=key_of(source, known) if schema is not None else source.key,
+        key=source.key,
         partition_by=source.partition_by,
         merge=source.merge,
         compact=source.compact,

@@ -265,7 +265,9 @@ def transaction(shape: CopyShape, version: int, *, now_ms: int) -> SetTransactio
     return SetTransaction(app_id=application(shape.about.source), version=version, last_updated=now_ms)
 
 
-def commit_info(work: CopyWork, shape: CopyShape, *, version: int, anew: bool, read: int | None) -> CommitInfo:
+def commit_info(
+    work: CopyWork, shape: CopyShape, *, version: int, anew: bool, read: int | None
+) -> CommitInfo:
     """What the log says: where from and how many, never a value.
 
     Args:

@@ -20,10 +20,7 @@ class MaskedPath:
         column: The column of the table that it is (in).
         entities: What it holds, as Presidio names it.
         operators: The names of the operators that mask it.
-        deterministic: Whether the same value always gives the same mask.
-        reversible: Whether all that masks it can be turned back with the key, so that no two values share a
-            mask.
-        needs: Other columns that its masks depend on, as whose the value is.
+        reversible: Whether all that masks it can be turned back with the key.
         fingerprint: Names the way of masking; see `lakehouse.pii.mask.mark`.
     """
 
@@ -31,9 +28,7 @@ class MaskedPath:
     column: str
     entities: tuple[str, ...]
     operators: tuple[str, ...]
-    deterministic: bool
     reversible: bool
-    needs: tuple[str, ...] = ()
     fingerprint: str
 
 
@@ -67,12 +62,14 @@ class MaskSource(Protocol):
             without: Paths of its `pii` that are to be left alone.
 
         Raises:
-            UsageError: A column can't be masked in the way that the config says.
+            RefusedError: A column can't be masked in the way that the config says: a key column, for example,
+                whose masks would not keep rows apart and findable.
+            UsageError: A path leads nowhere, or an operator has wrong settings.
             KeysError: A key is not there.
         """
 
     def fingerprints(self, table: str, schema: StructType) -> dict[str, str]:
         """For each path of the table's `pii` that it has, what names its way of masking; no key is needed."""
 
-    def key_version(self) -> int:
-        """The newest version of the key that masks; 0 where there is none."""
+    def key_versions(self, table: str, schema: StructType) -> dict[str, int]:
+        """For each key that masks columns of a table the version that new masks are made with."""

@@ -156,8 +156,8 @@ class Distinct:
             return None
         pair = pl.DataFrame(
             {
-                "before": before.select(self._key).hash_rows(seed=1, seed_1=2, seed_2=3, seed_3=4),
-                "after": after.select(self._key).hash_rows(seed=1, seed_1=2, seed_2=3, seed_3=4),
+                "before": before.select(self._key).hash_rows(seed=1),
+                "after": after.select(self._key).hash_rows(seed=1),
             }
         )
         self._pairs.append(pair)
@@ -188,5 +188,5 @@ class Distinct:
             raise RefusedError(
                 f"table {table}: {before - after:,} of {before:,} keys would have the mask of another one "
                 f"(key {', '.join(self._key)}); nothing was done",
-                advice="mask key columns with an operator that gives each value a mask of its own, as tokenize",
+                advice="mask key columns by an operator with a mask of its own for each value, as tokenize",
             )
