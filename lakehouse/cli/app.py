@@ -26,6 +26,9 @@ HEADINGS: dict[str, dict[str, str]] = {
         "merge": "lakehouse.cli.change:merge",
         "quarantine": "lakehouse.cli.quarantine:quarantine",
     },
+    "Personal data": {
+        "pii": "lakehouse.cli.pii:pii",
+    },
     "Time travel": {
         "history": "lakehouse.cli.timetravel:history",
         "diff": "lakehouse.cli.timetravel:diff",
@@ -64,6 +67,7 @@ OTHER_WORDS = {
     "lock": "hold add",
     "log": "history",
     "ls": "tables",
+    "mask": "pii mask",
     "new": "init",
     "optimize": "compact",
     "plan": "apply",

@@ -1,0 +1,16 @@
+"""The group ``pii``: personal data; each verb is in a module of its own."""
+
+from __future__ import annotations
+
+import click
+
+from lakehouse.cli.lazy import VerbGroup
+from lakehouse.cli.pii_mask import mask
+
+
+@click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
+def pii() -> None:
+    """Mask personal data."""
+
+
+pii.add_command(mask)
