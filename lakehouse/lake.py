@@ -14,12 +14,15 @@ import polars as pl
 from lakehouse.config import Config, load_config
 from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import nearest
+from lakehouse.config.references.tables import name_problem
 from lakehouse.control import Control
+from lakehouse.copies import CopyEntry, find_copy, list_copies
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
+from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.protection import Protection
 from lakehouse.records import StateRecords
 from lakehouse.storage import Storage, open_storage, probe
@@ -86,6 +89,11 @@ class Lakehouse:
         return tuple(self.config.tables)
 
     @property
+    def copies(self) -> tuple[CopyEntry, ...]:
+        """The masked copies of tables, by name; `Lakehouse.table` opens them too."""
+        return list_copies(self._storage)
+
+    @property
     def holds(self) -> Holds:
         """The legal holds: place, list, release."""
         return self._holds
@@ -102,7 +110,7 @@ class Lakehouse:
             return self._keys
 
     def table(self, name: str) -> Table:
-        """A table of the config, made or not; or the quarantine of one, to be read and looked after.
+        """A table of the config, made or not; or a masked copy or the quarantine of one.
 
         Args:
             name: Its name; that of a quarantine is the table's and ``__quarantine``.
@@ -114,6 +122,8 @@ class Lakehouse:
         base = name.removesuffix(QUARANTINE)
         of = base if base != name and base in self.config.tables else None
         section = self._section(name) if of is None else QUARANTINE_CONFIG
+        if section is None and (entry := self._copy_entry(name)) is not None:
+            return self._copy(name, entry.source)
         if section is None:
             near = nearest(name, self.tables)
             known = f"its tables are: {', '.join(self.tables)}" if self.tables else "it names no tables yet"
@@ -140,13 +150,6 @@ class Lakehouse:
             return self._tables[name]
 
     @property
-    def pii(self) -> Pii:
-        """Personal data: which columns hold it."""
-        from lakehouse.pii.verbs import Pii
-
-        return Pii(config=self.config, table=self.table, control=self._control)
-
-    @property
     def retention(self) -> Retention:
         """The rules for rows: what is past its time, carrying that out, archives."""
         from lakehouse.retention.verbs import Retention
@@ -158,6 +161,21 @@ class Lakehouse:
             protection=partial(self._protection, quarantine=False),
             records=self._records,
             before_write=self._probe,
+        )
+
+    @property
+    def pii(self) -> Pii:
+        """Personal data: found, masked in copies, masked in place."""
+        from lakehouse.pii.verbs import Pii
+
+        return Pii(
+            config=self.config,
+            lake=self._storage,
+            table=self.table,
+            copy=self._copy,
+            control=self._control,
+            ring=self._ring,
+            finder=self._finder,
         )
 
     def apply(self, *, dry_run: bool = False) -> ApplyPlan:
@@ -181,7 +199,8 @@ class Lakehouse:
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: version, age, rows and size of every table."""
-        found: list[TableStatus] = [table_status(self.table(name)) for name in self.tables]
+        names = [*self.tables, *(each.name for each in self.copies if each.name not in self.config.tables)]
+        found: list[TableStatus] = [table_status(self.table(name)) for name in names]
         return LakeStatus(lake=self.config.name, root=self._storage.url, tables=tuple(found))
 
     def sql(self, query: str, *, role: str | None = None) -> pl.DataFrame:
@@ -189,7 +208,7 @@ class Lakehouse:
 
         Args:
             query: A SELECT; tables go by their names in the config, quarantines by that and
-                ``__quarantine``. Nothing else is carried out.
+                ``__quarantine``, masked copies by theirs. Nothing else is carried out.
             role: Answers somebody in this role of the config: over its tables and rows only, with masks in
                 place of personal data, which conditions, joins and sorting then see too.
 
@@ -224,11 +243,38 @@ class Lakehouse:
         return self._masks.view(role, table=table, quarantine=quarantine)
 
     def _section(self, name: str) -> TableConfig | None:
-        """A table's section, with the rules that the lake has for all tables."""
+        """A table's section, with what the lake says for all tables."""
         section = self.config.tables.get(name)
-        if section is None or not self.config.retention:
+        if section is None:
+            return None
+        if self.config.masked_at_merge(name):
+            section = section.model_copy(update={"mask_at": "merge"})
+        if not self.config.retention:
             return section
         return section.model_copy(update={"retention": self.config.retention_of(name)})
+
+    def _copy_entry(self, name: str) -> CopyEntry | None:
+        # Only names that a table can have are asked for: others would lead elsewhere in the store.
+        return find_copy(self._storage, name) if name_problem(name) is None else None
+
+    def _copy(self, name: str, source: str) -> Table:
+        """The table that is, or is to be, a masked copy."""
+        config = derived_config(source, self.config.tables.get(source))
+        with self._lock:
+            known = self._tables.get(name)
+            if known is None or known.config != config or known.opened.copy_of != source:
+                known = self._tables[name] = Table(
+                    name=name,
+                    config=config,
+                    storage=self._storage.child(name),
+                    lake=self._storage,
+                    before_write=self._probe,
+                    records=self._records,
+                    protection=partial(self._protection, name, quarantine=False),
+                    views=partial(self._view, source, quarantine=False),
+                    copy_of=source,
+                )
+            return known
 
     def _protection(self, table: str, *, quarantine: bool) -> Protection:
         """What the holds mean for a table or its quarantine; asked by verbs that take something away."""
@@ -266,6 +312,7 @@ def run_query(lake: Lakehouse, query: str, *, role: str | None = None) -> pl.Dat
         )
     words = set(re.findall(r"[^\W\d]\w*", query))
     names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
+    names += [each.name for each in lake.copies if each.name in words and each.name not in lake.tables]
     tables = [lake.table(name) for name in names]
     if role is not None:
         for table in tables:

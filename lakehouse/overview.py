@@ -114,7 +114,8 @@ def table_status(table: Table) -> TableStatus:
     config = table.config
     unmade = TableStatus(table=table.name, description=config.description, owner=config.owner)
     try:
-        unmade = replace(unmade, quarantined=table.quarantine.count())
+        if table.opened.copy_of is None:
+            unmade = replace(unmade, quarantined=table.quarantine.count())
         if not table.exists():
             return unmade
     except CorruptTableError as error:

@@ -51,6 +51,7 @@ class Table:
             means that there are none.
         records: Keeps what was taken away; None means that nothing is kept.
         quarantine_of: For a quarantine the table whose rejected records it keeps.
+        copy_of: For a masked copy the table that it is a copy of.
     """
 
     def __init__(
@@ -69,6 +70,7 @@ class Table:
         protection: Callable[[], Protection] | None = None,
         records: Records | None = None,
         quarantine_of: str | None = None,
+        copy_of: str | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -88,6 +90,7 @@ class Table:
             protection=protection or partial(Protection, name),
             records=records or NoRecords(),
             quarantine_of=quarantine_of,
+            copy_of=copy_of,
         )
 
     def __repr__(self) -> str:
@@ -114,6 +117,7 @@ class Table:
     def quarantine(self) -> Quarantine:
         """The records that could not be merged, and wait: list, retry, drop."""
         self._open.refuse_quarantine("has no quarantine of its own")
+        self._open.refuse_copy("has no quarantine")
         return Quarantine(
             table=self.name,
             store=self._open.quarantine,

@@ -67,6 +67,7 @@ OTHER_WORDS = {
     "lock": "hold add",
     "log": "history",
     "ls": "tables",
+    "mask": "pii mask",
     "new": "init",
     "optimize": "compact",
     "plan": "apply",

@@ -71,12 +71,16 @@ def _compact_line(plan: CompactPlan, *, dry_run: bool) -> str:
 
 
 def chosen_tables(session: Session, names: tuple[str, ...]) -> list[Table]:
-    """The tables that were named, else all that have been made; each with its quarantine, if it has one."""
+    """The tables that were named, else all that have been made; each with its quarantine, if it has one.
+
+    Masked copies are among all.
+    """
     from lakehouse.merge.result import QUARANTINE
 
     lake = session.lake
     chosen: dict[str, Table] = {}
-    for name in names or lake.tables:
+    copies = [each.name for each in lake.copies if each.name not in lake.tables] if not names else []
+    for name in names or (*lake.tables, *copies):
         table = lake.table(name)
         if names or _is_made(table):
             chosen[name] = table

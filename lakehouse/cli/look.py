@@ -25,11 +25,13 @@ if TYPE_CHECKING:
 @verb("tables", examples=["lakehouse tables", "lakehouse tables --json"], python="lake.tables")
 @click.pass_obj
 def tables(session: Session) -> None:
-    """List the tables of the config: what they hold, whose they are, their key.
+    """List the tables of the config and their masked copies: what they hold, whose they are, their key.
 
-    Only the config is read; `lakehouse status` looks at the tables themselves.
+    `lakehouse status` looks at the tables themselves.
     """
-    sections = [(name, session.lake.table(name).config) for name in session.lake.tables]
+    lake = session.lake
+    copies = [each.name for each in lake.copies if each.name not in lake.tables]
+    sections = [(name, lake.table(name).config) for name in (*lake.tables, *copies)]
     document = [{"table": name, **_config_document(section)} for name, section in sections]
     rows = [
         [
@@ -138,7 +140,10 @@ def _show_plan(session: Session, place: Table) -> None:
     if columns:
         blocks += ["", _columns_grid(columns)]
     session.out.emit(document, *blocks)
-    if place.name not in session.lake.tables:
+    if place.opened.copy_of is not None:
+        source = place.opened.copy_of
+        session.out.next_steps((f"lakehouse pii mask {source} --to {place.name}", "make it"))
+    elif place.name not in session.lake.tables:
         session.out.note("it is made when a merge first rejects something")
     elif columns:
         session.out.next_steps(("lakehouse apply", "make it"))

@@ -15,8 +15,8 @@ from __future__ import annotations
 
 import io
 import secrets
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
 
@@ -235,14 +235,50 @@ def remember(
             fresh = pl.concat([older, fresh], how="vertical_relaxed")
         files.append(TombstoneFile(_write(storage, fresh, names), len(fresh), now_ms))
     mark = manifest.watermark if truncate is None else _write(storage, truncate, names)
+    return _put_manifest(storage, Manifest(tuple(files), mark), now_ms=now_ms, written=names)
+
+
+def rewrite(
+    storage: Storage,
+    manifest: Manifest,
+    change: Callable[[pl.DataFrame], pl.DataFrame],
+    *,
+    now_ms: int,
+    written: list[str],
+) -> SetTransaction | None:
+    """Writes the memory anew with other keys, where the keys of the table change.
+
+    Args:
+        storage: The table's folder.
+        manifest: What the version that the commit builds on remembers.
+        change: Gives remembered rows as they shall be: as many, in their order; the same ones where nothing
+            changes.
+        now_ms: The time of the commit in milliseconds since the epoch.
+        written: Takes the paths of the objects written, also where a later one fails.
+
+    Returns:
+        The ``txn`` action for the commit; None where nothing changes.
+    """
+    files: list[TombstoneFile] = []
+    for file in manifest.files:
+        before = _read(storage, file.path)
+        after = change(before)
+        same = after.equals(before)
+        files.append(file if same else replace(file, path=_write(storage, after, written)))
+    if tuple(files) == manifest.files:
+        return None
+    return _put_manifest(storage, Manifest(tuple(files), manifest.watermark), now_ms=now_ms, written=written)
+
+
+def _put_manifest(storage: Storage, manifest: Manifest, *, now_ms: int, written: list[str]) -> SetTransaction:
     number = 1 + secrets.randbits(62)
     body = {
-        "files": [{"path": f.path, "rows": f.rows, "newest_ms": f.newest_ms} for f in files],
-        "watermark": mark,
+        "files": [{"path": f.path, "rows": f.rows, "newest_ms": f.newest_ms} for f in manifest.files],
+        "watermark": manifest.watermark,
     }
     path = _manifest_path(number)
     storage.put(path, orjson.dumps(body))
-    names.append(path)
+    written.append(path)
     return SetTransaction(app_id=APP_ID, version=number, last_updated=now_ms)
 
 

@@ -12,8 +12,8 @@ from lakehouse.delta.schema import StructType
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.mask.at_merge import MergeMasks
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.plan import masks_of
 from lakehouse.pii.mask.seal import KeySeal
+from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.roles import RoleView, view_of
 from lakehouse.pii.spans import SpanFinder
 
@@ -55,10 +55,8 @@ class Masks:
         key = (table, repr(schema), without)
         with self._lock:
             if key not in self._made:
-                config = _without(self.config, table, without) if without else self.config
-                self._made[key] = masks_of(
-                    table, config=config, schema=schema, ring=self.ring(), finder=self.finder
-                )
+                source = ConfigMasks(self.config, self.ring, self.finder)
+                self._made[key] = source.masks(table, schema, without=without).masks
             return self._made[key]
 
     def at_merge(self, table: str) -> MergeMasks | None:
@@ -82,10 +80,3 @@ class Masks:
     def view(self, role: str, *, table: str, quarantine: bool = False) -> RoleView:
         """What a role sees of a table; see `view_of`."""
         return view_of(self.config, table, role, masks=partial(self.of, table), quarantine=quarantine)
-
-
-def _without(config: Config, table: str, paths: frozenset[str]) -> Config:
-    section = config.tables[table]
-    left = {path: about for path, about in section.pii.items() if path not in paths}
-    tables = {**config.tables, table: section.model_copy(update={"pii": left})}
-    return config.model_copy(update={"tables": tables})

@@ -10,6 +10,8 @@ verb                                  whole table held      some rows held
 ``restore``                           refused               refused if one would be lost or changed
 ``vacuum``, ``versions``              refused               files stay that have such a row in any version
 ``quarantine`` (throwing away)        refused               refused: a record can't be compared with it
+``mask`` (in place)                   refused               refused if one would be masked
+``drop`` (of a masked copy)           refused               refused
 ====================================  ====================  ==============================================
 
 A merge passes no gate: a delete that a source reports is the truth about the table, and the row stays
@@ -27,7 +29,9 @@ from lakehouse.errors import ProtectedError
 from lakehouse.protection.conditions import fitting
 from lakehouse.protection.holds import Protection, TableHold
 
-Verb: TypeAlias = Literal["retention", "archive", "erase", "restore", "vacuum", "versions", "quarantine"]
+Verb: TypeAlias = Literal[
+    "retention", "archive", "erase", "restore", "vacuum", "versions", "quarantine", "mask", "drop"
+]
 
 _NAMES: Final[dict[Verb, str]] = {
     "retention": "retention",
@@ -37,6 +41,8 @@ _NAMES: Final[dict[Verb, str]] = {
     "vacuum": "a vacuum",
     "versions": "dropping versions",
     "quarantine": "throwing records away",
+    "mask": "masking in place",
+    "drop": "dropping the copy",
 }
 
 ADVICE: Final = (
@@ -105,7 +111,7 @@ def judge(verb: Verb, protection: Protection, *, schema: pl.Schema | None = None
     """
     bound = protection if schema is None else fitting(protection, schema)
     partial = tuple(dict.fromkeys(hold for hold, _ in bound.conditions))
-    if verb == "quarantine":
+    if verb in ("quarantine", "drop"):
         return Verdict(verb=verb, table=bound.table, refused_by=bound.holds)
     return Verdict(
         verb=verb,

@@ -27,6 +27,7 @@ from lakehouse.verbs.opened import OpenTable
 def create(table: OpenTable) -> None:
     """Does `lakehouse.table.Table.create`."""
     table.refuse_quarantine("is made when it is needed")
+    table.refuse_copy("can't be made empty")
     columns = table.config.column_schema
     if not columns:
         raise UsageError(
@@ -48,6 +49,7 @@ def merge_changes(
 ) -> MergeResult:
     """Does `lakehouse.table.Table.merge`."""
     table.refuse_quarantine("can't be merged into")
+    table.refuse_copy("can't be merged into")
     if (source is None) != (offset is None):
         raise UsageError("source and offset belong together", advice="give both for exactly-once, or none")
     # Reading comes first: some stores make a bucket of any name as soon as something is written to it.
@@ -77,6 +79,7 @@ def records_of_files(
         DataError: A file can't be read at all.
     """
     table.refuse_quarantine("can't be merged into")
+    table.refuse_copy("can't be merged into")
     if isinstance(files, str | Path):
         raise UsageError("files is a list of paths", advice=f"write [{str(files)!r}]")
     ensure_room(size_of(files), times=TIMES_FILES, table=table.name, free=free_memory())

@@ -12,7 +12,7 @@ import polars as pl
 
 from lakehouse.config.models import TableConfig
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import RefusedError, TableNotFoundError, UsageError
 from lakehouse.merge.company import Outcomes
 from lakehouse.merge.quarantine import Keeping, QuarantineStore
 from lakehouse.merge.target import BatchStep, Clock, Masking, MergeTarget, utc_now
@@ -105,6 +105,7 @@ class OpenTable:
         outcomes: Counts how the commits of its merges go.
         newest: Remembers the newest version.
         quarantine_of: The table whose rejected records these are; None for a table of the config.
+        copy_of: The table that it is a masked copy of; None for a table of the config.
         views: Gives what a role sees of the table, and refuses roles that may not read it.
     """
 
@@ -122,6 +123,7 @@ class OpenTable:
     outcomes: Outcomes = field(default_factory=Outcomes)
     newest: Newest = field(default_factory=Newest)
     quarantine_of: str | None = None
+    copy_of: str | None = None
     views: Callable[[str], View] = field(default=no_roles)
 
     @property
@@ -150,6 +152,11 @@ class OpenTable:
             raise TableNotFoundError(
                 f"there is no {self.name}: no merge into {self.quarantine_of} has rejected anything",
                 advice="it is made when it is needed first",
+            )
+        if newest is None and self.copy_of is not None:
+            raise TableNotFoundError(
+                f"{self.name}, the masked copy of {self.copy_of}, has not been made yet",
+                advice=f"`lakehouse pii mask {self.copy_of} --to {self.name}` makes it",
             )
         if newest is None:
             raise TableNotFoundError(
@@ -191,6 +198,21 @@ class OpenTable:
             raise UsageError(
                 f"{self.name} keeps what merges into {self.quarantine_of} reject: it {what}",
                 advice=f"`lakehouse quarantine` lists, retries and drops the records of {self.quarantine_of}",
+            )
+
+    def refuse_copy(self, what: str) -> None:
+        """Refuses for a masked copy what would make it another one than its source is.
+
+        Args:
+            what: What it can't, as ``can't be merged into``.
+
+        Raises:
+            RefusedError: The table is a masked copy.
+        """
+        if self.copy_of is not None:
+            raise RefusedError(
+                f"{self.name} is a masked copy of {self.copy_of}: it {what}, only its source feeds it",
+                advice=f"change {self.copy_of}, then: lakehouse pii mask {self.copy_of} --to {self.name}",
             )
 
     def target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:

@@ -42,6 +42,7 @@ def restore(
 ) -> RestorePlan:
     """Does `lakehouse.table.Table.restore`."""
     table.refuse_quarantine("can't be restored")
+    table.refuse_copy("can't be restored")
     if version is None and timestamp is None and tag is None:
         raise UsageError("restore needs to know where to", advice="give a version, a timestamp or a tag")
     target = table.pick(version=version, timestamp=timestamp, tag=tag)

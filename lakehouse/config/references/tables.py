@@ -49,19 +49,30 @@ def _names(names: tuple[str, ...]) -> Iterator[Finding]:
     folded: dict[str, str] = {}
     for name in names:
         way = ("tables", name)
-        if name.startswith("_"):
-            yield Finding(way, f"`{name}`: names that begin with `_` are the lake's own", on_key=True)
-        elif name.endswith(QUARANTINE):
-            yield Finding(way, f"`{name}`: names that end in `{QUARANTINE}` are the lake's own", on_key=True)
-        elif _NAME.fullmatch(name) is None or len(name) > _LONGEST_NAME:
-            message = f"`{name}` can't name a table: letters, digits, `_` and `-`, at most {_LONGEST_NAME}"
-            yield Finding(way, message, on_key=True)
+        problem = name_problem(name)
+        if problem is not None:
+            yield Finding(way, problem, on_key=True)
         first = folded.setdefault(unicodedata.normalize("NFC", name).casefold(), name)
         if first != name:
             message = (
                 f"`{name}` differs from the table `{first}` only in case; not every store tells them apart"
             )
             yield Finding(way, message, on_key=True)
+
+
+def name_problem(name: str) -> str | None:
+    """Why a table can't have a name; None where it can.
+
+    Args:
+        name: The name.
+    """
+    if name.startswith("_"):
+        return f"`{name}`: names that begin with `_` are the lake's own"
+    if name.endswith(QUARANTINE):
+        return f"`{name}`: names that end in `{QUARANTINE}` are the lake's own"
+    if _NAME.fullmatch(name) is None or len(name) > _LONGEST_NAME:
+        return f"`{name}` can't name a table: letters, digits, `_` and `-`, at most {_LONGEST_NAME}"
+    return None
 
 
 def _schema(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]:
