@@ -23,6 +23,7 @@ from uuid import uuid4
 
 import polars as pl
 
+from lakehouse.cdc.generations import PROPERTY
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, StorageError
@@ -154,6 +155,7 @@ class Archiver:
                 newest=plan.newest,
                 files=tuple(files),
                 schema=json.loads(work.snapshot.metadata.schema_string),
+                columns=work.snapshot.configuration.get(PROPERTY, ""),
                 read_version=work.snapshot.version,
                 run=run,
                 number=archive_number(work.snapshot),
