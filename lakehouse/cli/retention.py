@@ -14,7 +14,7 @@ from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import Moment, Whole, confirm_options, table_argument
 from lakehouse.cli.progress import progress
-from lakehouse.cli.retention_story import result_document, result_line, short, story
+from lakehouse.cli.retention_story import result_document, result_lines, short, story
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
@@ -115,23 +115,20 @@ def apply(
     """Delete, archive or anonymize rows past their time: one commit a table.
 
     Shows the plan and asks; without a terminal it needs --yes. What was shown is what is done: if a table
-    changes in between in a way that touches it, that table is left as it is (exit code 4). A table with a
-    brake is refused (exit code 3), the others are done.
+    changes in between in a way that touches it, that table is left as it is (exit code 4). With --yes and
+    without --plan such a table is planned again. A table with a brake is refused (exit code 3), the others
+    are done.
     """
     place = session.lake.retention
     if file is None:
-        limits: dict[str, Any] = {"now": now, "max_fraction": max_fraction, "allow_empty": allow_empty}
-        if yes and not dry_run:
-            # Nobody looks at the plan, so it may be made again where other writers are in between.
-            with progress(session, "working"):
-                at_once = place.apply(tables=tables or None, strict=False, **limits)
-            return _told(session, at_once)
         with progress(session, "planning"):
-            found = place.plan(tables=tables or None, **limits)
+            found = place.plan(
+                tables=tables or None, now=now, max_fraction=max_fraction, allow_empty=allow_empty
+            )
     else:
         found = _read(file, tables, given=now is not None or max_fraction is not None or allow_empty)
-    if dry_run or (found.changes_nothing and not found.brakes):
-        session.out.emit({"dry_run": dry_run, **found.to_dict()}, *story(found))
+    if dry_run:
+        session.out.emit({"dry_run": True, **found.to_dict()}, *story(found))
         return 0
     if not session.as_json:
         for block in story(found):
@@ -141,7 +138,8 @@ def apply(
         session.out.note("nothing was done")
         return 0
     with progress(session, "working"):
-        done = place.apply(found, strict=False)
+        # With --yes nobody decides by the plan, so it may be made again where other writers are in between.
+        done = place.apply(found, strict=False, exact=file is not None or not yes)
     return _told(session, done)
 
 
@@ -159,7 +157,7 @@ def _read(file: str, tables: tuple[str, ...], *, given: bool) -> RetentionPlan:
 
 def _told(session: Session, done: RetentionResult) -> int:
     """Says what was done, and which tables were not; the exit code of the first of those."""
-    lines = [result_line(each) for each in done.tables] or ["no table has rules for rows"]
+    lines = result_lines(done) or ["no table has rules for rows"]
     session.out.emit(result_document(done), *lines)
     if not session.as_json:
         for error in done.errors:

@@ -241,13 +241,18 @@ def refuse_braked(plan: TableRetention) -> None:
     """Refuses a plan with brakes.
 
     Raises:
-        RefusedError: It has some; the first is the message, all are counted.
+        RefusedError: It has some; the message names all of them.
     """
     if not plan.brakes:
         return
-    first = plan.brakes[0]
-    more = f" (and {len(plan.brakes) - 1} more)" if len(plan.brakes) > 1 else ""
-    raise RefusedError(f"table {plan.table}: {first.message}{more}; nothing was done", advice=first.advice)
+    if len(plan.brakes) == 1:
+        (only,) = plan.brakes
+        raise RefusedError(f"table {plan.table}: {only.message}; nothing was done", advice=only.advice)
+    lines = "".join(f"\n  {each.message}\n    {each.advice}" for each in plan.brakes)
+    raise RefusedError(
+        f"table {plan.table}: nothing was done, for {len(plan.brakes)} reasons:{lines}",
+        advice="`lakehouse retention plan` shows them too",
+    )
 
 
 def _look_after(target: RetentionTarget, base: Snapshot, done: Committed) -> None:

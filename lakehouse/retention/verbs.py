@@ -110,6 +110,7 @@ class Retention:
         allow_empty: bool = False,
         dry_run: bool = False,
         strict: bool = True,
+        exact: bool = True,
     ) -> RetentionResult:
         """Carries the rules out: one commit a table.
 
@@ -124,6 +125,8 @@ class Retention:
             dry_run: Only plans.
             strict: Whether to raise the first error, once all other tables are done. Without it, errors are
                 only in the result.
+            exact: With a plan: without it, the plan is made again, with its moment and limits, where other
+                writers changed what it takes.
 
         Returns:
             What was done with each table.
@@ -137,7 +140,7 @@ class Retention:
             raise UsageError(
                 "a plan has its own moment and limits", advice="leave now, max_fraction, allow_empty out"
             )
-        exact = plan is not None
+        exact = exact and plan is not None
         if plan is None:
             plan = self.plan(tables=tables, now=now, max_fraction=max_fraction, allow_empty=allow_empty)
         elif tables is not None:

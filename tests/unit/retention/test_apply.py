@@ -184,6 +184,15 @@ def test_rows_that_others_change_are_looked_at_again(tmp_path: Path, exact: bool
     assert len(here) == len({v.relative_path() for v in used})
 
 
+def test_a_plan_that_need_not_be_carried_out_exactly_is_made_again(tmp_path: Path) -> None:
+    lake = three_files(tmp_path)
+    plan = lake.retention.plan()
+    lake.table("t").merge(pl.DataFrame({"id": [2], "at": days(0.1)}))
+    (done,) = lake.retention.apply(plan, exact=False).tables
+    assert (done.status, done.rows_deleted) == ("done", 2)
+    assert lake.ids() == [2, 3, 4, 5, 6, 7]
+
+
 def test_a_compaction_in_between(tmp_path: Path) -> None:
     lake = three_files(tmp_path)
     racing = meanwhile(lake, lambda: lake.table("t").compact())
