@@ -46,10 +46,10 @@ def _row(table: TableRetention, rule: RulePlan) -> list[Any]:
 
 
 def short(value: str | float | None) -> str:
-    """A date as people write it: to the second."""
+    """A date as people write it: to the second, with its ``Z``."""
     if not isinstance(value, str):
         return "" if value is None else f"{value}"
-    return value[:19].replace("T", " ")
+    return value[:19].replace("T", " ") + ("Z" if value.endswith(("Z", "+00:00")) else "")
 
 
 def _notes(table: TableRetention) -> list[Block]:

@@ -24,6 +24,7 @@ from uuid import uuid4
 import polars as pl
 
 from lakehouse.cdc.generations import PROPERTY
+from lakehouse.config.moments import iso
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, StorageError
@@ -149,7 +150,7 @@ class Archiver:
                 rule=plan.rule,
                 column=plan.column,
                 cutoff=plan.cutoff,
-                created=stamp.isoformat(),
+                created=iso(stamp),
                 rows=count,
                 oldest=plan.oldest,
                 newest=plan.newest,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from lakehouse.config.moments import iso
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.data import row_counts
 from lakehouse.delta.features import ensure_readable, ensure_writable
@@ -210,7 +211,7 @@ def _named(ready: ReadyRule) -> RulePlan:
         action=rule.action or "delete",
         column=ready.column,
         keep=str(rule.keep),
-        cutoff=ready.cutoff.moment.astimezone(UTC).isoformat(),
+        cutoff=iso(ready.cutoff.moment),
         to=rule.to,
         columns=tuple(each.column for each in ready.neutral),
     )

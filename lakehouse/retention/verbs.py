@@ -174,16 +174,18 @@ class Retention:
         name = None if table is None else self._table(table).name
         return self._records.list(table=name, limit=limit)
 
-    def archives(self, table: str, *, place: str | None = None) -> list[ArchiveEntry]:
-        """The archives of a table, the oldest first.
+    def archives(self, table: str | None = None, *, place: str | None = None) -> list[ArchiveEntry]:
+        """The archives of a table, or of all, the oldest first.
 
         Those of a run that was interrupted are finished or discarded, as the table's log tells.
 
         Args:
-            table: The table.
+            table: The table; None means all of the config.
             place: Where they are, as in a rule's `to`; None means wherever the table's rules archive to.
         """
-        return self._archives(table, place, settle=True)
+        names = self._config.tables if table is None else (self._table(table).name,)
+        found = [entry for name in names for entry in self._archives(name, place, settle=True)]
+        return sorted(found, key=lambda entry: entry.manifest.created)
 
     def _archives(self, table: str, place: str | None, *, settle: bool) -> list[ArchiveEntry]:
         owner = self._table(table)

@@ -91,6 +91,7 @@ def test_a_plan_in_a_file_is_carried_out_exactly_or_not(filled: Run, write: Writ
     Path("plan.json").write_bytes(orjson.dumps({"no": "plan"}))
     answer = filled("retention", "apply", "--plan", "plan.json", "--yes")
     assert (answer.code, "no retention plan" in answer.err) == (2, True)
+    assert "--output" in answer.err
 
 
 def test_brakes_are_told_and_refuse(filled: Run, write: Write) -> None:
@@ -115,6 +116,7 @@ def test_brakes_are_told_and_refuse(filled: Run, write: Write) -> None:
 
 def test_archives_are_listed_and_come_back(filled: Run) -> None:
     assert "orders has no archives" in filled("retention", "archives", "orders").out
+    assert filled("retention", "archives").out == "no table has archives\n"
     filled("retention", "apply", "orders", *NOW, "--yes")
     answer = filled("retention", "archives", "orders")
     assert answer.code == 0

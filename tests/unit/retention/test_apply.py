@@ -86,7 +86,7 @@ def test_the_log_says_which_rules_and_how_many_rows_and_no_value(tmp_path: Path)
     assert entry.operation == "DELETE"
     assert entry.counts["deleted"] == 3
     assert json.loads(entry.parameters["retention"]) == [
-        {"rule": "old", "action": "delete", "column": "at", "cutoff": "2026-05-02T12:00:00+00:00"}
+        {"rule": "old", "action": "delete", "column": "at", "cutoff": "2026-05-02T12:00:00Z"}
     ]
     assert DeltaTable(str(tmp_path / "t")).history(1)[0]["operationMetrics"]["numDeletedRows"] == 3
 
