@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -24,28 +24,34 @@ from lakehouse.storage import Storage
 _CHECK: Final = "delta.constraints."
 
 
-def check_table(
-    storage: Storage,
-    *,
-    table: str,
-    config: TableConfig,
-    clock: Callable[[], datetime],
-    version: int | None = None,
-    full: bool = False,
-    seed: int | None = None,
-    step: Step | None = None,
-) -> VerifyReport:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What is checked, and how closely.
+
+    Args:
+        table: The table's name.
+        config: Its section of the config.
+        clock: Gives the time.
+        full: Whether everything is read rather than a sample.
+        seed: Which sample; None means the version's own.
+        step: Told how far the check is.
+    """
+
+    table: str
+    config: TableConfig
+    clock: Callable[[], datetime]
+    full: bool = False
+    seed: int | None = None
+    step: Step | None = None
+
+
+def check_table(storage: Storage, check: Check, *, version: int | None = None) -> VerifyReport:
     """Check a version of a table, as its log and files are at this moment: nothing is remembered from before.
 
     Args:
         storage: The table's folder.
-        table: Its name.
-        config: Its section of the config.
-        clock: Gives the time.
+        check: What, and how closely.
         version: Which version; None means the newest, which is also judged by the expectations on freshness.
-        full: Whether everything is read rather than a sample.
-        seed: Which sample.
-        step: Told how far the check is.
 
     Returns:
         What was checked and what is wrong.
@@ -58,45 +64,30 @@ def check_table(
     try:
         snapshot = load_snapshot(storage, version=version)
     except CorruptTableError as error:
-        return unreadable(error, table=table)
+        return unreadable(error, table=check.table)
     ensure_readable(snapshot)
-    now = clock()
+    now = check.clock()
     return verify(
         storage,
         snapshot,
-        table=table,
-        fresh=freshness(storage, snapshot, config.expect, now=now) if version is None else (),
+        table=check.table,
+        fresh=freshness(storage, snapshot, check.config.expect, now=now) if version is None else (),
         rules=row_rules(snapshot),
         more=[lambda: check_memory(storage, snapshot)],
-        full=full,
-        seed=seed,
+        full=check.full,
+        seed=check.seed,
         now=now,
-        step=step,
+        step=check.step,
     )
 
 
-def check_and_repair(
-    storage: Storage,
-    *,
-    table: str,
-    config: TableConfig,
-    clock: Callable[[], datetime],
-    full: bool = False,
-    seed: int | None = None,
-    found: VerifyReport | None = None,
-    step: Step | None = None,
-) -> VerifyReport:
+def check_and_repair(storage: Storage, check: Check, *, found: VerifyReport | None = None) -> VerifyReport:
     """Check a table, mend what loses nothing, and check it again.
 
     Args:
         storage: The table's folder.
-        table: Its name.
-        config: Its section of the config.
-        clock: Gives the time.
-        full: Whether everything is read rather than a sample.
-        seed: Which sample.
+        check: What, and how closely.
         found: What a check of it has just found; None to check first.
-        step: Told how far the check is.
 
     Returns:
         What is wrong after it, with what was mended.
@@ -105,20 +96,15 @@ def check_and_repair(
         UsageError: What was found was found of another table.
         ConflictError: Another writer changed the table meanwhile.
     """
-
-    def check(version_seed: int | None) -> VerifyReport:
-        return check_table(
-            storage, table=table, config=config, clock=clock, full=full, seed=version_seed, step=step
-        )
-
-    report = check(seed) if found is None else found
-    if report.table != table:
-        raise UsageError(f"the report is of table {report.table}, not of {table}")
+    report = check_table(storage, check) if found is None else found
+    if report.table != check.table:
+        raise UsageError(f"the report is of table {report.table}, not of {check.table}")
     if not report.plan:
         return report
-    done = repair(storage, report.plan, table=table, clock=clock)
+    done = repair(storage, report.plan, table=check.table, clock=check.clock)
     # The same sample again, though a repair may have made a version.
-    return replace(check(report.version if seed is None else seed), repaired=tuple(done))
+    again = replace(check, seed=report.version if check.seed is None else check.seed)
+    return replace(check_table(storage, again), repaired=tuple(done))
 
 
 def row_rules(snapshot: Snapshot) -> list[RowRule]:

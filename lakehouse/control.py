@@ -8,19 +8,25 @@ once, after the database is made and before anything is kept in it.
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, StorageError
+from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError
 from lakehouse.storage import Storage
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
 MARKER: Final = "_lakehouse/state.json"
+
+_LOST: Final = (
+    f"Only if it is lost for good: without {MARKER} the lake forgets that anything was ever held, so take it "
+    "away when you have a list of the holds, and place them again before anything else runs"
+)
 
 
 class Control:
@@ -52,8 +58,8 @@ class Control:
             The state; None where this lake never had one, so that nothing is held.
 
         Raises:
-            StorageError: The database can't be reached or read, is damaged, or is gone.
-            RefusedError: It is not the one of this lake.
+            StorageError: The database can't be reached or read, or is damaged.
+            RefusedError: It is not there although the lake has one, or is not the one of this lake.
         """
         state = self._opened()
         if state.in_memory:
@@ -62,7 +68,7 @@ class Control:
         if not state.exists():
             if known is None:
                 return None
-            raise _gone(state.shown)
+            raise _not_there(state.shown, known)
         if known is not None:
             _ensure_same(state, known)
         return state
@@ -87,7 +93,8 @@ class Control:
         if known is None:
             _ensure_ours(state, lake=self._lake.url)
             body = orjson.dumps({"id": state.id, "made": now.isoformat()})
-            known = state.id if self._lake.put_if_absent(MARKER, body) else self._known()
+            ours = self._lake.put_if_absent(MARKER, body)
+            known = _Mark(state.id, "") if ours else self._known()
         _ensure_same(state, known)
         return state
 
@@ -99,26 +106,34 @@ class Control:
                 self._state = open_state(self._url)
             return self._state
 
-    def _known(self) -> str | None:
-        """The id of the database that belongs to this lake; None where it never had one."""
+    def _known(self) -> _Mark | None:
+        """What the lake remembers of its database; None where it never had one."""
         try:
             body: Any = orjson.loads(self._lake.get(MARKER))
-            return str(body["id"])
+            return _Mark(str(body["id"]), str(body.get("made", ""))[:10])
         except NotFoundError:
             return None
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, AttributeError):
             raise CorruptTableError(
                 f"{self._lake.url}/{MARKER} can't be read, so it is not known which state database is right",
                 advice="restore the file from a backup",
             ) from None
 
 
-def _ensure_same(state: State, known: str | None) -> None:
-    if state.id != known:
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """What a lake remembers of its state database: its id, and the day when it was made."""
+
+    id: str
+    day: str
+
+
+def _ensure_same(state: State, known: _Mark | None) -> None:
+    if known is None or state.id != known.id:
         raise RefusedError(
             f"the state database {state.shown} is not the one of this lake",
-            advice="let `state` name the database with the lake's holds; if that is lost for good, take "
-            f"{MARKER} away and place the holds again. Several hosts need one PostgreSQL",
+            advice="let `state` name the one with the lake's holds; several hosts need one PostgreSQL. "
+            f"{_LOST}",
         )
 
 
@@ -132,9 +147,10 @@ def _ensure_ours(state: State, *, lake: str) -> None:
         )
 
 
-def _gone(shown: str) -> StorageError:
-    return StorageError(
-        f"the state database {shown} is gone: this lake had one, and what it holds is not known",
-        advice="let `state` name it, or restore it from a backup; if it is lost for good, take "
-        f"{MARKER} away and place the holds again",
+def _not_there(shown: str, known: _Mark) -> RefusedError:
+    since = f" since {known.day}" if known.day else ""
+    return RefusedError(
+        f"there is no state database at {shown}, and this lake has had one{since}: what is held is not known",
+        advice="see whether `state` names the right one, whether its disk is mounted, and whether somebody "
+        f"moved the file; else restore it from a backup. {_LOST}",
     )

@@ -91,8 +91,7 @@ class Holds:
             RefusedError: The state database is not the one of this lake.
         """
         now = self._clock()
-        if (table is None) == (subject is None):
-            raise UsageError("a hold is on a table or on a subject", advice="name one of them")
+        _ensure_one(table, subject, where=where, identifiers=identifiers)
         why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
         who = operator() if author is None else author_of(author)
         ends = None if until is None else end_of_hold(until, now=now)
@@ -284,3 +283,23 @@ def _matched(table: Table, snapshot: Snapshot, where: str | None) -> int:
     rows = scan_table(table.storage, snapshot)
     found = rows if where is None else matching(rows, where)
     return int(found.select(pl.len()).collect().item())
+
+
+def _ensure_one(
+    table: str | None, subject: str | None, *, where: str | None, identifiers: Mapping[str, object] | None
+) -> None:
+    """A hold is on a table or on a person; what else was given tells what was forgotten."""
+    if table is not None and subject is not None:
+        raise UsageError(
+            "a hold is on a table or on a subject, not on both", advice="place two, or leave one of them out"
+        )
+    if table is not None or subject is not None:
+        return
+    if where is not None:
+        raise UsageError("the condition of a hold needs its table", advice="name it: --table (table=)")
+    if identifiers:
+        raise UsageError(
+            "the identifiers of a hold need its subject",
+            advice="name it as the config does: --subject (subject=)",
+        )
+    raise UsageError("a hold is on a table or on a subject", advice="name one of them: --table or --subject")

@@ -435,7 +435,7 @@ class Table:
             What was checked, what is wrong, what can be mended and what was.
 
         Raises:
-            UsageError: An older version can't be repaired.
+            UsageError: An older version can't be repaired, or something was given that belongs to ``repair``.
             ConflictError: Another writer changed the table during the repair.
         """
         return tending.verify(

@@ -140,7 +140,7 @@ def list_(session: Session, *, everything: bool, show_conditions: bool) -> None:
         ]
         for each in found
     ]
-    grid = Grid(["hold", "on", "reason", "by", "since", "until", "status"], rows).without_empty("until")
+    grid = Grid(["hold", "on", "reason", "author", "time", "until", "status"], rows).without_empty("until")
     empty = "no holds" if everything else "nothing is held"
     blocks: list[Block] = [grid] if rows else [empty]
     document = [_document(each, now=now, open_=show_conditions) for each in found]
@@ -202,7 +202,7 @@ def _document(each: Hold, *, now: datetime, open_: bool) -> dict[str, Any]:
         "tables": list(dict.fromkeys(name for name, _ in each.resolved)),
         "reason": each.reason,
         "author": each.author,
-        "placed": each.placed,
+        "time": each.placed,
         "until": each.until,
         "released": each.released,
         "released_by": each.released_by,

@@ -83,7 +83,7 @@ def list_(
 
 
 def _grid(rows: list[dict[str, Any]]) -> Grid:
-    columns = ["table", "id", "rejected for", "detail", "source", "offset", "line", "tries", "since"]
+    columns = ["table", "id", "rejected for", "detail", "source", "offset", "line", "tries", "time"]
     cells: list[list[Cell]] = [
         [
             said(row["table"]),

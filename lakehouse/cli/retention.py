@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lakehouse.cli.archives import archives, restore_archive
 from lakehouse.cli.cells import amount, said, size
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
-from lakehouse.cli.output import Block, Fields, plural
-from lakehouse.cli.parameters import Moment, Whole, confirm_options, table_argument
+from lakehouse.cli.output import Block, plural
+from lakehouse.cli.parameters import Moment, TableName, Whole, confirm_options, table_argument
 from lakehouse.cli.progress import progress
-from lakehouse.cli.retention_story import result_document, result_line, short, story
+from lakehouse.cli.retention_story import result_document, result_lines, story
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
@@ -115,23 +116,20 @@ def apply(
     """Delete, archive or anonymize rows past their time: one commit a table.
 
     Shows the plan and asks; without a terminal it needs --yes. What was shown is what is done: if a table
-    changes in between in a way that touches it, that table is left as it is (exit code 4). A table with a
-    brake is refused (exit code 3), the others are done.
+    changes in between in a way that touches it, that table is left as it is (exit code 4). With --yes and
+    without --plan such a table is planned again. A table with a brake is refused (exit code 3), the others
+    are done.
     """
     place = session.lake.retention
     if file is None:
-        limits: dict[str, Any] = {"now": now, "max_fraction": max_fraction, "allow_empty": allow_empty}
-        if yes and not dry_run:
-            # Nobody looks at the plan, so it may be made again where other writers are in between.
-            with progress(session, "working"):
-                at_once = place.apply(tables=tables or None, strict=False, **limits)
-            return _told(session, at_once)
         with progress(session, "planning"):
-            found = place.plan(tables=tables or None, **limits)
+            found = place.plan(
+                tables=tables or None, now=now, max_fraction=max_fraction, allow_empty=allow_empty
+            )
     else:
         found = _read(file, tables, given=now is not None or max_fraction is not None or allow_empty)
-    if dry_run or (found.changes_nothing and not found.brakes):
-        session.out.emit({"dry_run": dry_run, **found.to_dict()}, *story(found))
+    if dry_run:
+        session.out.emit({"dry_run": True, **found.to_dict()}, *story(found))
         return 0
     if not session.as_json:
         for block in story(found):
@@ -141,7 +139,8 @@ def apply(
         session.out.note("nothing was done")
         return 0
     with progress(session, "working"):
-        done = place.apply(found, strict=False)
+        # With --yes nobody decides by the plan, so it may be made again where other writers are in between.
+        done = place.apply(found, strict=False, exact=file is not None or not yes)
     return _told(session, done)
 
 
@@ -159,7 +158,7 @@ def _read(file: str, tables: tuple[str, ...], *, given: bool) -> RetentionPlan:
 
 def _told(session: Session, done: RetentionResult) -> int:
     """Says what was done, and which tables were not; the exit code of the first of those."""
-    lines = [result_line(each) for each in done.tables] or ["no table has rules for rows"]
+    lines = result_lines(done) or ["no table has rules for rows"]
     session.out.emit(result_document(done), *lines)
     if not session.as_json:
         for error in done.errors:
@@ -174,7 +173,7 @@ def _told(session: Session, done: RetentionResult) -> int:
     examples=["lakehouse retention history", "lakehouse retention history orders --limit 5 --json"],
     python="lake.retention.history(table=None, limit=None)",
 )
-@click.argument("table", required=False)
+@click.argument("table", metavar="[TABLE]", type=TableName(), required=False)
 @click.option("--limit", type=Whole(min=1), default=50, show_default=True, help="At most so many entries.")
 @click.pass_obj
 def history(session: Session, *, table: str | None, limit: int) -> None:
@@ -185,9 +184,9 @@ def history(session: Session, *, table: str | None, limit: int) -> None:
     found = session.lake.retention.history(table, limit=limit)
     document = [
         {
-            "at": each.at,
-            "kind": each.kind,
+            "time": each.at,
             "table": each.table,
+            "verb": each.kind,
             "rule": each.rule,
             "action": each.action,
             "rows": each.rows,
@@ -202,7 +201,7 @@ def history(session: Session, *, table: str | None, limit: int) -> None:
     ]
     rows = [
         [
-            said(each.at.strftime("%Y-%m-%d %H:%M:%S")),
+            each.at.replace(microsecond=0),
             said(each.table),
             said(each.kind),
             said(each.rule),
@@ -215,110 +214,13 @@ def history(session: Session, *, table: str | None, limit: int) -> None:
         ]
         for each in found
     ]
-    columns = ["when", "table", "by", "rule", "action", "rows", "files", "size", "held back", "author"]
+    columns = ["time", "table", "verb", "rule", "action", "rows", "files", "size", "held back", "author"]
     blocks: list[Block] = (
         [Grid(columns, rows).without_empty("rule", "rows", "held back")]
         if rows
         else ["nothing has been taken away yet"]
     )
     session.out.emit({"records": document}, *blocks)
-
-
-@verb(
-    "archives",
-    examples=["lakehouse retention archives orders"],
-    python="lake.retention.archives(table)",
-)
-@table_argument()
-@click.option("--place", metavar="FOLDER", help="Where they are. Without it: where the rules archive to.")
-@click.pass_obj
-def archives(session: Session, *, table: str, place: str | None) -> None:
-    """List the archives of a table, the oldest first.
-
-    What an interrupted run left is finished or thrown away, as the table's log tells.
-    """
-    found = session.lake.retention.archives(table, place=place)
-    document = [
-        {
-            "id": each.manifest.id,
-            "state": each.state,
-            "url": each.url,
-            "rule": each.manifest.rule,
-            "rows": each.manifest.rows,
-            "oldest": each.manifest.oldest,
-            "newest": each.manifest.newest,
-            "files": len(each.manifest.files),
-            "bytes": sum(file.size for file in each.manifest.files),
-            "created": each.manifest.created,
-            "version": each.manifest.version,
-        }
-        for each in found
-    ]
-    rows = [
-        [
-            said(each.manifest.id),
-            said(each.manifest.rule),
-            amount(each.manifest.rows),
-            said(short(each.manifest.oldest)),
-            said(short(each.manifest.newest)),
-            said(size(sum(file.size for file in each.manifest.files))),
-            said("" if each.state == "complete" else each.state),
-        ]
-        for each in found
-    ]
-    grid = Grid(["archive", "rule", "rows", "oldest", "newest", "size", "state"], rows)
-    blocks: list[Block] = [grid.without_empty("state")] if rows else [f"{table} has no archives"]
-    session.out.emit({"table": table, "archives": document}, *blocks)
-
-
-@verb(
-    "restore-archive",
-    examples=[
-        "lakehouse retention restore-archive orders --from 2024-01-01 --to 2024-02-01 --dry-run",
-        "lakehouse retention restore-archive orders --archive 20260101T030000Z",
-    ],
-    python='lake.retention.restore_archive(table, since="2024-01-01", until="2024-02-01")',
-)
-@table_argument()
-@click.option("--archive", metavar="ID", help="Only this one; the beginning of its id is enough.")
-@click.option("--from", "since", metavar="DATE", help="Only rows with this date or a later one.")
-@click.option("--to", "until", metavar="DATE", help="Only rows before this date.")
-@click.option("--place", metavar="FOLDER", help="Where they are. Without it: where the rules archive to.")
-@click.option("--dry-run", is_flag=True, help="Count what would happen; write nothing.")
-@click.pass_obj
-def restore_archive(
-    session: Session,
-    *,
-    table: str,
-    archive: str | None,
-    since: str | None,
-    until: str | None,
-    place: str | None,
-    dry_run: bool,
-) -> None:
-    """Bring archived rows back into their table, by a merge.
-
-    Rows that the table has newer stay as they are. The archive stays too. The next `retention apply` takes
-    the rows out again, unless the rules change.
-    """
-    with progress(session, f"merging into {table}"):
-        done = session.lake.retention.restore_archive(
-            table, archive=archive, since=since, until=until, place=place, dry_run=dry_run
-        )
-    document = {
-        "table": table,
-        "dry_run": dry_run,
-        "archives": list(done.archives),
-        "rows": done.rows,
-        "version": done.version,
-        "counts": done.counts,
-    }
-    what = f"{plural(done.rows, 'row')} of {plural(len(done.archives), 'archive')}"
-    head = f"{table}: {what} {'would be merged' if dry_run else 'merged'}"
-    if done.version is not None:
-        head += f" (version {done.version})"
-    counts = Fields(*((f"  {name}", f"{number:,}") for name, number in done.counts.items()))
-    session.out.emit(document, head, counts)
 
 
 for _command in (plan, apply, history, archives, restore_archive):

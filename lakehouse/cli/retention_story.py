@@ -46,10 +46,10 @@ def _row(table: TableRetention, rule: RulePlan) -> list[Any]:
 
 
 def short(value: str | float | None) -> str:
-    """A date as people write it: to the second."""
+    """A date as people write it: to the second, with its ``Z``."""
     if not isinstance(value, str):
         return "" if value is None else f"{value}"
-    return value[:19].replace("T", " ")
+    return value[:19].replace("T", " ") + ("Z" if value.endswith(("Z", "+00:00")) else "")
 
 
 def _notes(table: TableRetention) -> list[Block]:
@@ -82,8 +82,19 @@ def _notes(table: TableRetention) -> list[Block]:
     return notes
 
 
-def result_line(done: TableResult) -> str:
-    """What became of one table."""
+def result_lines(done: RetentionResult) -> list[str]:
+    """What became of each table, and whose plan is not the one that was shown."""
+    shown = {each.table: each for each in done.plan.tables}
+    lines = []
+    for each in done.tables:
+        if each.plan.digest != shown[each.table].digest:
+            plan = f"planned again on version {each.plan.version}"
+            lines.append(f"{each.table}: {plan}, since other writers changed what it takes")
+        lines.append(_result_line(each))
+    return lines
+
+
+def _result_line(done: TableResult) -> str:
     match done.status:
         case "done":
             parts = [

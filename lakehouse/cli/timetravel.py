@@ -55,10 +55,10 @@ def history(session: Session, *, table: str, limit: int) -> None:
     document = [
         {
             "version": each.version,
-            "timestamp": each.timestamp,
+            "time": each.timestamp,
             "operation": each.operation,
             "client": each.client,
-            "user": each.user,
+            "author": each.user,
             "counts": dict(each.counts),
             "parameters": dict(each.parameters),
             "tags": list(each.tags),
@@ -80,8 +80,8 @@ def history(session: Session, *, table: str, limit: int) -> None:
         ]
         for each in entries
     ]
-    grid = Grid(["version", "time", "operation", "changed", "tags", "files", "client", "user"], rows)
-    session.out.emit({"table": table, "history": document}, grid.without_empty("tags", "files", "user"))
+    grid = Grid(["version", "time", "operation", "changed", "tags", "files", "client", "author"], rows)
+    session.out.emit({"table": table, "history": document}, grid.without_empty("tags", "files", "author"))
     if len(entries) == limit and entries[-1].version > 0:
         session.out.note(f"the newest {plural(limit, 'version')}; more with --limit N")
 
@@ -185,9 +185,9 @@ def tag(
     place = session.lake.table(table)
     if listed or (name is None and not delete and version is None):
         tags = place.tags()
-        document = [{"name": each.name, "version": each.version, "created": each.created} for each in tags]
+        document = [{"name": each.name, "version": each.version, "time": each.created} for each in tags]
         rows = [[each.name, each.version, each.created.replace(microsecond=0)] for each in tags]
-        blocks = [Grid(["tag", "version", "since"], rows)] if rows else [f"{table} has no tags"]
+        blocks = [Grid(["tag", "version", "time"], rows)] if rows else [f"{table} has no tags"]
         session.out.emit({"table": table, "tags": document}, *blocks)
         return
     if name is None:

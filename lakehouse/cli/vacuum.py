@@ -147,7 +147,8 @@ def _remarks(plan: VacuumPlan) -> list[str]:
     stay = sum(each.keep for each in plan.versions)
     found = []
     if plan.versions:
-        found.append(f"{stay} of {plural(len(plan.versions), 'version')} stay for sure")
+        number = "stays" if stay == 1 else "stay"
+        found.append(f"{stay} of {plural(len(plan.versions), 'version')} {number} for sure")
     if plan.pruned:
         found.append(f"can't be read afterwards: {_spans(plan.pruned)}")
     if plan.log_before is not None:
@@ -186,7 +187,7 @@ def _table(plan: VacuumPlan) -> dict[str, Any]:
         "versions": [
             {
                 "version": each.version,
-                "made": each.made,
+                "time": each.made,
                 "keep": each.keep,
                 "reasons": list(each.reasons),
                 "why_not": each.why_not,

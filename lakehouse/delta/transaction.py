@@ -81,6 +81,7 @@ def commit(
     base: Snapshot | None = None,
     now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
     sleep: Callable[[float], None] = time.sleep,
+    last_look: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Try to make one version.
 
@@ -94,6 +95,7 @@ def commit(
             Tables with in-commit timestamps need it for theirs, which must rise.
         now_ms: The clock.
         sleep: How to wait between tries.
+        last_look: Called right before the file is sent, and raises where the commit may not happen any more.
 
     Returns:
         `Committed` or `Conflicted`.
@@ -111,6 +113,7 @@ def commit(
     done = Committed(version, stamped.in_commit_timestamp or stamped.timestamp or 0, identity, data)
     for pause in (*_PAUSES, None):
         failure: StorageError | None = None
+        last_look()
         try:
             if storage.put_if_absent(path, data):
                 return done

@@ -22,6 +22,7 @@ from typing import Any, Final
 
 import orjson
 
+from lakehouse.config.moments import iso
 from lakehouse.delta.locations import map_files
 from lakehouse.errors import (
     ConflictError,
@@ -91,7 +92,7 @@ class VacuumNote:
 
     def spoken(self) -> str:
         """What became of a version that it took, for people."""
-        when = (self.finished or self.started).isoformat(timespec="seconds")
+        when = iso(self.finished or self.started, timespec="seconds")
         why = f": {self.why}" if self.why else ""
         if self.finished is None:
             return f"a vacuum that began at {when} and is not done takes it{why}"

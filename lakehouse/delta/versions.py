@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from lakehouse.config.moments import iso
 from lakehouse.delta.features import in_commit_timestamps
 from lakehouse.delta.log_files import LogListing
 from lakehouse.delta.log_reading import Commit, list_log, read_commit_info, to_millis
@@ -106,7 +107,7 @@ def version_at(storage: Storage, timestamp: datetime) -> int:
     if timestamp.tzinfo is None:
         raise UsageError(
             f"the timestamp {timestamp.isoformat()} has no time zone",
-            advice="add one, for example +00:00 for UTC",
+            advice="add one, for example Z for UTC",
         )
     moment = to_millis(timestamp)
     listing = list_log(storage)
@@ -201,7 +202,7 @@ def _in_commit_since(storage: Storage, listing: LogListing, latest: int) -> int 
 
 
 def _spoken(millis: int) -> str:
-    return moment_of(millis).isoformat(timespec="milliseconds")
+    return iso(moment_of(millis), timespec="milliseconds")
 
 
 def _file_times(listing: LogListing) -> dict[int, int]:

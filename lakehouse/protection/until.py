@@ -8,6 +8,7 @@ from typing import Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from lakehouse.config.durations import Period, parse_duration
+from lakehouse.config.moments import iso
 from lakehouse.errors import UsageError
 
 _LOCAL: Final = re.compile(r"(\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?)?) +([A-Za-z][A-Za-z0-9_+/-]*)")
@@ -39,9 +40,7 @@ def end_of_hold(until: str | datetime | timedelta, *, now: datetime) -> datetime
     except OverflowError:
         raise UsageError("the end of the hold is beyond the calendar", advice=_ADVICE) from None
     if moment <= now:
-        raise UsageError(
-            f"the end of the hold has passed: {moment.isoformat(sep=' ', timespec='seconds')}", advice=_ADVICE
-        )
+        raise UsageError(f"the end of the hold has passed: {iso(moment, timespec='seconds')}", advice=_ADVICE)
     return moment
 
 

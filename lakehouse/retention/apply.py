@@ -87,6 +87,10 @@ def apply_table(
     raise gave_up(target.name, tries=_TRIES, winner=work.winner)
 
 
+class _HoldsChangedError(Exception):
+    """A hold was placed or released since the plan was made."""
+
+
 @dataclass(slots=True)
 class _Proposal:
     """What was written for a commit."""
@@ -152,20 +156,22 @@ class _Attempt:
         if self._proposal is None:
             self._proposal = self._write(work)
         proposal = self._proposal
-        if self.protection() != self.plan.protection:
-            # A hold came while files were written: look at everything again.
-            return None
         now_ms = _millis(self.clock())
         archived = sum(each.rows for each in proposal.archives)
         base = self.newest
-        outcome = commit(
-            self.target.storage,
-            version=base.version + 1,
-            actions=proposal.written.actions,
-            commit_info=commit_info(work, proposal.written, run=proposal.run, archived=archived),
-            base=base,
-            now_ms=lambda: now_ms,
-        )
+        try:
+            outcome = commit(
+                self.target.storage,
+                version=base.version + 1,
+                actions=proposal.written.actions,
+                commit_info=commit_info(work, proposal.written, run=proposal.run, archived=archived),
+                base=base,
+                now_ms=lambda: now_ms,
+                last_look=self._refuse_new_holds,
+            )
+        except _HoldsChangedError:
+            # While files were written: look at everything again.
+            return None
         if not isinstance(outcome, Committed):
             self.newest = load_snapshot(self.target.storage, base=base)
             found = winners(self.target.storage, since=base, until=self.newest)
@@ -174,6 +180,10 @@ class _Attempt:
         _look_after(self.target, base, outcome)
         self.archiver.finish(proposal.archives, version=outcome.version)
         return self._result(proposal, outcome)
+
+    def _refuse_new_holds(self) -> None:
+        if self.protection() != self.plan.protection:
+            raise _HoldsChangedError
 
     def clean_up(self) -> None:
         """Takes away what was written for commits that did not happen."""
@@ -241,13 +251,18 @@ def refuse_braked(plan: TableRetention) -> None:
     """Refuses a plan with brakes.
 
     Raises:
-        RefusedError: It has some; the first is the message, all are counted.
+        RefusedError: It has some; the message names all of them.
     """
     if not plan.brakes:
         return
-    first = plan.brakes[0]
-    more = f" (and {len(plan.brakes) - 1} more)" if len(plan.brakes) > 1 else ""
-    raise RefusedError(f"table {plan.table}: {first.message}{more}; nothing was done", advice=first.advice)
+    if len(plan.brakes) == 1:
+        (only,) = plan.brakes
+        raise RefusedError(f"table {plan.table}: {only.message}; nothing was done", advice=only.advice)
+    lines = "".join(f"\n  {each.message}\n    {each.advice}" for each in plan.brakes)
+    raise RefusedError(
+        f"table {plan.table}: nothing was done, for {len(plan.brakes)} reasons:{lines}",
+        advice="`lakehouse retention plan` shows them too",
+    )
 
 
 def _look_after(target: RetentionTarget, base: Snapshot, done: Committed) -> None:

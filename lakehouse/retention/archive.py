@@ -23,6 +23,8 @@ from uuid import uuid4
 
 import polars as pl
 
+from lakehouse.cdc.generations import PROPERTY
+from lakehouse.config.moments import iso
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, StorageError
@@ -148,12 +150,13 @@ class Archiver:
                 rule=plan.rule,
                 column=plan.column,
                 cutoff=plan.cutoff,
-                created=stamp.isoformat(),
+                created=iso(stamp),
                 rows=count,
                 oldest=plan.oldest,
                 newest=plan.newest,
                 files=tuple(files),
                 schema=json.loads(work.snapshot.metadata.schema_string),
+                columns=work.snapshot.configuration.get(PROPERTY, ""),
                 read_version=work.snapshot.version,
                 run=run,
                 number=archive_number(work.snapshot),

@@ -9,24 +9,19 @@ from lakehouse.delta import protocols
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, NotBuiltError
 from lakehouse.retention.decide import FileVerdicts, ReadyRule
-from lakehouse.retention.plan import Brake, RulePlan
+from lakehouse.retention.plan import Brake, BrakeKind, RulePlan
 
 
-def refused_rule(rule: RetentionRule, snapshot: Snapshot, error: LakehouseError) -> Brake:
+def refused_rule(rule: RetentionRule, kind: BrakeKind, error: LakehouseError) -> Brake:
     """The brake for a rule that can't be resolved against a table.
 
     Args:
         rule: The rule.
-        snapshot: The version.
+        kind: What of it can't be.
         error: Why not.
     """
-    kind = "condition" if "condition" in error.message else "wrong_type"
     if isinstance(error, NotBuiltError):
         kind = "not_built"
-    elif rule.column not in snapshot.schema:
-        kind = "missing_column"
-    elif rule.action == "archive" and "archive" in error.message:
-        kind = "archive"
     return Brake(kind=kind, rule=rule.name, message=error.message, advice=error.advice)
 
 
@@ -35,7 +30,6 @@ def brakes_of(
     plans: Sequence[RulePlan],
     ready: Sequence[ReadyRule],
     *,
-    table: str,
     total: int,
     max_fraction: float | None,
     allow_empty: bool,
@@ -46,7 +40,6 @@ def brakes_of(
         snapshot: The version.
         plans: What the rules do.
         ready: The rules, in the same order.
-        table: The table's name.
         total: The table's rows.
         max_fraction: Counts in place of the rules' own.
         allow_empty: Whether the table may end up without rows.
@@ -58,7 +51,7 @@ def brakes_of(
             Brake(
                 kind="append_only",
                 rule=None,
-                message=f"table {table} only takes new rows (delta.appendOnly)",
+                message="it only takes new rows (delta.appendOnly)",
                 advice="take the property off the table, or its rules out of the config",
             )
         )
@@ -70,7 +63,7 @@ def brakes_of(
                     kind="max_fraction",
                     rule=plan.rule,
                     message=(
-                        f"rule {plan.rule} would take {plan.rows:,} of {total:,} rows of table {table} "
+                        f"rule {plan.rule} would take {plan.rows:,} of {total:,} rows "
                         f"({plan.share:.0%}); at most {most:.0%} may go in one run"
                     ),
                     advice="if that is meant, say --max-fraction (max_fraction=) for this run",
@@ -82,7 +75,7 @@ def brakes_of(
             Brake(
                 kind="empty",
                 rule=None,
-                message=f"table {table} would have no rows left ({total:,} would go)",
+                message=f"it would have no rows left ({total:,} would go)",
                 advice="if that is meant, say --allow-empty (allow_empty=True)",
             )
         )

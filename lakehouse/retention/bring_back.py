@@ -11,9 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from lakehouse.cdc.cells import CELLS
 from lakehouse.cdc.formats import normalize, settings_of
-from lakehouse.cdc.generations import GENERATION
 from lakehouse.delta.exact import column
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import CorruptTableError, NotFoundError, RefusedError, UsageError
@@ -23,6 +21,7 @@ from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.verdicts import CHANGE
 from lakehouse.retention.archive import ArchiveEntry
 from lakehouse.retention.manifest import ArchivedFile, Manifest
+from lakehouse.retention.stated import stated
 from lakehouse.storage import Storage
 
 
@@ -84,7 +83,7 @@ def bring_back(
     for entry in chosen:
         before = rows
         for part in _parts(entry, open_archive(entry.url), since=since, until=until):
-            counts, snapshot, made = _merge(target, snapshot, part, dry_run=dry_run)
+            counts, snapshot, made = _merge(target, snapshot, part, entry.manifest, dry_run=dry_run)
             rows += part.height
             version = made if made is not None else version
             for name, number in counts.items():
@@ -152,11 +151,8 @@ def _bound(value: Any, kind: pl.DataType, *, name: str) -> pl.Expr:
 
 
 def _merge(
-    target: MergeTarget, snapshot: Snapshot, rows: pl.DataFrame, *, dry_run: bool
+    target: MergeTarget, snapshot: Snapshot, rows: pl.DataFrame, manifest: Manifest, *, dry_run: bool
 ) -> tuple[dict[str, int], Snapshot, int | None]:
-    # The ages of single cells go with the row: all of them are as old as the row itself. Which columns it
-    # knew goes too: the merge says that anew, by the columns that the table has now.
-    rows = rows.drop(CELLS, GENERATION, strict=False)
     kept = 0
     settings = settings_of(target.config, stored=snapshot.schema)
     ordered = settings.sequence or "_sequence" in rows.columns
@@ -170,7 +166,9 @@ def _merge(
         there = pl.Series(range(rows.height), dtype=pl.UInt32).is_in(found[CHANGE].implode())
         kept = int(there.sum())
         rows = rows.filter(~there)
-    batch = replace(normalize(rows, format="rows", settings=settings), full=False)
+    said = stated(rows, manifest.generations())
+    batch = normalize(said.rows, format="rows", settings=settings)
+    batch = replace(batch, frame=said.mark(batch), full=False)
     result, after = merge(target, batch, snapshot=snapshot, dry_run=dry_run)
     counts = dict(result.counts)
     counts["kept"] = kept

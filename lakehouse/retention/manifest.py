@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
+from lakehouse.cdc.generations import PROPERTY, Generations, generations_of
 from lakehouse.delta.schema import StructType, parse_schema
 from lakehouse.errors import CorruptTableError, LakehouseError
 from lakehouse.storage import Storage
@@ -51,6 +52,7 @@ class Manifest:
         newest: The newest.
         files: Its files.
         schema: The table's schema, as Delta writes it.
+        columns: Since when its columns counted: the table's property `lakehouse.columns`; empty without it.
         read_version: The version that the rows were taken from.
         run: The ``txnId`` of the commit that takes them out of the table.
         number: The number of that commit among those that archive, as its transaction tells.
@@ -74,6 +76,11 @@ class Manifest:
     run: str
     number: int
     version: int | None = None
+    columns: str = ""
+
+    def generations(self) -> Generations:
+        """Since when the table's columns counted."""
+        return generations_of({PROPERTY: self.columns} if self.columns else {})
 
     def parsed_schema(self) -> StructType:
         """The table's schema as it was."""

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+from lakehouse.config.moments import iso
 from lakehouse.errors import UsageError
 from lakehouse.protection import Protection
 from lakehouse.retention.work import TableWork
@@ -216,7 +217,7 @@ class RetentionPlan:
         """As plain values for JSON."""
         return {
             "format": FORMAT,
-            "now": self.now.isoformat(),
+            "now": iso(self.now),
             "max_fraction": self.max_fraction,
             "allow_empty": self.allow_empty,
             "tables": [each.to_dict() for each in self.tables],
@@ -250,7 +251,7 @@ class RetentionPlan:
             )
         except (ValueError, KeyError, TypeError) as error:
             raise UsageError(
-                "this is no retention plan", advice="`lakehouse retention plan --json` writes one"
+                "this is no retention plan", advice="`lakehouse retention plan --output plan.json` writes one"
             ) from error
 
     def only(self, names: Sequence[str]) -> RetentionPlan:
@@ -288,7 +289,7 @@ def shown_date(value: Any) -> str | int | float | None:
         value: A date, a time, a number, or None.
     """
     if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat() if value.tzinfo else value.isoformat()
+        return iso(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, Decimal):

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 
+from lakehouse.config.moments import iso
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.data import row_counts
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import LakehouseError, NotBuiltError, RefusedError
+from lakehouse.errors import LakehouseError
 from lakehouse.merge.files import FileWriter
 from lakehouse.protection import Protection, TableHold
 from lakehouse.protection.gate import judge
-from lakehouse.retention.brakes import brakes_of, refused_rule, warnings_of
+from lakehouse.retention.brakes import brakes_of, warnings_of
 from lakehouse.retention.conditions import Condition, condition
-from lakehouse.retention.cutoff import cutoff_of
 from lakehouse.retention.decide import FileVerdicts, ReadyRule, decide_files
 from lakehouse.retention.look import Found, Question, look
-from lakehouse.retention.neutral import Neutral, neutral_values
 from lakehouse.retention.plan import Brake, Cost, Held, RulePlan, TableRetention, shown_date
+from lakehouse.retention.ready import ready_rules
 from lakehouse.retention.target import RetentionTarget
 from lakehouse.retention.work import RuleWork, TableWork
 from lakehouse.storage import Storage
@@ -53,7 +53,7 @@ def plan_table(
         return TableRetention(table=target.name, version=None, protection=protection)
     ensure_readable(snapshot)
     ensure_writable(snapshot)
-    ready, brakes = _ready(target, snapshot, now=now)
+    ready, brakes = ready_rules(target, snapshot, now=now)
     holds, unread = _holds(protection, snapshot)
     brakes += unread
     plan = TableRetention(table=target.name, version=snapshot.version, protection=protection)
@@ -76,9 +76,8 @@ def plan_table(
     by_name = {each.rule: each for each in plans}
     shown = tuple(by_name[each.rule.name] for each in ready)
     brakes += brakes_of(
-        snapshot, shown, ready, table=target.name, total=total, max_fraction=max_fraction,
-        allow_empty=allow_empty,
-    )  # fmt: skip
+        snapshot, shown, ready, total=total, max_fraction=max_fraction, allow_empty=allow_empty
+    )
     return replace(
         plan,
         rows=total,
@@ -105,30 +104,6 @@ def in_order(ready: Sequence[ReadyRule]) -> list[ReadyRule]:
     masking = [each for each in ready if each.rule.action == "anonymize"]
     first = next((at for at, each in enumerate(taking) if each.rule.action == "archive"), len(taking))
     return [*taking[:first], *masking, *taking[first:]]
-
-
-def _ready(
-    target: RetentionTarget, snapshot: Snapshot, *, now: datetime
-) -> tuple[list[ReadyRule], list[Brake]]:
-    """The rules that can be used, and why the others can't."""
-    found: list[ReadyRule] = []
-    brakes: list[Brake] = []
-    for rule in target.rules:
-        try:
-            cutoff = cutoff_of(rule, snapshot.schema, now=now)
-            where = None
-            if rule.where is not None:
-                where = condition(rule.where, snapshot.schema, what=f"rule {rule.name}", secret=False)
-            neutral: tuple[Neutral, ...] = ()
-            if rule.action == "anonymize":
-                neutral = neutral_values(rule, snapshot, config=target.config, pii=target.pii)
-            if rule.action == "archive":
-                target.check_archive(rule)
-        except (RefusedError, NotBuiltError) as error:
-            brakes.append(refused_rule(rule, snapshot, error))
-            continue
-        found.append(ReadyRule(rule=rule, cutoff=cutoff, where=where, neutral=neutral))
-    return found, brakes
 
 
 def _holds(
@@ -236,7 +211,7 @@ def _named(ready: ReadyRule) -> RulePlan:
         action=rule.action or "delete",
         column=ready.column,
         keep=str(rule.keep),
-        cutoff=ready.cutoff.moment.astimezone(UTC).isoformat(),
+        cutoff=iso(ready.cutoff.moment),
         to=rule.to,
         columns=tuple(each.column for each in ready.neutral),
     )

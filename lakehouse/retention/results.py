@@ -74,13 +74,11 @@ def first_error(result: RetentionResult) -> LakehouseError:
     Args:
         result: With errors.
     """
-    error = result.errors[0]
+    first, *others = [(each.table, each.error) for each in result.tables if each.error is not None]
     done = [each.table for each in result.tables if each.status == "done"]
-    more = len(result.errors) - 1
-    notes = (
-        [f"{more} more tables were not done" if more != 1 else "1 more table was not done"] if more else []
-    )
+    notes = [f"not done either: {table} ({error.message})" for table, error in others]
     notes += [f"done: {', '.join(done)}"] if done else []
+    error = first[1]
     if notes:
         error.advice = "; ".join([*([error.advice] if error.advice else []), *notes])
     return error

@@ -110,6 +110,7 @@ class Retention:
         allow_empty: bool = False,
         dry_run: bool = False,
         strict: bool = True,
+        exact: bool = True,
     ) -> RetentionResult:
         """Carries the rules out: one commit a table.
 
@@ -124,6 +125,8 @@ class Retention:
             dry_run: Only plans.
             strict: Whether to raise the first error, once all other tables are done. Without it, errors are
                 only in the result.
+            exact: With a plan: without it, the plan is made again, with its moment and limits, where other
+                writers changed what it takes.
 
         Returns:
             What was done with each table.
@@ -137,7 +140,7 @@ class Retention:
             raise UsageError(
                 "a plan has its own moment and limits", advice="leave now, max_fraction, allow_empty out"
             )
-        exact = plan is not None
+        exact = exact and plan is not None
         if plan is None:
             plan = self.plan(tables=tables, now=now, max_fraction=max_fraction, allow_empty=allow_empty)
         elif tables is not None:
@@ -171,16 +174,18 @@ class Retention:
         name = None if table is None else self._table(table).name
         return self._records.list(table=name, limit=limit)
 
-    def archives(self, table: str, *, place: str | None = None) -> list[ArchiveEntry]:
-        """The archives of a table, the oldest first.
+    def archives(self, table: str | None = None, *, place: str | None = None) -> list[ArchiveEntry]:
+        """The archives of a table, or of all, the oldest first.
 
         Those of a run that was interrupted are finished or discarded, as the table's log tells.
 
         Args:
-            table: The table.
+            table: The table; None means all of the config.
             place: Where they are, as in a rule's `to`; None means wherever the table's rules archive to.
         """
-        return self._archives(table, place, settle=True)
+        names = self._config.tables if table is None else (self._table(table).name,)
+        found = [entry for name in names for entry in self._archives(name, place, settle=True)]
+        return sorted(found, key=lambda entry: entry.manifest.created)
 
     def _archives(self, table: str, place: str | None, *, settle: bool) -> list[ArchiveEntry]:
         owner = self._table(table)

@@ -14,6 +14,7 @@ import orjson
 import polars as pl
 from pyroaring import BitMap64
 
+from lakehouse.config.moments import iso
 from lakehouse.delta import protocol_changes, protocols
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
 from lakehouse.delta.data import read_rows_at, scan_file
@@ -129,7 +130,7 @@ def commit_info(work: TableWork, written: Written, *, run: str, archived: int) -
             "rule": each.ready.rule.name,
             "action": each.ready.rule.action,
             "column": each.ready.column,
-            "cutoff": each.ready.cutoff.moment.isoformat(),
+            "cutoff": iso(each.ready.cutoff.moment),
         }
         for each in work.rules
         if each.whole or each.rows

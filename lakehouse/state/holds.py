@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, delete, insert, select
 from sqlalchemy.engine import Connection
 
+from lakehouse.config.moments import iso
 from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, StorageError
 from lakehouse.state.ids import new_id
 from lakehouse.state.rows import Hold
@@ -69,7 +70,7 @@ class SqlHolds:
             connection.execute(select(holds.c.id).where(holds.c.id == hold_id).with_for_update())
             found = _one(connection, hold_id)
             if found.released is not None:
-                when = found.released.isoformat(sep=" ", timespec="seconds")
+                when = iso(found.released, timespec="seconds")
                 raise RefusedError(f"hold {hold_id} was released already, at {when}")
             connection.execute(delete(hold_contents).where(hold_contents.c.hold_id == hold_id))
             _happened(connection, hold_id, _RELEASED, at=now, author=author, reason=reason)

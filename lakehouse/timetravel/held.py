@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import polars as pl
 
 from lakehouse.cdc.control import CONTROL_COLUMNS
@@ -56,6 +59,34 @@ def ensure_held_rows_stay(
         raise cause from None
     if lost:
         raise cause
+
+
+@dataclass(slots=True)
+class HeldRows:
+    """Asks whether held rows stay, anew whenever holds were placed or released.
+
+    Args:
+        storage: The table's folder.
+        current: The newest version.
+        target: The version to go back to.
+        protection: Gives the active holds on the table.
+    """
+
+    storage: Storage
+    current: Snapshot
+    target: Snapshot
+    protection: Callable[[], Protection]
+    _known: Protection | None = None
+
+    def ask(self) -> None:
+        """Asks, unless the holds are those of the last time.
+
+        Raises:
+            ProtectedError: A hold forbids it.
+        """
+        while (held := self.protection()) != self._known:
+            ensure_held_rows_stay(self.storage, current=self.current, target=self.target, protection=held)
+            self._known = held
 
 
 def _renamed(current: Snapshot, target: Snapshot) -> bool:

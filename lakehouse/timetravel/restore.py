@@ -22,7 +22,7 @@ from lakehouse.delta.vacuum_notes import reserved, taken_by
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, VersionNotFoundError
 from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
-from lakehouse.timetravel.held import ensure_held_rows_stay
+from lakehouse.timetravel.held import HeldRows, ensure_held_rows_stay
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,8 +244,13 @@ def restore(
     now_ms = int(now.timestamp() * 1000)
     with reserved(storage, target.version, table=table) as still:
         check_files(storage, table=table, current=current, target=target)
-        ensure_held_rows_stay(storage, current=current, target=target, protection=protection())
-        still()
+        gate = HeldRows(storage, current, target, protection)
+        gate.ask()
+
+        def last_look() -> None:
+            gate.ask()
+            still()
+
         outcome = commit(
             storage,
             version=current.version + 1,
@@ -259,6 +264,7 @@ def restore(
             ),
             base=current,
             now_ms=lambda: now_ms,
+            last_look=last_look,
         )
     if not isinstance(outcome, Committed):
         raise ConflictError(

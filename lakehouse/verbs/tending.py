@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
 
-from lakehouse.checking import check_and_repair, check_table
+from lakehouse.checking import Check, check_and_repair, check_table
 from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
@@ -118,6 +117,7 @@ def vacuum(
         table=table.name,
         at=table.clock(),
         author=operator(),
+        rule=_rules_that_decide(table),
         version_after=done.version,
         files=len(done.files),
         bytes=done.bytes,
@@ -129,6 +129,12 @@ def vacuum(
         # The files are gone all the same; the note in the table's folder says so too.
         return replace(done, notes=(*done.notes, f"what went could not be recorded: {error.message}"))
     return done
+
+
+def _rules_that_decide(table: OpenTable) -> str:
+    """Which rules say what a vacuum may take; the table's property where the config has none."""
+    named = [rule.name for rule in table.config.retention if rule.kind != "rows"]
+    return ", ".join(named) or "delta.deletedFileRetentionDuration"
 
 
 def verify(
@@ -143,27 +149,25 @@ def verify(
     progress: Callable[[str, int, int], None] | None,
 ) -> VerifyReport:
     """Does `lakehouse.table.Table.verify`."""
+    if not repair and (dry_run or found is not None):
+        word = "dry_run" if dry_run else "found"
+        raise UsageError(f"a check mends nothing: {word} belongs to repair", advice=f"leave {word} out")
     if version is not None:
         version = checked_version(version, table=table.name)
         if repair:
             raise UsageError("only the newest version can be repaired", advice="leave the version out")
-    what: dict[str, Any] = {
-        "table": table.name,
-        "config": table.config,
-        "clock": table.clock,
-        "full": full,
-        "seed": seed,
-        "step": progress,
-    }
+    check = Check(
+        table=table.name, config=table.config, clock=table.clock, full=full, seed=seed, step=progress
+    )
     if not repair or dry_run:
         try:
-            return check_table(table.storage, version=version, **what)
+            return check_table(table.storage, check, version=version)
         except TableNotFoundError:
             table.snapshot()
             raise
     table.before_write()
     try:
-        return check_and_repair(table.storage, found=found, **what)
+        return check_and_repair(table.storage, check, found=found)
     finally:
         # What is known of the newest version may come from a checkpoint that was wrong.
         table.newest.forget()

@@ -18,8 +18,9 @@ from lakehouse.config.models.tables import TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.config.secrets import SecretUrl
 
-_DIALECTS: Final = ("sqlite", "postgresql", "mysql", "mariadb", "oracle", "mssql")
+_DRIVERS: Final = {"sqlite": ("", "+pysqlite"), "postgresql": ("", "+psycopg")}
 _STATE: Final = re.compile(r"([a-z][a-z0-9_]*)(\+[a-z0-9_]+)?://", re.ASCII)
+_SUPPORTED: Final = "SQLite (sqlite:///folder/state.db) or PostgreSQL (postgresql://user@host/database)"
 
 
 def _state(value: object) -> SecretUrl:
@@ -31,11 +32,12 @@ def _state(value: object) -> SecretUrl:
     if match is None:
         # Never shown: it can hold a password.
         raise ValueError("is no database URL: write sqlite:///folder/state.db or postgresql://host/database")
-    dialect = match.group(1)
-    if dialect not in _DIALECTS:
-        near = "postgresql" if dialect.startswith("postgres") else nearest(dialect, _DIALECTS)
-        if near is not None:
+    dialect, driver = match.group(1), match.group(2) or ""
+    if driver not in _DRIVERS.get(dialect, ()):
+        near = "postgresql" if dialect.startswith("postgres") else nearest(dialect, tuple(_DRIVERS))
+        if near is not None and near != dialect:
             raise ValueError(f"unknown database `{dialect}`; did you mean `{near}`?")
+        raise ValueError(f"the state can't be kept in `{dialect}{driver}`: use {_SUPPORTED}")
     return SecretUrl(str(value))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any, Final, Literal
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
@@ -9,6 +10,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, mod
 from lakehouse.config.models.base import Count, Duration, Model, Name, Names, PeriodOfTime, RuleError, Share
 from lakehouse.config.models.zones import TimeZone
 
+_YOUNGEST_ORPHANS: Final = timedelta(days=1)
 _ROWS_ONLY: Final = ("keep", "where", "action", "to", "columns", "unit", "max_fraction")
 
 
@@ -66,7 +68,9 @@ class RetentionRule(Model):
     versions: VersionsToKeep | None = Field(default=None, description="Versions: which stay readable.")
     orphans: Duration | None = Field(
         default=None,
-        description="Files that no version needs, left by crashed writers: how old they must be to go.",
+        description=(
+            "Files that no version needs, left by crashed writers: how old they must be to go; at least `1d`."
+        ),
     )
 
     @property
@@ -93,6 +97,12 @@ class RetentionRule(Model):
         if self.kind == "rows":
             self._check_rows()
         else:
+            if self.orphans is not None and self.orphans < _YOUNGEST_ORPHANS:
+                raise RuleError(
+                    "too young: a merge may take a day whose files nobody knows of before it commits; "
+                    "give at least `1d`",
+                    at="orphans",
+                )
             stray = next((name for name in _ROWS_ONLY if name in self.model_fields_set), None)
             if stray is not None:
                 raise RuleError(f"`{stray}` belongs to a rule with `column`", at=stray)

@@ -159,11 +159,32 @@ def _retention(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Findin
         if rule.column is not None:
             yield from _row_rule(lookup, name, rule, here)
         yield from column_findings(lookup, name, rule.columns or (), (*here, "columns"))
-        if rule.action == "anonymize" and not rule.columns and not table.pii:
-            message = "there is nothing to anonymize: give `columns`, or say in `pii` what is personal"
-            yield Finding((*here, "action"), message)
+        if rule.action == "anonymize":
+            yield from _anonymized(table, rule, here)
+            if not rule.columns and not table.pii:
+                message = "there is nothing to anonymize: give `columns`, or say in `pii` what is personal"
+                yield Finding((*here, "action"), message)
         if rule.to is not None:
             yield from _archive(lookup, rule.to, (*here, "to"))
+
+
+def _anonymized(table: TableConfig, rule: RetentionRule, way: Steps) -> Iterator[Finding]:
+    """Columns by which rows are found or ordered stay as they are."""
+    fixed = {
+        **dict.fromkeys(table.changes.sequence or (), "it orders the changes of a row"),
+        **dict.fromkeys(table.partition_by, "it says in which folder a row is"),
+        **dict.fromkeys(table.key, "it is part of the key"),
+    }
+    for at, column in enumerate(rule.columns or ()):
+        if column in fixed:
+            message = (
+                f"`{column}` can't be anonymized, since {fixed[column]}: leave it out, or delete the rows"
+            )
+            yield Finding((*way, "columns", at), message)
+    for column in () if rule.columns else table.pii:
+        if column in fixed:
+            message = f"`{column}` can't be anonymized, since {fixed[column]}: say in `columns` which can"
+            yield Finding((*way, "action"), message)
 
 
 def _shared_retention(lookup: Lookup) -> Iterator[Finding]:
@@ -189,8 +210,10 @@ def _shared_retention(lookup: Lookup) -> Iterator[Finding]:
             message = f"no table has a column `{column}`{suggestion(column, every, what='columns')}"
             yield Finding((*way, "column"), message)
         for name in having:
-            if rule.name not in {own.name for own in lookup.config.tables[name].retention}:
-                for finding in _row_rule(lookup, name, rule, way):
+            table = lookup.config.tables[name]
+            if rule.name not in {own.name for own in table.retention}:
+                masked = _anonymized(table, rule, way) if rule.action == "anonymize" else ()
+                for finding in (*_row_rule(lookup, name, rule, way), *masked):
                     yield Finding(finding.way, f"{finding.message} (table `{name}`)")
 
 

@@ -115,7 +115,13 @@ def _carry_out(seen: Look, plan: VacuumPlan, old: OldObjects, step: Step) -> Vac
     if final.files != plan.files:
         note = _note(run, begun, final, seen.unfinished)
         write_note(storage, note)
-    _delete(storage, final.files, step, _Pulse(storage, note))
+    pulse = _Pulse(storage, note)
+
+    def before_each_part() -> None:
+        pulse.beat()
+        _ensure_no_new_hold(seen.target, final)
+
+    _delete(storage, final.files, step, before_each_part)
     if again.holds != plan.holds:
         # Held since: then nothing goes of which nobody has asked whether a held row is in it.
         old = replace(old, deleted=(), uploads=())
@@ -206,13 +212,27 @@ class _Pulse:
             self._last = time.monotonic()
 
 
-def _delete(storage: Storage, files: Sequence[Going], step: Step, pulse: _Pulse) -> None:
+def _ensure_no_new_hold(target: VacuumTarget, plan: VacuumPlan) -> None:
+    """Stops a vacuum during which a hold was placed: nobody has asked whether held rows are in its files.
+
+    Raises:
+        ConflictError: Somebody did.
+    """
+    new = [hold.id for hold in target.protection().holds if hold.id not in plan.holds]
+    if new:
+        raise ConflictError(
+            f"hold {new[0]} was placed on table {target.name} while a vacuum was deleting: it stopped",
+            advice="run it again: it takes what is left and not held",
+        )
+
+
+def _delete(storage: Storage, files: Sequence[Going], step: Step, before: Callable[[], None]) -> None:
     """Deletes files first, then the log from its oldest version on."""
     total, done = len(files), 0
 
     def take(paths: Sequence[str]) -> None:
         nonlocal done
-        pulse.beat()
+        before()
         # Some at once where answers take their time.
         parts = [paths[at : at + _A_PART] for at in range(0, len(paths), _A_PART)]
         map_files(storage.delete, parts, storage=storage)

@@ -107,6 +107,13 @@ def test_a_restore_is_refused_with_the_hold_and_its_reason(held: Run) -> None:
         (("--table", "customers", "--where", f"id = '{EMAIL}'"), 2, "can't be compared"),
         (("--table", "customers", "--until", "2090-01-01"), 2, "no timezone"),
         ((), 2, "a table or on a subject"),
+        (
+            ("--where", f"email = '{EMAIL}'"),
+            2,
+            "the condition of a hold needs its table\nhint: name it: --table",
+        ),
+        (("--id", f"email={EMAIL}"), 2, "the identifiers of a hold need its subject"),
+        (("--table", "customers", "--subject", "customer"), 2, "not on both"),
     ],
 )
 def test_mistakes_are_told_without_values(held: Run, words: tuple[str, ...], code: int, said: str) -> None:

@@ -91,6 +91,7 @@ def test_a_plan_in_a_file_is_carried_out_exactly_or_not(filled: Run, write: Writ
     Path("plan.json").write_bytes(orjson.dumps({"no": "plan"}))
     answer = filled("retention", "apply", "--plan", "plan.json", "--yes")
     assert (answer.code, "no retention plan" in answer.err) == (2, True)
+    assert "--output" in answer.err
 
 
 def test_brakes_are_told_and_refuse(filled: Run, write: Write) -> None:
@@ -115,6 +116,7 @@ def test_brakes_are_told_and_refuse(filled: Run, write: Write) -> None:
 
 def test_archives_are_listed_and_come_back(filled: Run) -> None:
     assert "orders has no archives" in filled("retention", "archives", "orders").out
+    assert filled("retention", "archives").out == "no table has archives\n"
     filled("retention", "apply", "orders", *NOW, "--yes")
     answer = filled("retention", "archives", "orders")
     assert answer.code == 0
@@ -150,3 +152,40 @@ def test_bounds_the_wrong_way_round_are_a_mistake(filled: Run) -> None:
     assert answer.code == 2
     assert "--from" in answer.err
     assert ids(filled) == [2, 3, 4]
+
+
+def test_apply_with_yes_shows_the_plan_and_its_warnings(filled: Run, write: Write) -> None:
+    assert (
+        filled("merge", "orders", write("b.jsonl", {"id": 9, "day": "2031-01-01", "name": "ahead"})).code == 0
+    )
+    shown = filled("retention", "plan", "orders", *NOW).out
+    assert "warning: orders: rule old: column day has dates more than a day ahead" in shown
+    answer = filled("retention", "apply", "orders", *NOW, "--yes")
+    assert answer.code == 0
+    assert answer.out == shown + "orders: 2 rows archived, version 3\n"
+    answer = filled("retention", "apply", "orders", *NOW, "--yes", "--json")
+    assert answer.document["tables"][0]["status"] == "nothing"
+    assert "a day ahead" in answer.document["tables"][0]["plan"]["warnings"][0]
+
+
+def test_all_that_stands_in_the_way_is_said_at_once(filled: Run) -> None:
+    rule = "      - {name: old, column: day, keep: 1y, action: archive, to: archive}"
+    more = "\n      - {name: all, column: day, keep: 1d, action: delete}"
+    Path("lakehouse.yaml").write_text(CONFIG.replace(rule, rule + more))
+    answer = filled("retention", "apply", "orders", *NOW, "--yes")
+    assert answer.code == 3
+    assert answer.err.splitlines()[:2] == [
+        "error: table orders: nothing was done, for 2 reasons:",
+        "  rule all would take 3 of 5 rows (60%); at most 50% may go in one run",
+    ]
+    assert "  it would have no rows left (5 would go)" in answer.err.splitlines()
+    assert "refused: orders: it would have no rows left (5 would go)" in answer.out
+
+
+def test_one_refusal_names_its_table_once(filled: Run) -> None:
+    limits = ("--now", "2027-06-01T00:00:00Z", "--max-fraction", "1")
+    answer = filled("retention", "apply", "orders", *limits, "--yes")
+    assert answer.code == 3
+    assert answer.err.startswith(
+        "error: table orders: it would have no rows left (5 would go); nothing was done\n"
+    )

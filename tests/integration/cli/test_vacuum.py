@@ -74,6 +74,12 @@ def test_what_went_is_told_and_the_rest_is_read_as_before(kept: Run) -> None:
     assert again.out.startswith("customers: nothing to take away (version 3)")
 
 
+def test_one_version_stays_and_several_stay(kept: Run) -> None:
+    assert "1 of 4 versions stays for sure" in kept("vacuum", "--dry-run", "--grace", "0s").out
+    Path("lakehouse.yaml").write_text(Path("lakehouse.yaml").read_text().replace("last: 1", "last: 2"))
+    assert "2 of 4 versions stay for sure" in kept("vacuum", "--dry-run", "--grace", "0s").out
+
+
 def test_who_reads_has_an_hour(kept: Run) -> None:
     assert kept("vacuum").out.startswith("customers: nothing to take away")
     assert kept("vacuum", "--grace", "soon").code == 2

@@ -84,6 +84,52 @@ def test_config_check_names_personal_columns_that_are_not_there(run: Run) -> Non
     assert len(run("config", "check", "--json").document["notes"]) == 1
 
 
+def test_config_check_reads_the_rules_against_the_schema(run: Run) -> None:
+    head = """\
+version: 1
+storage: {root: ./lake}
+tables:
+  visits:
+    key: [id]
+    schema: {id: long, at: timestamp, page: string, seq: long}
+    changes: {sequence: seq}
+    history: full
+    retention:
+"""
+    rule = "      - {{name: r{}, column: {}, keep: 1y, action: delete{}}}\n"
+    fine = [
+        rule.format(1, "at", ", where: \"page <> 'checkout'\""),
+        rule.format(2, "_valid_to", ', where: "NOT _is_current AND page IS NULL"'),
+    ]
+    Path("lakehouse.yaml").write_text(head + "".join(fine))
+    assert run("config", "check").code == 0
+    wrong = [
+        rule.format(3, "seen", ""),
+        rule.format(4, "at", ", where: \"pge <> 'checkout'\""),
+        rule.format(5, "at", ', where: "page <"'),
+        rule.format(6, "at", ', where: "seq + 1"'),
+        rule.format(7, "_valid_to", ', where: "NOT _is_current AND pge IS NULL"'),
+        "  events:\n    retention:\n" + rule.format(8, "at", ', where: "page <"'),
+        "retention:\n  " + rule.format(9, "at", ", where: 'pge = 1'").strip() + "\n",
+    ]
+    Path("lakehouse.yaml").write_text(head + "".join(fine + wrong))
+    answer = run("config", "check", "--json")
+    assert answer.code == 2
+    told = {each["path"]: each["message"] for each in answer.error["problems"]}
+    rules = "tables.visits.retention"
+    assert list(told) == [
+        f"{rules}[2].column",
+        *(f"{rules}[{number}].where" for number in (3, 4, 5, 6)),
+        "tables.events.retention[0].where",
+        "retention[0].where",
+    ]
+    assert "`seen` is not in the `schema` of `visits`" in told[f"{rules}[2].column"]
+    assert "the table does not have: pge" in told[f"{rules}[3].where"]
+    assert "can't be read" in told[f"{rules}[4].where"]
+    assert "neither true nor false" in told[f"{rules}[5].where"]
+    assert "(table `visits`)" in told["retention[0].where"]
+
+
 def test_sql_can_begin_with_a_comment(run: Run) -> None:
     for query in ("-- all\nSELECT 1 AS a", "--all\nSELECT 1 AS a"):
         assert run("sql", query, "--json").document["rows"] == [{"a": 1}]

@@ -258,8 +258,8 @@ def another(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("happens", "kind", "said"),
     [
-        (lost, StorageError, "is gone"),
-        (emptied, StorageError, "is gone"),
+        (lost, RefusedError, "there is no state database at .*, and this lake has had one since 20"),
+        (emptied, RefusedError, "there is no state database"),
         (damaged, StorageError, "is damaged"),
         (another, RefusedError, "is not the one of this lake"),
     ],
@@ -291,6 +291,22 @@ def test_nothing_is_taken_away_while_the_holds_can_not_be_read(
     assert lake.table("orders").read().height == 3
 
 
+def test_a_database_that_is_not_there_is_looked_for_before_it_is_given_up(
+    lake: Lakehouse, tmp_path: Path
+) -> None:
+    lake.holds.add(table="customers", reason="r")
+    # The config names another file, which never was there.
+    moved = Lakehouse.open(config(tmp_path, state=f"sqlite:///{tmp_path}/elsewhere.db"))
+    with pytest.raises(RefusedError) as caught:
+        moved.holds.list()
+    assert caught.value.exit_code == 3
+    assert "gone" not in caught.value.message
+    advice = caught.value.advice
+    assert advice.index("`state` names the right one") < advice.index("from a backup")
+    assert advice.index("from a backup") < advice.index("_lakehouse/state.json")
+    assert "forgets that anything was ever held" in advice
+
+
 def test_a_server_that_can_not_be_reached_refuses_and_hides_its_password(tmp_path: Path) -> None:
     secret = "canary-7f3a-password"
     url = f"postgresql://lake:{secret}@127.0.0.1:1/lake"
@@ -319,7 +335,7 @@ def test_two_hosts_share_the_holds_of_one_postgres(tmp_path: Path, postgres: str
     assert other.holds.list() == [hold]
     assert not database(tmp_path).exists()
     # Without it the other host would see no holds.
-    with pytest.raises(StorageError, match="is gone"):
+    with pytest.raises(RefusedError, match="there is no state database"):
         Lakehouse.open(config(tmp_path)).holds.list()
 
 

@@ -307,6 +307,13 @@ def test_only_the_newest_version(table: Table) -> None:
         table.verify(version=1, repair=True)
 
 
+def test_what_belongs_to_a_repair_is_no_part_of_a_check(table: Table) -> None:
+    with pytest.raises(UsageError, match="dry_run belongs to repair"):
+        table.verify(dry_run=True)
+    with pytest.raises(UsageError, match="found belongs to repair"):
+        table.verify(found=table.verify())
+
+
 def test_nothing_to_repair_writes_nothing(table: Table, path: Path) -> None:
     before = {file: file.stat().st_mtime_ns for file in path.rglob("*")}
     report = table.verify(repair=True)

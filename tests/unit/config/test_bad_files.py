@@ -284,6 +284,8 @@ _TABLE = "version: 1\ntables:\n  t:\n    "
         ("version: 1\nstorage: {root: 's3://k:s@b/x'}\n", 2, 17, "storage.root", "credentials don't belong"),
         ("version: 1\nstorage: {options: {region: [a]}}\n", 2, 29, "storage.options.region", "expected text"),
         ("version: 1\nstate: postgres://h/d\n", 2, 8, "state", "did you mean `postgresql`?"),
+        ("version: 1\nstate: mysql://h/d\n", 2, 8, "state", "use SQLite (sqlite:///folder/state.db) or Post"),
+        ("version: 1\nstate: postgresql+asyncpg://h/d\n", 2, 8, "state", "kept in `postgresql+asyncpg`"),
         ("version: 1\nstate: state.db\n", 2, 8, "state", "is no database URL"),
         ("version: 1\nstate: 5\n", 2, 8, "state", "expected a database URL"),
         ("version: 1\nkeys: {provider: valt}\n", 2, 18, "keys.provider", "did you mean `vault`?"),

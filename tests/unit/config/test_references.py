@@ -11,6 +11,7 @@ from .conftest import Load, Problems
 _SCHEMA = (
     "schema: {id: long, name: string, day: date, at: timestamp, n: long, d: double, tree: array<string>}"
 )
+_MASK = "{name: r, column: at, keep: 1y, action: anonymize"
 
 
 def _table(rest: str, *, schema: str = _SCHEMA) -> str:
@@ -71,6 +72,26 @@ def _table(rest: str, *, schema: str = _SCHEMA) -> str:
             "retention: [{name: r, column: at, keep: 1y, action: anonymize, columns: [nmae]}]",
             "tables.t.retention[0].columns[0]",
             "did you mean `name`?",
+        ),
+        (
+            f"key: [id]\n    retention: [{_MASK}, columns: [name, id]}}]",
+            "tables.t.retention[0].columns[1]",
+            "`id` can't be anonymized, since it is part of the key",
+        ),
+        (
+            f"partition_by: [day]\n    retention: [{_MASK}, columns: [day]}}]",
+            "tables.t.retention[0].columns[0]",
+            "`day` can't be anonymized, since it says in which folder a row is",
+        ),
+        (
+            f"changes: {{sequence: n}}\n    pii: {{n: ID}}\n    retention: [{_MASK}}}]",
+            "tables.t.retention[0].action",
+            "`n` can't be anonymized, since it orders the changes of a row: say in `columns` which can",
+        ),
+        (
+            "retention: [{name: r, orphans: 23h}]",
+            "tables.t.retention[0].orphans",
+            "at least `1d`",
         ),
         (
             "retention: [{name: r, column: at, keep: 1y, action: archive, to: ./t/old}]",

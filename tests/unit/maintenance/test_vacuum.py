@@ -15,6 +15,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.delta.vacuum_notes import FOLDER, RESERVED, read_notes, reserved
 from lakehouse.errors import (
+    ConflictError,
     CorruptTableError,
     RefusedError,
     UnsupportedFeatureError,
@@ -172,7 +173,7 @@ def test_leftovers_go_by_their_age_and_others_files_stay(tmp_path: Path) -> None
 
 
 def test_no_leftover_is_younger_than_a_long_merge(tmp_path: Path) -> None:
-    table = filled(tmp_path, merges=1, retention=[{"name": "o", "orphans": "1s"}])
+    table = filled(tmp_path, merges=1, retention=[{"name": "o", "orphans": "1d"}])
     path = put(tmp_path, "part-left.parquet", old=False)
     then = (datetime.now(UTC) - timedelta(hours=20)).timestamp()
     os.utime(path, (then, then))
@@ -448,6 +449,27 @@ def test_a_whole_table_that_is_held_keeps_everything(tmp_path: Path) -> None:
     assert "whole table is held (h-1)" in plan.notes[0]
     assert plan.holds == {"h-1": "case 12"}
     assert names(tmp_path) == before
+
+
+def test_a_vacuum_stops_where_a_hold_comes_while_it_deletes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lakehouse.maintenance.vacuum.carry_out._AT_ONCE", 1)
+    table = filled(tmp_path)
+    expected = gone(table.vacuum(dry_run=True, grace="0s"))
+    holds: list[TableHold] = []
+
+    def step(what: str, done: int, total: int) -> None:
+        if what == "deleting" and done == 1:
+            holds.append(TableHold(id="h-1", reason="case 1", where="id = 1"))
+
+    held = under(table, lambda: Protection(NAME, tuple(holds)))
+    with pytest.raises(ConflictError, match=r"h-1 was placed on table .* it stopped"):
+        held.vacuum(grace="0s", step=step)
+    assert len(expected - names(tmp_path)) == 1 < len(expected)
+    # The rest has rows of it.
+    assert not gone(held.vacuum(grace="0s")) & expected
+    assert table.verify().ok
 
 
 def rows_hold(where: str) -> Any:

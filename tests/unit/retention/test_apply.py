@@ -86,7 +86,7 @@ def test_the_log_says_which_rules_and_how_many_rows_and_no_value(tmp_path: Path)
     assert entry.operation == "DELETE"
     assert entry.counts["deleted"] == 3
     assert json.loads(entry.parameters["retention"]) == [
-        {"rule": "old", "action": "delete", "column": "at", "cutoff": "2026-05-02T12:00:00+00:00"}
+        {"rule": "old", "action": "delete", "column": "at", "cutoff": "2026-05-02T12:00:00Z"}
     ]
     assert DeltaTable(str(tmp_path / "t")).history(1)[0]["operationMetrics"]["numDeletedRows"] == 3
 
@@ -182,6 +182,15 @@ def test_rows_that_others_change_are_looked_at_again(tmp_path: Path, exact: bool
     here = {path.name for path in (tmp_path / "t").rglob("*.bin")}
     used = [add.deletion_vector for add in lake.table("t").snapshot().files.values() if add.deletion_vector]
     assert len(here) == len({v.relative_path() for v in used})
+
+
+def test_a_plan_that_need_not_be_carried_out_exactly_is_made_again(tmp_path: Path) -> None:
+    lake = three_files(tmp_path)
+    plan = lake.retention.plan()
+    lake.table("t").merge(pl.DataFrame({"id": [2], "at": days(0.1)}))
+    (done,) = lake.retention.apply(plan, exact=False).tables
+    assert (done.status, done.rows_deleted) == ("done", 2)
+    assert lake.ids() == [2, 3, 4, 5, 6, 7]
 
 
 def test_a_compaction_in_between(tmp_path: Path) -> None:

@@ -73,10 +73,10 @@ def test_the_manifest_says_what_is_needed_and_no_more(tmp_path: Path) -> None:
     assert "person" not in text
     content = json.loads(text)
     assert (content["lake"], content["table"], content["rule"]) == ("lake", "t", "cold")
-    assert content["cutoff"] == "2026-05-02T12:00:00+00:00"
+    assert content["cutoff"] == "2026-05-02T12:00:00Z"
     assert (content["oldest"], content["newest"]) == (
-        "2026-02-21T12:00:00+00:00",
-        "2026-04-22T12:00:00+00:00",
+        "2026-02-21T12:00:00Z",
+        "2026-04-22T12:00:00Z",
     )
     assert parse_schema(json.dumps(content["schema"])) == lake.table("t").snapshot().schema
     (file,) = content["files"]

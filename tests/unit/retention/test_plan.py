@@ -36,9 +36,9 @@ def test_a_plan_tells_rows_files_and_dates(tmp_path: Path) -> None:
     (rule,) = plan.tables[0].rules
     assert (rule.rows, rule.files, rule.files_dropped) == (3, 2, 1)
     assert rule.share == 0.5
-    assert rule.oldest == "2026-02-21T12:00:00+00:00"
-    assert rule.newest == "2026-04-22T12:00:00+00:00"
-    assert rule.cutoff == "2026-05-02T12:00:00+00:00"
+    assert rule.oldest == "2026-02-21T12:00:00Z"
+    assert rule.newest == "2026-04-22T12:00:00Z"
+    assert rule.cutoff == "2026-05-02T12:00:00Z"
     assert 0 < rule.bytes < sum(add.size for add in lake.table("t").snapshot().files.values())
     cost = plan.tables[0].cost
     assert (cost.files_dropped, cost.vectors, cost.files_rewritten, cost.rows_written) == (1, 1, 0, 0)
@@ -212,7 +212,6 @@ def test_a_hold_that_cant_be_read_stops_everything_and_shows_nothing(tmp_path: P
         ({"where": "row_number() OVER (ORDER BY at) < 3"}, "condition"),
         ({"where": "count(*) > 1"}, "condition"),
         ({"action": "anonymize", "columns": ["nowhere"]}, "wrong_type"),
-        ({"action": "anonymize", "columns": ["id"]}, "wrong_type"),
         ({"action": "archive", "to": "."}, "archive"),
         ({"action": "archive", "to": "../elsewhere"}, "archive"),
         ({"action": "archive", "to": "_lakehouse/x"}, "archive"),

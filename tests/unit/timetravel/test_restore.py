@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import polars as pl
@@ -13,9 +14,13 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 from lakehouse.delta.actions import Action, CommitInfo, Protocol
 from lakehouse.delta.features import column_mapping
 from lakehouse.delta.schema import Json
+from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.delta.transaction import commit
-from lakehouse.errors import RefusedError, UnsupportedFeatureError, VersionNotFoundError
+from lakehouse.errors import ProtectedError, RefusedError, UnsupportedFeatureError, VersionNotFoundError
+from lakehouse.protection import Protection, TableHold
 from lakehouse.table import Table
+from lakehouse.timetravel.restore import restore
+from tests.fixtures.faults import FaultyStorage
 from tests.unit.timetravel.conftest import OpenTable
 
 
@@ -190,3 +195,58 @@ def test_ids_of_columns_are_given_once(open_table: OpenTable, tmp_path: Path) ->
     here = table.snapshot()
     assert column_mapping(here.protocol, here.metadata) == "name"
     assert table.read().rows() == [(1,)]
+
+
+def test_a_hold_that_comes_after_the_rows_were_looked_at_is_seen(open_table: OpenTable) -> None:
+    table = open_table()
+    table.merge([{"id": 1}])
+    table.merge([{"id": 2}])
+    asked = 0
+
+    def late() -> Protection:
+        nonlocal asked
+        asked += 1
+        held = TableHold(id="h-1", reason="case 12", where="id = 2")
+        return Protection("t", (held,) if asked > 1 else ())
+
+    with pytest.raises(ProtectedError, match="h-1"):
+        restore(
+            table.storage,
+            table="t",
+            current=table.snapshot(),
+            target=load_snapshot(table.storage, version=1),
+            carried=(),
+            protection=late,
+            now=datetime.now(UTC),
+            dry_run=False,
+        )
+    assert sorted(table.read()["id"]) == [1, 2]
+
+
+def test_holds_are_looked_at_right_before_the_commit_is_sent(open_table: OpenTable) -> None:
+    table = open_table()
+    table.merge([{"id": 1}])
+    table.merge([{"id": 2}])
+    told: list[str] = []
+
+    class Telling(FaultyStorage):
+        def put_if_absent(self, path: str, data: bytes) -> bool:
+            told.append(path.partition("/")[0])
+            return super().put_if_absent(path, data)
+
+    def protection() -> Protection:
+        told.append("holds")
+        return Protection("t")
+
+    done = restore(
+        Telling(table.storage),
+        table="t",
+        current=table.snapshot(),
+        target=load_snapshot(table.storage, version=1),
+        carried=(),
+        protection=protection,
+        now=datetime.now(UTC),
+        dry_run=False,
+    )
+    assert done.version == 3
+    assert told[told.index("_delta_log") - 1] == "holds"
