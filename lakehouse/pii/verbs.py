@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from functools import partial
 from typing import overload
 
@@ -16,6 +17,7 @@ from lakehouse.pii.mask.copy_plan import CopyResult
 from lakehouse.pii.mask.in_place import mask_in_place
 from lakehouse.pii.mask.in_place_plan import InPlacePlan
 from lakehouse.pii.mask.source import ConfigMasks
+from lakehouse.pii.risk import RiskReport, risk_of
 from lakehouse.pii.scan.declare import Declaration, plan_declaration, write_declaration
 from lakehouse.pii.scan.findings import ScanResult
 from lakehouse.pii.scan.sample import DEFAULT_VALUES
@@ -103,6 +105,41 @@ class Pii:
         """
         plan = plan_declaration(self._config, result)
         return plan if dry_run else write_declaration(plan)
+
+    def risk(
+        self,
+        table: str,
+        *,
+        quasi: Sequence[str],
+        sensitive: Sequence[str] = (),
+        role: str | None = None,
+        version: int | None = None,
+        timestamp: datetime | str | None = None,
+        tag: str | None = None,
+    ) -> RiskReport:
+        """Weighs how well people are hidden in a table: k-anonymity, uniqueness, l-diversity.
+
+        Args:
+            table: The table, or a masked copy.
+            quasi: Columns by which a person could be known together.
+            sensitive: Columns that nobody should learn of a person.
+            role: Weighs what somebody in this role sees.
+            version: A version's number; None means the newest.
+            timestamp: The version as of a time with a timezone.
+            tag: The version that has this name.
+
+        Returns:
+            Numbers; no group is shown. See `lakehouse.pii.risk.risk_of` for what is raised.
+        """
+        return risk_of(
+            self._table(table),
+            quasi=quasi,
+            sensitive=sensitive,
+            role=role,
+            version=version,
+            timestamp=timestamp,
+            tag=tag,
+        )
 
     @property
     def copies(self) -> MaskedCopies:
