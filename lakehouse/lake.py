@@ -29,6 +29,7 @@ from lakehouse.timetravel.reading import told
 
 if TYPE_CHECKING:
     from lakehouse.pii.keys.verbs import Keys
+    from lakehouse.pii.verbs import Pii
     from lakehouse.retention.verbs import Retention
 
 
@@ -142,6 +143,15 @@ class Lakehouse:
             protection=partial(self._protection, quarantine=False),
             records=self._records,
             before_write=self._probe,
+        )
+
+    @property
+    def pii(self) -> Pii:
+        """The personal data: masks turned back for a role that may."""
+        from lakehouse.pii.verbs import Pii
+
+        return Pii(
+            self.config, table=self.table, keys=self.keys, records=self._records, control=self._control
         )
 
     def apply(self, *, dry_run: bool = False) -> ApplyPlan:
