@@ -165,7 +165,7 @@ class Lakehouse:
 
     @property
     def pii(self) -> Pii:
-        """Personal data: found, masked in copies, masked in place."""
+        """Personal data: found, masked, turned back, weighed."""
         from lakehouse.pii.verbs import Pii
 
         return Pii(
@@ -176,6 +176,7 @@ class Lakehouse:
             control=self._control,
             ring=self._ring,
             finder=self._finder,
+            records=self._records,
         )
 
     def apply(self, *, dry_run: bool = False) -> ApplyPlan:

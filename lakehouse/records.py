@@ -46,13 +46,13 @@ class Records(Protocol):
         """
 
     def list(
-        self, *, table: str | None = None, kind: str | None = None, limit: int | None = None
+        self, *, table: str | None = None, kinds: Sequence[str] | None = None, limit: int | None = None
     ) -> builtins.list[ActionRecord]:
         """What was done, newest first.
 
         Args:
             table: Only to one table.
-            kind: Only by one verb.
+            kinds: Only by these verbs, as records call them.
             limit: At most so many.
         """
 
@@ -106,11 +106,11 @@ class StateRecords:
             self._control.made(now=records[0].at).records.add(records)
 
     def list(
-        self, *, table: str | None = None, kind: str | None = None, limit: int | None = None
+        self, *, table: str | None = None, kinds: Sequence[str] | None = None, limit: int | None = None
     ) -> builtins.list[ActionRecord]:
         """See `Records.list`."""
         state = self._control.existing()
-        return [] if state is None else state.records.list(table=table, kind=kind, limit=limit)
+        return [] if state is None else state.records.list(table=table, kinds=kinds, limit=limit)
 
 
 def operator() -> str:

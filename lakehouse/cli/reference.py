@@ -64,10 +64,10 @@ def command_reference_markdown() -> str:
             parts.append(_page(f"lakehouse {name}", command, context, level=3))
             if isinstance(command, click.Group):
                 inner = _context(name, command, context)
-                parts += [
-                    _page(f"lakehouse {name} {word}", each, inner, level=3)
-                    for word, each in command.commands.items()
-                ]
+                for word in command.list_commands(inner):
+                    each = command.get_command(inner, word)
+                    if each is not None:
+                        parts.append(_page(f"lakehouse {name} {word}", each, inner, level=3))
     return "\n".join(parts)
 
 

@@ -68,7 +68,9 @@ class Session:
 
         return Lakehouse.open(self.config_path())
 
-    def go_ahead(self, question: str, *, yes: bool, destructive: bool = True) -> bool:
+    def go_ahead(
+        self, question: str, *, yes: bool, destructive: bool = True, why: str = "this takes something away"
+    ) -> bool:
         """Asks before something is done, once its plan has been shown.
 
         Args:
@@ -76,6 +78,7 @@ class Session:
             yes: ``--yes`` was given: the answer is known.
             destructive: Whether it takes something away. Without a terminal, such a verb is refused and
                 a harmless one goes ahead.
+            why: What makes it destructive.
 
         Returns:
             Whether to go ahead.
@@ -93,6 +96,6 @@ class Session:
         from lakehouse.errors import UsageError
 
         raise UsageError(
-            "this takes something away and there is no terminal to ask on: nothing was done",
+            f"{why}, and there is no terminal to ask on: nothing was done",
             advice="look at the plan with --dry-run, then say --yes",
         )

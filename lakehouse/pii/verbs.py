@@ -1,11 +1,11 @@
-"""``lake.pii``: personal data of a lake: found, masked."""
+"""``lake.pii``: personal data, for the users of a lake. One verb a method, each handed on to a module."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
-from typing import overload
+from typing import Any, overload
 
 from lakehouse.config.models import Config
 from lakehouse.control import Control
@@ -17,12 +17,16 @@ from lakehouse.pii.mask.copy_plan import CopyResult
 from lakehouse.pii.mask.in_place import mask_in_place
 from lakehouse.pii.mask.in_place_plan import InPlacePlan
 from lakehouse.pii.mask.source import ConfigMasks
+from lakehouse.pii.operators.registry import operator_for
+from lakehouse.pii.reveal import KIND, LIMIT, Revealed, Revealer
 from lakehouse.pii.risk import RiskReport, risk_of
 from lakehouse.pii.scan.declare import Declaration, plan_declaration, write_declaration
 from lakehouse.pii.scan.findings import ScanResult
 from lakehouse.pii.scan.sample import DEFAULT_VALUES
 from lakehouse.pii.scan.verbs import ScanPlace, scan
 from lakehouse.pii.spans import SpanFinder
+from lakehouse.records import Records
+from lakehouse.state.rows import ActionRecord
 from lakehouse.storage import Storage
 from lakehouse.table import Table
 
@@ -38,7 +42,8 @@ class Pii:
         control: The way to the state database.
         ring: Gives the keys of the lake; asked only where a mask has one.
         finder: Gives what finds personal data in texts; called only where texts are searched.
-        clock: Gives the time.
+        records: Where it is kept what was done.
+        clock: Gives the time, timezone-aware.
     """
 
     def __init__(
@@ -51,13 +56,20 @@ class Pii:
         control: Control,
         ring: Callable[[], KeyRing],
         finder: Callable[[], SpanFinder],
+        records: Records,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._table = table
+        self._ring = ring
+        self._records = records
+        self._clock = clock
         self._masks = ConfigMasks(config, ring, finder)
         self._copies = partial(MaskedCopies, config, lake=lake, table=table, copy=copy, masks=self._masks)
         self._scan_place = ScanPlace(config=config, table=table, control=control, finder=finder, clock=clock)
+
+    def __repr__(self) -> str:
+        return f"Pii({self._config.name!r})"
 
     def scan(
         self,
@@ -197,3 +209,71 @@ class Pii:
             raise UsageError("anew is for copies", advice="leave it out")
         found = self._table(table)
         return mask_in_place(found.opened, config=self._config, masks=self._masks, plan=plan, dry_run=dry_run)
+
+    def reveal(
+        self,
+        table: str,
+        column: str,
+        *,
+        values: Sequence[Any] | None = None,
+        where: str | None = None,
+        role: str,
+        reason: str,
+        limit: int = LIMIT,
+    ) -> Revealed:
+        """Turns masks of a column back. It is recorded before a value is handed out.
+
+        Kept in the state database: who (the user that this process runs as), in which role, when, why, which
+        table and column, how many; never a value or a condition.
+
+        Args:
+            table: The table.
+            column: One of its columns in `pii`. In texts, the masks among the other words are turned back.
+            values: The masks; with them, no `where`. If the role sees only some rows, those that are in none
+                of them are withheld.
+            where: The rows whose masks are meant, as SQL; with it, no values. It may only name columns that
+                the role sees as they are.
+            role: A role with ``reveal: true`` that may read the table.
+            reason: Why, as ``"case 12/2026"``; at most 1,000 characters. No personal data.
+            limit: With `where`: how many rows it may find at most.
+
+        Returns:
+            The values.
+
+        Raises:
+            RefusedError: The role may not; or nothing could be recorded, as without a state database.
+            NotFoundError: The config has no such role.
+            TableNotFoundError: The config has no such table.
+            KeysError: The key that the masks were made with is lost. If others can be turned back, those are,
+                and ``problems`` says why some can't.
+            UsageError: The column has no masks that can be turned back, or a condition can't be used.
+            StorageError: The state database can't be written: then nothing is shown.
+        """
+        revealer = Revealer(
+            config=self._config,
+            table=self._table,
+            keys=self._ring(),
+            records=self._records,
+            operator_for=operator_for,
+            clock=self._clock,
+        )
+        return revealer.reveal(
+            table, column, values=values, where=where, role=role, reason=reason, limit=limit
+        )
+
+    def history(self, table: str | None = None, *, limit: int | None = None) -> list[ActionRecord]:
+        """Who turned masks back, the latest first; the state database remembers.
+
+        Args:
+            table: Only of this table.
+            limit: At most so many entries.
+
+        Returns:
+            For each time who, when, which table and how many; in ``detail`` the column, role and reason.
+
+        Raises:
+            TableNotFoundError: The config has no such table.
+            StorageError: The state database can't be read.
+        """
+        name = None if table is None else self._table(table).name
+        return self._records.list(table=name, kinds=(KIND,), limit=limit)

@@ -26,6 +26,7 @@ from lakehouse.retention.bring_back import BroughtBack, bring_back
 from lakehouse.retention.places import ArchivePlaces
 from lakehouse.retention.plan import RetentionPlan, TableRetention
 from lakehouse.retention.planning import plan_table
+from lakehouse.retention.records import KIND as RETENTION
 from lakehouse.retention.records import keep_plan, records_of
 from lakehouse.retention.results import RetentionResult, TableResult, first_error
 from lakehouse.retention.target import RetentionTarget
@@ -172,7 +173,7 @@ class Retention:
             StorageError: The state database can't be read.
         """
         name = None if table is None else self._table(table).name
-        return self._records.list(table=name, limit=limit)
+        return self._records.list(table=name, kinds=(RETENTION, "vacuum"), limit=limit)
 
     def archives(self, table: str | None = None, *, place: str | None = None) -> list[ArchiveEntry]:
         """The archives of a table, or of all, the oldest first.

@@ -51,7 +51,7 @@ class SqlRecords:
         *,
         table: str | None = None,
         plan: str | None = None,
-        kind: str | None = None,
+        kinds: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> builtins.list[ActionRecord]:
         """See ``RecordStore.list``."""
@@ -61,8 +61,8 @@ class SqlRecords:
             query = query.where(columns.table_name == table)
         if plan is not None:
             query = query.where(columns.plan_id == plan)
-        if kind is not None:
-            query = query.where(columns.kind == kind)
+        if kinds is not None:
+            query = query.where(columns.kind.in_(kinds))
         if limit is not None:
             query = query.limit(limit)
         with self._database.reading() as connection:

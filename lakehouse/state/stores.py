@@ -112,7 +112,7 @@ class RecordStore(Protocol):
         *,
         table: str | None = None,
         plan: str | None = None,
-        kind: str | None = None,
+        kinds: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> builtins.list[ActionRecord]:
         """What was done, newest first.
@@ -120,7 +120,7 @@ class RecordStore(Protocol):
         Args:
             table: Only to one table.
             plan: Only by one plan.
-            kind: Only by one verb.
+            kinds: Only by these verbs, as records call them.
             limit: At most so many.
         """
 

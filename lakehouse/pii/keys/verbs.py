@@ -6,6 +6,7 @@ import builtins
 import threading
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -23,6 +24,21 @@ from lakehouse.state.rows import ActionRecord
 
 KIND: Final = "keys"
 """What records of keys are called in the state database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rotation:
+    """What a rotation would do.
+
+    Args:
+        purpose: Which key.
+        newest: The newest version that there is.
+        next: The version that would be made. Numbers of lost versions are not given again.
+    """
+
+    purpose: str
+    newest: int
+    next: int
 
 
 class Keys:
@@ -208,17 +224,36 @@ class Keys:
             raise self._none_of(name)
         return self._make(name, _after(name, there, made), action="rotate")
 
-    def draft(self, purpose: str) -> Variable:
-        """Makes the next version of a key for the provider ``env``. It is kept nowhere: set it yourself.
+    def next_rotation(self, purpose: str) -> Rotation:
+        """What a rotation would do; nothing is made.
 
         Args:
             purpose: What it is for.
+
+        Raises:
+            KeysError: There is no such key.
+        """
+        name = purpose_of(purpose)
+        made = self._made()
+        there = self._provider.versions(name)
+        if not there:
+            raise self._none_of(name)
+        return Rotation(name, newest=there[-1], next=_after(name, there, made))
+
+    def draft(self, purpose: str, *, rotate: bool = False) -> Variable:
+        """Makes a key, or its next version, for the provider ``env``. It is kept nowhere: set it yourself.
+
+        Args:
+            purpose: What it is for.
+            rotate: Whether the next version of a key that is there is meant.
 
         Returns:
             The variable and its value, which is the key: show it to nobody but the one who sets it.
 
         Raises:
             UsageError: Another provider keeps the keys, and makes them itself.
+            RefusedError: There is such a key already, and no rotation is meant.
+            KeysError: There is no such key to rotate.
         """
         name = purpose_of(purpose)
         if not isinstance(self._provider, EnvKeys):
@@ -226,8 +261,13 @@ class Keys:
                 f"keys are shown for the provider `env` alone; here `{self._provider.name}` keeps them",
                 advice="leave it out: the key is made where it is kept",
             )
+        if rotate:
+            return self._provider.draft(name, self.next_rotation(name).next)
         made = self._made()
-        return self._provider.draft(name, _after(name, self._provider.versions(name), made))
+        there = self._provider.versions(name)
+        if there:
+            raise _there_already(name, there[-1])
+        return self._provider.draft(name, _after(name, there, made))
 
     def _make(self, purpose: str, version: int, *, action: str) -> KeyInfo:
         now, author = self._clock(), operator()
@@ -257,7 +297,7 @@ class Keys:
 
         Those of other providers too: a lake that changes its provider must not give a number to two keys.
         """
-        records = self._records.list(kind=KIND)
+        records = self._records.list(kinds=[KIND])
         return {(str(each.detail["purpose"]), int(each.detail["version"])): each for each in records}
 
     def _lost(self, purpose: str, version: int, record: ActionRecord | None = None) -> str:

@@ -212,8 +212,9 @@ def test_records_come_back_newest_first_and_all_or_none_are_kept(state: State) -
     assert state.records.list() == [second, first]
     assert state.records.list(table="orders") == state.records.list(plan=plan.id) == [first]
     assert state.records.list(limit=1) == [second]
-    assert state.records.list(kind="vacuum") == [second]
-    assert state.records.list(kind="vacuum", table="orders") == state.records.list(kind="keys") == []
+    assert state.records.list(kinds=["vacuum"]) == [second]
+    assert state.records.list(kinds=["vacuum", "retention", "keys"]) == [second, first]
+    assert state.records.list(kinds=["vacuum"], table="orders") == state.records.list(kinds=[]) == []
     with pytest.raises(LakehouseError):
         state.records.add([second, replace(second, plan="plan-zzzzzz")])
     assert state.records.list() == [second, first], "one of two was kept"

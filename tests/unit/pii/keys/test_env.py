@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from lakehouse.errors import KeysError, UsageError
+from lakehouse.errors import KeysError, RefusedError, UsageError
 from lakehouse.pii.keys.env import EnvKeys
 from lakehouse.pii.keys.verbs import Keys
 from tests.unit.pii.keys.lakes import keys_of
@@ -103,7 +103,11 @@ def test_a_key_is_drafted_for_whoever_sets_the_variable_and_kept_nowhere(
     assert keys.draft("mask") != draft
     monkeypatch.setenv(draft.name, draft.value)
     assert keys.current("mask").material == base64.b64decode(draft.value)
-    assert keys.draft("mask").name == "LAKEHOUSE_KEY_MASK_2"
+    assert keys.draft("mask", rotate=True).name == "LAKEHOUSE_KEY_MASK_2"
+    with pytest.raises(RefusedError, match="already"):
+        keys.draft("mask")
+    with pytest.raises(KeysError, match="no key `sign`"):
+        keys.draft("sign", rotate=True)
     with pytest.raises(KeysError) as caught:
         keys.rotate("mask")
     assert "lakehouse keys rotate mask --print" in caught.value.advice

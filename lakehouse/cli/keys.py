@@ -1,0 +1,174 @@
+"""The verbs about keys: ``keys list``, ``keys create``, ``keys rotate``. None of them shows a key unasked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lakehouse.cli.cells import Cell, cell, said
+from lakehouse.cli.grid import Grid
+from lakehouse.cli.lazy import VerbGroup, verb
+from lakehouse.cli.output import Block
+from lakehouse.cli.parameters import confirm_options
+from lakehouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from lakehouse.pii.keys.provider import KeyInfo
+
+_ROTATION = """\
+  New values are masked with version {next} from then on. Older versions stay: what was masked with them can
+  still be turned back, and this masks none of it anew.
+  Joins: deterministic masks (tokenize, hash, ...) of new rows differ from those of older rows, until these
+  are masked again. Columns of a table's key keep the first version, so that merges find their rows."""
+_COPY = {
+    "file": "keep a copy of {place} in a safe place: what is masked with a lost key stays masked",
+    "aws_kms": "it is wrapped by {place}: neither that key nor the state database may get lost",
+    "vault": "it is wrapped by {place}: neither that key nor the state database may get lost",
+}
+
+
+@click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
+def keys() -> None:
+    """Make and rotate the keys that mask, sign and shred."""
+
+
+@verb("list", examples=["lakehouse keys list", "lakehouse keys list --json"], python="lake.keys.list()")
+@click.pass_obj
+def list_(session: Session) -> None:
+    """List the keys with their versions, and what is wrong with them.
+
+    The keys themselves are not shown. Versions that were made once and are gone are listed as lost.
+    """
+    place = session.lake.keys
+    found = place.list()
+    rows: list[list[Cell]] = [
+        [
+            said(each.purpose),
+            cell(each.version),
+            said("unusable" if each.problem else "current" if each.current else "older"),
+            said("") if each.created is None else cell(each.created.replace(microsecond=0)),
+            said(each.author),
+            said(each.place),
+        ]
+        for each in found
+    ]
+    grid = Grid(["key", "version", "status", "created", "by", "where"], rows).without_empty("created", "by")
+    blocks: list[Block] = [grid] if rows else ["no keys yet"]
+    blocks += [f"{each.purpose} {each.version}: {each.problem}" for each in found if each.problem]
+    session.out.emit({"provider": place.provider, "keys": [_document(each) for each in found]}, *blocks)
+    if not rows:
+        session.out.next_steps(("lakehouse keys create mask", "the key that operators use"))
+
+
+_print_option = click.option(
+    "--print",
+    "shown",
+    is_flag=True,
+    help="Provider env: make a key and print the line that sets its variable. That is the key itself.",
+)
+_purpose_argument = click.argument("purpose", metavar="PURPOSE")
+
+
+@verb(
+    "create",
+    examples=[
+        "lakehouse keys create mask",
+        "lakehouse keys create payroll          # for operators with `key: payroll`",
+        "lakehouse keys create mask --print     # provider env: the line to set",
+    ],
+    python='lake.keys.create("mask")',
+)
+@_purpose_argument
+@_print_option
+@click.pass_obj
+def create(session: Session, *, purpose: str, shown: bool) -> None:
+    """Make a key.
+
+    PURPOSE is mask (what operators use), suppress (hashes of the erased), sign (certificates), shred (keys of
+    single people), requests, or a name of your own that operators name. Nothing makes a key by itself: where
+    one is missing, the error says so.
+    """
+    if shown:
+        _print(session, purpose, rotate=False)
+        return
+    made = session.lake.keys.create(purpose)
+    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
+    _say_copy(session, made)
+
+
+@verb(
+    "rotate",
+    examples=["lakehouse keys rotate mask --dry-run", "lakehouse keys rotate mask --yes"],
+    python='lake.keys.rotate("mask")',
+)
+@_purpose_argument
+@_print_option
+@confirm_options
+@click.pass_obj
+def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: bool) -> None:
+    """Make the next version of a key; new values are masked with it.
+
+    Shows what that means and asks; without a terminal it needs --yes. Older versions stay, and what was
+    masked with them can still be turned back. Deterministic masks of new rows differ from those of older
+    rows until these are masked again; columns that are part of a table's key keep the first version.
+    """
+    place = session.lake.keys
+    step = place.next_rotation(purpose)
+    document = {"purpose": purpose, "from": step.newest, "to": step.next, "provider": place.provider}
+    if dry_run or not session.as_json:
+        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next))
+    if dry_run:
+        return
+    if shown:
+        _print(session, purpose, rotate=True)
+        return
+    if not session.go_ahead(f"Rotate {purpose}?", yes=yes, why="a rotation can't be undone"):
+        session.out.note("nothing was done")
+        return
+    made = place.rotate(purpose)
+    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
+    _say_copy(session, made)
+
+
+def _story(purpose: str, newest: int, next_: int) -> list[Block]:
+    from lakehouse.pii.keys.purposes import PURPOSES
+
+    head = f"{purpose}: version {newest} -> {next_}"
+    if purpose == "mask" or purpose not in PURPOSES:
+        return [head, _ROTATION.format(next=next_)]
+    return [head, "  Older versions stay: what was made with them is still understood."]
+
+
+def _print(session: Session, purpose: str, *, rotate: bool) -> None:
+    """Shows a key, for the one who sets the variable: nothing else can."""
+    draft = session.lake.keys.draft(purpose, rotate=rotate)
+    session.out.emit({"variable": draft.name, "value": draft.value}, f"{draft.name}={draft.value}")
+    if not session.as_json:
+        click.echo(
+            "warning: the line above is the key itself. It is kept nowhere: put it where the secrets of your "
+            "processes are, and let no log or shell history keep it",
+            err=True,
+        )
+
+
+def _say_copy(session: Session, made: KeyInfo) -> None:
+    text = _COPY.get(session.lake.keys.provider)
+    if text is not None:
+        session.out.note(text.format(place=made.place))
+
+
+def _document(each: KeyInfo) -> dict[str, Any]:
+    return {
+        "purpose": each.purpose,
+        "version": each.version,
+        "current": each.current,
+        "created": each.created,
+        "author": each.author,
+        "place": each.place,
+        "problem": each.problem,
+    }
+
+
+for _command in (list_, create, rotate):
+    keys.add_command(_command)

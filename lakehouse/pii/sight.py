@@ -1,0 +1,167 @@
+"""What a role sees of a table, as far as turning masks back needs it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, Final
+
+import polars as pl
+
+from lakehouse.config.models import RoleConfig
+from lakehouse.errors import UsageError
+from lakehouse.protection.row_by_row import looks_at_single_rows
+from lakehouse.table import Table
+from lakehouse.timetravel.reading import explaining, filtered
+
+MASKED: Final = "masked"
+VALUE: Final = "value"
+
+
+class Sight:
+    """One role on one column of one table.
+
+    Args:
+        table: The table.
+        column: The column that is asked for.
+        rights: The role.
+    """
+
+    def __init__(self, table: Table, column: str, rights: RoleConfig) -> None:
+        self._table = table
+        self._column = column
+        self._rights = rights
+
+    def given(self, values: Sequence[Any]) -> pl.DataFrame:
+        """The values that were given, as the column has them.
+
+        Args:
+            values: Masks.
+
+        Returns:
+            One column, ``masked``.
+
+        Raises:
+            UsageError: A value that the column can't hold. It is not repeated.
+        """
+        if isinstance(values, str | bytes):
+            raise UsageError("`values` is a list of values, not one", advice='write ["..."]')
+        kind = self._kind()
+        try:
+            series = pl.Series(MASKED, list(values), strict=True)
+            series = series if series.dtype == kind else series.cast(kind)
+        except (TypeError, OverflowError, pl.exceptions.PolarsError):
+            raise UsageError(
+                f"a value can't be one of column {self._column} of table {self._table.name} ({kind})",
+                advice="give masks as they are stored",
+            ) from None
+        return series.to_frame()
+
+    def found(self, where: str, *, limit: int) -> pl.DataFrame:
+        """The stored values of the rows that meet a condition, with the key of each.
+
+        Args:
+            where: SQL over the columns that the role sees as they are.
+            limit: How many rows it may find.
+
+        Returns:
+            The columns of the key that the role sees as they are, and ``masked``.
+
+        Raises:
+            UsageError: The condition can't be used, or finds more rows than the limit.
+        """
+        if limit < 1:
+            raise UsageError("the limit is a number of rows, at least 1")
+        self._kind()
+        names = self._open_columns()
+        rows = self._rows().select(*names, pl.col(self._column).alias(_free(names)))
+        self._ensure_usable(where, rows.select(names))
+        keys = [name for name in self._table.config.key if name in names and name not in {MASKED, VALUE}]
+        wanted = rows.map_batches(
+            lambda frame: _matching(frame, names, where, table=self._table.name),
+            predicate_pushdown=False,
+            projection_pushdown=False,
+            slice_pushdown=False,
+            streamable=True,
+        )
+        shown = self._collect(wanted.select(*keys, pl.col(_free(names)).alias(MASKED)).head(limit + 1))
+        if shown.height > limit:
+            raise UsageError(
+                f"the condition finds more than {limit:,} rows of table {self._table.name}",
+                advice="narrow it down, or give a higher limit (--limit)",
+            )
+        return shown
+
+    def only_seen(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
+        """Takes the values out that are in no row that the role sees, where it does not see all.
+
+        Args:
+            rows: With ``masked`` and ``value``.
+
+        Returns:
+            The rows, and of how many the value was taken out.
+        """
+        if self._table.name not in self._rights.rows:
+            return rows, 0
+        seen = self._collect(self._rows().select(self._column).unique())[self._column].implode()
+        # Stored masked, or as it is and masked on the way out.
+        allowed = pl.col(MASKED).is_in(seen) | pl.col(VALUE).is_in(seen)
+        marked = rows.with_columns(allowed.fill_null(value=False).alias("_seen"))
+        withheld = marked.filter(~pl.col("_seen") & pl.col(VALUE).is_not_null()).height
+        return marked.with_columns(pl.when("_seen").then(VALUE).alias(VALUE)).drop("_seen"), withheld
+
+    def _rows(self) -> pl.LazyFrame:
+        """All rows that the role sees."""
+        return self._table.scan(where=self._rights.rows.get(self._table.name))
+
+    def _open_columns(self) -> list[str]:
+        """The columns that a condition may ask for: those that the role sees as they are."""
+        hidden = set(self._table.config.pii) if self._rights.columns == "masked" else set()
+        return [name for name in self._rows().collect_schema() if name not in hidden]
+
+    def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
+        filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
+        if not looks_at_single_rows(pl.sql_expr(where)):
+            raise UsageError(
+                f"the condition on table {self._table.name} depends on other rows",
+                advice="compare the columns of single rows with fixed values",
+            )
+
+    def _kind(self) -> pl.DataType:
+        """The type of the column.
+
+        Raises:
+            UsageError: The table does not have it.
+        """
+        if not self._table.exists():
+            return pl.String()
+        schema = self._table.scan().collect_schema()
+        if self._column not in schema:
+            raise UsageError(
+                f"table {self._table.name} has no column {self._column}",
+                advice=f"its columns are: {', '.join(schema)}",
+            )
+        return schema[self._column]
+
+    def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
+        with explaining(self._table.storage, snapshots=[self._table.snapshot()], table=self._table.name):
+            return lazy.collect(engine="streaming")
+
+
+def _free(names: Sequence[str]) -> str:
+    """A name that no column has."""
+    name = VALUE
+    while name in names:
+        name = f"_{name}"
+    return name
+
+
+def _matching(frame: pl.DataFrame, names: Sequence[str], where: str, *, table: str) -> pl.DataFrame:
+    """The rows that meet a condition, which is asked of some columns alone.
+
+    What is not there can't be asked for: SQL knows ways to name columns that are not to be seen beforehand.
+    """
+    number = f"_{secrets.token_hex(8)}"
+    asked = frame.lazy().select(names).with_row_index(number)
+    hits = filtered(asked, where, table=table, shown=names).select(number).collect()[number]
+    return frame[hits]
