@@ -326,7 +326,7 @@ def test_what_can_t_be_turned_back_says_so() -> None:
 
 
 def test_operators_of_presidio() -> None:
-    settings = {"masking_char": "#", "chars_to_mask": 3, "from_end": True}
+    settings: dict[str, Any] = {"masking_char": "#", "chars_to_mask": 3, "from_end": True}
     assert masked("presidio_mask", "abcdef", "ab", None, **settings) == ["abc###", "##", None]
     assert masked("presidio_replace", "abc") == ["<EMAIL_ADDRESS>"]
     salted = masked("presidio_hash", "abc", "abc", salt="0123456789abcdef")
