@@ -179,3 +179,16 @@ def test_many_equal_values_come_out_as_one_by_one(values: list[str | None]) -> N
     made = operator("tokenize")
     single = [made.mask(series[at : at + 1], entity=ENTITY)[0] for at in range(len(series))]
     assert made.mask(series, entity=ENTITY).to_list() == single
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.floats(-1e12, 1e12), min_size=1, max_size=20),
+    st.one_of(st.integers(1, 10_000), st.floats(1e-3, 1e6), st.sampled_from([0.1, 0.3, 2.5, 1 / 3])),
+)
+def test_a_range_begins_where_it_begins(numbers: list[float], step: float) -> None:
+    made = operator("generalize", step=step)
+    once = made.mask(pl.Series(numbers, dtype=pl.Float64), entity=ENTITY)
+    assert_series_equal(made.mask(once, entity=ENTITY), once)
+    assert (once <= pl.Series(numbers)).all()
+    assert (once + step * (1 + 1e-9) + 1e-3 > pl.Series(numbers)).all()

@@ -79,7 +79,11 @@ def _stepped(values: pl.Series, step: float) -> pl.Series:
         fits = (lower <= pl.col("value")) & (lower >= smallest)
         done = pl.when(fits).then(lower).when(pl.col("value").is_not_null()).then(smallest)
         return value.to_frame().select(done.cast(kind).alias(values.name)).to_series()
-    ranges = (values.cast(pl.Float64) / step).floor() * step
+    number = (pl.col("value") / step).floor()
+    # A quotient can be rounded to the wrong side of a border: a value on it is in the range that it begins.
+    number = number + ((number + 1) * step <= pl.col("value")) - (number * step > pl.col("value"))
+    begins = values.cast(pl.Float64).alias("value").to_frame().select(number * step).to_series()
+    ranges = begins.alias(values.name)
     return ranges.floor().cast(kind) if kind.is_integer() else ranges.cast(kind)
 
 
