@@ -72,12 +72,19 @@ def _stepped(values: pl.Series, step: float) -> pl.Series:
         width = Decimal(str(step))
         return _each_decimal(values, lambda value: (value / width).to_integral_value(ROUND_FLOOR) * width)
     if kind.is_integer() and step == int(step):
-        lower = values.cast(pl.Int128) // int(step) * int(step)
-        # The lowest range can begin below what the type holds.
+        value = values.cast(pl.Int64).alias("value")
+        lower = (pl.col("value") // int(step) * int(step)).cast(pl.Int64)
+        # The lowest range can begin below what the type holds, or what 64 bits do: that comes out above.
         smallest = next((least for narrow, least in _SMALLEST.items() if narrow == kind), 0)
-        return lower.clip(smallest).cast(kind)
-    lower = (values.cast(pl.Float64) / step).floor() * step
-    return lower.floor().cast(kind) if kind.is_integer() else lower.cast(kind)
+        fits = (lower <= pl.col("value")) & (lower >= smallest)
+        done = pl.when(fits).then(lower).when(pl.col("value").is_not_null()).then(smallest)
+        return value.to_frame().select(done.cast(kind).alias(values.name)).to_series()
+    number = (pl.col("value") / step).floor()
+    # A quotient can be rounded to the wrong side of a border: a value on it is in the range that it begins.
+    number = number + ((number + 1) * step <= pl.col("value")) - (number * step > pl.col("value"))
+    begins = values.cast(pl.Float64).alias("value").to_frame().select(number * step).to_series()
+    ranges = begins.alias(values.name)
+    return ranges.floor().cast(kind) if kind.is_integer() else ranges.cast(kind)
 
 
 def _binned(values: pl.Series, bins: tuple[float, ...]) -> pl.Series:

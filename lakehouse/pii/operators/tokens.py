@@ -16,8 +16,10 @@ from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.common import Basic, as_bytes, each_text
 from lakehouse.pii.operators.keyed import key_for
 
-TOKEN: Final = re.compile(r"tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})\Z")
-"""A token: the version of its key, and its body."""
+FORM: Final = "tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})"
+"""The form of a token: the version of its key, and its body."""
+
+TOKEN: Final = re.compile(rf"{FORM}\Z")
 _KEY_BYTES: Final = 64
 
 
