@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, Self
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Self
 
+from presidio_analyzer.context_aware_enhancers import LemmaContextAwareEnhancer
+from presidio_analyzer.predefined_recognizers import SpacyRecognizer
+
+from lakehouse.pii.detect.context import Context, KeyWords, Rise
+from lakehouse.pii.detect.duplicates import Hit, without_contained
 from lakehouse.pii.detect.presidio.engine import Engine, make
+from lakehouse.pii.detect.presidio.patterns import Searcher, digits_of, searcher
+from lakehouse.pii.detect.presidio.reading import Entity, Reader, reader
 from lakehouse.pii.detect.recipe import Recipe
 from lakehouse.pii.spans import Span
 
@@ -14,6 +21,35 @@ _DECIMALS: Final = 6
 
 
 @dataclass(frozen=True, slots=True)
+class Plan:
+    """How some entities are looked for.
+
+    Args:
+        entities: What is looked for.
+        searchers: Each with its entity and its context words in small letters.
+        of_model: The entities that the language model is asked for.
+        stock: Whether a recognizer is among them that only Presidio's own engine knows how to use.
+    """
+
+    entities: tuple[str, ...]
+    searchers: tuple[tuple[Searcher, str, tuple[str, ...]], ...]
+    of_model: frozenset[str]
+    stock: bool
+
+
+@dataclass(slots=True)
+class _Found:
+    """What is known of one text so far.
+
+    Args:
+        sure: Finds by entity whose score is final.
+        open: Finds whose score can rise with a word nearby: entity, find, context words.
+    """
+
+    sure: list[tuple[str, Hit]] = field(default_factory=list)
+    open: list[tuple[str, Hit, tuple[str, ...]]] = field(default_factory=list)
+
+
 class Analysis:
     """Looks at texts.
 
@@ -21,7 +57,28 @@ class Analysis:
         engine: Presidio, set up.
     """
 
-    engine: Engine
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        enhancer = engine.analyzer.context_aware_enhancer
+        self._rise = Rise(
+            by=enhancer.context_similarity_factor,
+            least=enhancer.min_score_with_context_similarity,
+            before=enhancer.context_prefix_count,
+            after=enhancer.context_suffix_count,
+        )
+        # Anything else counts context in a way that is not known here.
+        self._usual = (
+            type(enhancer) is LemmaContextAwareEnhancer and enhancer.context_matching_mode == "substring"
+        )
+        language = engine.recipe.language
+        self._reader: Reader = reader(engine.nlp, language=language)
+        self._key_words = KeyWords(
+            lambda lemma: bool(
+                engine.nlp.is_stopword(lemma, language) or engine.nlp.is_punct(lemma, language)
+            )
+        )
+        self._plans: dict[tuple[str, ...], Plan] = {}
+        self._searchers: dict[str, Searcher | None] = {}
 
     @classmethod
     def of(cls, recipe: Recipe) -> Self:
@@ -41,15 +98,108 @@ class Analysis:
         Raises:
             UsageError: An entity is unknown.
         """
-        self.engine.check(entities)
-        return [self._spans(text, entities) for text in texts]
+        plan = self._plan(tuple(entities))
+        if plan.stock:
+            return [self._stock(text, plan) for text in texts]
+        found = [self._patterns(text, plan) for text in texts]
+        read: dict[int, Any] = {}
+        needed = (
+            range(len(texts)) if plan.of_model else [place for place, each in enumerate(found) if each.open]
+        )
+        read.update(zip(needed, self._reader.split([texts[place] for place in needed]), strict=True))
+        if plan.of_model:
+            for each, of_model in zip(found, self._reader.entities(list(read.values())), strict=True):
+                each.sure.extend(_asked(of_model, plan))
+        self._count_context([(each, read[place]) for place, each in enumerate(found) if each.open])
+        return [self._final(each.sure) for each in found]
 
-    def _spans(self, text: str, entities: Sequence[str]) -> tuple[Span, ...]:
+    def _plan(self, entities: tuple[str, ...]) -> Plan:
+        if entities not in self._plans:
+            self.engine.check(entities)
+            self._plans[entities] = self._made(entities)
+        return self._plans[entities]
+
+    def _made(self, entities: tuple[str, ...]) -> Plan:
+        recognizers = {each.id: each for entity in entities for each in self.engine.recognizers[entity]}
+        searchers: list[tuple[Searcher, str, tuple[str, ...]]] = []
+        of_model: set[str] = set()
+        stock = not self._usual
+        for name, recognizer in recognizers.items():
+            if isinstance(recognizer, SpacyRecognizer):
+                of_model.update(set(entities) & set(recognizer.supported_entities))
+                stock = stock or bool(recognizer.context)
+                continue
+            if name not in self._searchers:
+                self._searchers[name] = searcher(recognizer)
+            quick = self._searchers[name]
+            if quick is None:
+                stock = True
+            else:
+                context = tuple(word.lower() for word in recognizer.context or ())
+                searchers.append((quick, recognizer.supported_entities[0], context))
+        return Plan(entities, tuple(searchers), frozenset(of_model), stock)
+
+    def _stock(self, text: str, plan: Plan) -> tuple[Span, ...]:
         recipe = self.engine.recipe
         results = self.engine.analyzer.analyze(
-            text, recipe.language, entities=list(entities), score_threshold=recipe.min_score
+            text, recipe.language, entities=list(plan.entities), score_threshold=recipe.min_score
         )
-        found = (
-            Span(each.start, each.end, each.entity_type, round(each.score, _DECIMALS)) for each in results
-        )
-        return tuple(sorted(found))
+        return self._final([(each.entity_type, Hit(each.start, each.end, each.score)) for each in results])
+
+    def _patterns(self, text: str, plan: Plan) -> _Found:
+        found = _Found()
+        if not text:
+            return found
+        digits = digits_of(text)
+        for search, entity, context in plan.searchers:
+            for hit in search.hits(text, digits=digits):
+                if context and hit.score < 1 and self._rise.of(hit.score) >= self.engine.recipe.min_score:
+                    found.open.append((entity, hit, context))
+                else:
+                    found.sure.append((entity, hit))
+        return found
+
+    def _count_context(self, texts: Sequence[tuple[_Found, Any]]) -> None:
+        """Settles the open finds: from the words where they are enough, else from their lemmas."""
+        left: list[tuple[_Found, Any, Context]] = []
+        for found, split in texts:
+            context = Context(self._reader.tokens(split), key_words=self._key_words, rise=self._rise)
+            possible = self._reader.possible
+            unknown = []
+            for entity, hit, words in found.open:
+                answer = "unknown" if possible is None else context.guess(hit.start, words, lemmas=possible)
+                if answer == "unknown":
+                    unknown.append((entity, hit, words))
+                else:
+                    found.sure.append((entity, self._risen(hit) if answer == "yes" else hit))
+            found.open = unknown
+            if unknown:
+                left.append((found, split, context))
+        if not left:
+            return
+        lemmas = self._reader.lemmas([split for _, split, _ in left])
+        for (found, _, context), forms in zip(left, lemmas, strict=True):
+            near = context.with_lemmas(forms)
+            for entity, hit, words in found.open:
+                found.sure.append((entity, self._risen(hit) if near.supports(hit.start, words) else hit))
+
+    def _risen(self, hit: Hit) -> Hit:
+        return hit._replace(score=self._rise.of(hit.score))
+
+    def _final(self, found: Sequence[tuple[str, Hit]]) -> tuple[Span, ...]:
+        by_entity: dict[str, list[Hit]] = {}
+        for entity, hit in found:
+            if hit.score >= self.engine.recipe.min_score:
+                by_entity.setdefault(entity, []).append(hit)
+        spans = [
+            Span(hit.start, hit.end, entity, round(hit.score, _DECIMALS))
+            for entity, hits in by_entity.items()
+            for hit in without_contained(hits)
+        ]
+        return tuple(sorted(spans))
+
+
+def _asked(entities: Sequence[Entity], plan: Plan) -> Iterator[tuple[str, Hit]]:
+    for each in entities:
+        if each.name in plan.of_model:
+            yield each.name, Hit(each.start, each.end, each.score)

@@ -1,0 +1,206 @@
+"""Where phone numbers are in a text, as Presidio's ``PhoneRecognizer`` finds them, without trying in vain.
+
+``PhoneRecognizer`` lets the phonenumbers library look through each text once for each of eight regions, and
+the library parses every row of digits each time. What it would parse is the same for all regions, so it is
+asked once. A region's look through the text is left out where none of these pieces can be a valid number of
+it, by the library's own metadata:
+
+- A piece of digits and plain separators, without the region's prefix for calls abroad, is parsed as a number
+  of the region's calling code. Its national part is the digits, perhaps without that code and without the
+  region's national prefix, each taken off as the library does.
+- It is valid only if some region of that calling code has a kind of number of that length and pattern.
+
+All other pieces (with a plus, letters, an extension) are left to the library.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import phonenumbers
+from phonenumbers import phonenumbermatcher, phonenumberutil
+from phonenumbers.phonemetadata import PhoneMetadata
+
+_PLAIN: Final = re.compile(r"[\d\-./()\[\] \u00a0]*")
+
+
+@dataclass(frozen=True, slots=True)
+class _Region:
+    """How a region reads digits.
+
+    Args:
+        name: As ``US``.
+        code: Its calling code.
+        abroad: What calls abroad begin with.
+        national: What calls within the country can begin with; None for nothing.
+        transform: What the library makes of that beginning, where it does not just take it off.
+        kinds: The metadata of all regions of the calling code.
+        lengths: All lengths that any number of them has.
+        general: What every number of them matches.
+    """
+
+    name: str
+    code: str
+    abroad: re.Pattern[str] | None
+    national: re.Pattern[str] | None
+    transform: str | None
+    kinds: tuple[Any, ...]
+    lengths: frozenset[int]
+    general: re.Pattern[str]
+
+    @classmethod
+    def of(cls, name: str, own: Any) -> _Region:
+        """Reads the library's metadata."""
+        regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(own.country_code, ())
+        kinds = [PhoneMetadata.metadata_for_region(region, None) for region in regions]
+        known = tuple(kind for kind in kinds if kind is not None)
+        general = (kind.general_desc.national_number_pattern for kind in known)
+        return cls(
+            name=name,
+            code=str(own.country_code),
+            abroad=re.compile(own.international_prefix) if own.international_prefix else None,
+            national=re.compile(own.national_prefix_for_parsing) if own.national_prefix_for_parsing else None,
+            transform=own.national_prefix_transform_rule or None,
+            kinds=known,
+            lengths=frozenset(length for kind in known for length in kind.general_desc.possible_length),
+            general=re.compile("|".join(f"(?:{pattern})" for pattern in general)),
+        )
+
+    def could_be(self, digits: str) -> bool:
+        """Whether a plain piece could be a valid number when it is read in this region."""
+        if self.abroad is not None and self.abroad.match(digits):
+            return True
+        return any(self._valid(number) for number in self._readings(digits))
+
+    def _valid(self, number: str) -> bool:
+        return (
+            len(number) in self.lengths
+            and self.general.fullmatch(number) is not None
+            and any(
+                phonenumberutil._number_type_helper(number, kind) != phonenumbers.PhoneNumberType.UNKNOWN
+                for kind in self.kinds
+            )
+        )
+
+    def _readings(self, digits: str) -> set[str]:
+        """All that the national part can be: the library takes a prefix off twice at most."""
+        readings = {digits}
+        if digits.startswith(self.code):
+            readings.add(digits[len(self.code) :])
+        for _ in range(2):
+            readings.update([shorter for number in readings for shorter in self._without_prefix(number)])
+        return readings
+
+    def _without_prefix(self, number: str) -> Iterator[str]:
+        match = self.national.match(number) if self.national is not None else None
+        if match is not None and self.national is not None:
+            yield number[match.end() :]
+            if self.transform is not None and match.lastindex:
+                yield re.sub(self.national, self.transform, number, count=1)
+
+
+class Phones:
+    """Finds phone numbers.
+
+    Args:
+        regions: As ``US``: whose numbers are found when they are written without calling code.
+        leniency: How the library is to check them, from 0 to 3.
+    """
+
+    def __init__(self, regions: Iterable[str], *, leniency: int) -> None:
+        self._leniency = leniency
+        self._regions: list[_Region] = []
+        self._others: list[str] = []
+        read: set[tuple[Any, ...]] = set()
+        for name in regions:
+            own = PhoneMetadata.metadata_for_region(name, None)
+            if own is None:
+                self._others.append(name)
+            elif (how := _reads(own)) not in read:
+                # The United States and Canada, say, read the same numbers out of the same digits.
+                read.add(how)
+                self._regions.append(_Region.of(name, own))
+
+    def find(self, text: str) -> list[tuple[int, int]]:
+        """Looks through a text.
+
+        Args:
+            text: The text.
+
+        Returns:
+            Start and end of what any region takes for a number, each once.
+        """
+        pieces = _Pieces(text, leniency=self._leniency).all()
+        if not pieces:
+            return []
+        plain = {
+            piece: phonenumbers.normalize_digits_only(piece) for piece in pieces if _PLAIN.fullmatch(piece)
+        }
+        found: dict[tuple[int, int], None] = {}
+        for region in self._regions:
+            vain = frozenset(piece for piece, digits in plain.items() if not region.could_be(digits))
+            if len(vain) < len(pieces):
+                matches = _Matcher(text, region.name, leniency=self._leniency, vain=vain)
+                found.update(((match.start, match.end), None) for match in matches)
+        for name in self._others:
+            matches = phonenumbers.PhoneNumberMatcher(text, name, leniency=self._leniency)
+            found.update(((match.start, match.end), None) for match in matches)
+        return list(found)
+
+
+def _reads(own: Any) -> tuple[Any, ...]:
+    """All of a region's metadata that decides how digits are read."""
+    general = own.general_desc
+    return (
+        own.country_code,
+        own.international_prefix,
+        own.national_prefix_for_parsing,
+        own.national_prefix_transform_rule,
+        general.national_number_pattern,
+        tuple(general.possible_length),
+        tuple(general.possible_length_local_only),
+    )
+
+
+class _Matcher(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+    """The library's own search, without the parsing that is in vain."""
+
+    def __init__(self, text: str, region: str, *, leniency: int, vain: frozenset[str]) -> None:
+        super().__init__(text, region, leniency=leniency)
+        self._vain = vain
+
+    def _parse_and_verify(self, candidate: str, offset: int) -> Any:
+        return None if candidate in self._vain else super()._parse_and_verify(candidate, offset)
+
+
+class _Pieces(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+    """The library's own search, which notes what it would parse as long as it finds nothing."""
+
+    def __init__(self, text: str, *, leniency: int) -> None:
+        super().__init__(text, None, leniency=leniency)
+        self._seen: dict[str, None] = {}
+
+    def all(self) -> tuple[str, ...]:
+        """What would be parsed, each once."""
+        self.has_next()
+        return tuple(self._seen)
+
+    def _parse_and_verify(self, candidate: str, offset: int) -> None:
+        if candidate and not self._in_a_word(candidate, offset):
+            self._seen[candidate] = None
+
+    def _in_a_word(self, candidate: str, offset: int) -> bool:
+        """Whether the library would refuse it for the letters or signs around it."""
+        if self.leniency < phonenumbers.Leniency.VALID:
+            return False
+        end = offset + len(candidate)
+        before = offset > 0 and not phonenumbermatcher._LEAD_PATTERN.match(candidate)
+        return (before and self._joins(self.text[offset - 1])) or (
+            end < len(self.text) and self._joins(self.text[end])
+        )
+
+    def _joins(self, character: str) -> bool:
+        return bool(self._is_invalid_punctuation_symbol(character) or self._is_latin_letter(character))

@@ -1,0 +1,176 @@
+"""What Presidio's pattern recognizers find, without what only explains it, and only where anything can match."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import regex
+from presidio_analyzer import EntityRecognizer, PatternRecognizer
+from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS
+from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
+
+from lakehouse.pii.detect.duplicates import Hit, without_contained
+from lakehouse.pii.detect.necessary import Necessary, necessary
+from lakehouse.pii.detect.phones import Phones
+
+_LOG: Final = logging.getLogger(__name__)
+_DIGIT: Final = regex.compile(r"\d")
+_ASCII_DIGITS: Final = str.maketrans("", "", "0123456789")
+
+
+class Searcher(Protocol):
+    """Looks for one recognizer's patterns.
+
+    Attributes:
+        recognizer: Whose they are.
+    """
+
+    recognizer: EntityRecognizer
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at.
+
+        Args:
+            text: The text.
+            digits: How many decimal digits it has.
+        """
+
+
+def searcher(recognizer: EntityRecognizer) -> Searcher | None:
+    """Makes the quick way to what a recognizer finds.
+
+    Args:
+        recognizer: Any of Presidio's, or of the config.
+
+    Returns:
+        The way; None for a recognizer that searches in some way of its own, or counts context itself.
+    """
+    kind = type(recognizer)
+    if kind.enhance_using_context is not EntityRecognizer.enhance_using_context:
+        return None
+    if kind is PhoneRecognizer:
+        return PhoneSearcher(recognizer)
+    if kind is IbanRecognizer:
+        return GuardedSearcher(recognizer)
+    if isinstance(recognizer, PatternRecognizer) and kind.analyze is PatternRecognizer.analyze:
+        return PatternSearcher(recognizer)
+    return None
+
+
+def digits_of(text: str) -> int:
+    """How many decimal digits, of any script, a text has."""
+    if text.isascii():
+        return len(text) - len(text.translate(_ASCII_DIGITS))
+    return sum(1 for _ in _DIGIT.finditer(text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Expression:
+    """One pattern, compiled.
+
+    Args:
+        search: The expression.
+        needs: What a text must have for it.
+        letters: For each mark that a letter must follow, an expression for just that.
+        name: What Presidio calls it.
+        score: Of what it finds.
+    """
+
+    search: Any
+    needs: Necessary
+    letters: tuple[Any, ...]
+    name: str
+    score: float
+
+    @classmethod
+    def of(cls, pattern: Any, *, flags: int) -> _Expression:
+        needs = necessary(pattern.regex, flags=flags)
+        pairs = [
+            regex.compile(f"{regex.escape(mark)}[{''.join(sorted(letters))}]", flags=flags)
+            for mark, letters in needs.before_letter
+        ]
+        return cls(
+            search=regex.compile(pattern.regex, flags=flags),
+            needs=needs,
+            letters=tuple(dict.fromkeys(pairs)),
+            name=pattern.name,
+            score=pattern.score,
+        )
+
+    def may_match(self, text: str, *, digits: int) -> bool:
+        return self.needs.allows(text, digits=digits) and all(pair.search(text) for pair in self.letters)
+
+
+class PatternSearcher:
+    """Patterns, and what the recognizer says of each match."""
+
+    def __init__(self, recognizer: PatternRecognizer) -> None:
+        self.recognizer = recognizer
+        flags = recognizer.global_regex_flags
+        self._expressions = [_Expression.of(pattern, flags=flags) for pattern in recognizer.patterns]
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at."""
+        found: list[Hit] = []
+        for expression in self._expressions:
+            if expression.may_match(text, digits=digits):
+                found.extend(self._matches(expression, text))
+        return without_contained(found) if found else found
+
+    def _matches(self, expression: _Expression, text: str) -> Iterable[Hit]:
+        found: list[Hit] = []
+        try:
+            for match in expression.search.finditer(text, timeout=REGEX_TIMEOUT_SECONDS):
+                start, end = match.span()
+                if start < end and (score := self._score(text[start:end], expression.score)) > 0:
+                    found.append(Hit(start, end, score))
+        except TimeoutError:
+            _LOG.warning(
+                "pattern `%s` took more than %d seconds in a text of %d characters; its other matches are not found",
+                expression.name,
+                REGEX_TIMEOUT_SECONDS,
+                len(text),
+            )
+        return found
+
+    def _score(self, match: str, score: float) -> float:
+        valid = self.recognizer.validate_result(match)
+        if valid is not None:
+            score = EntityRecognizer.MAX_SCORE if valid else EntityRecognizer.MIN_SCORE
+        if self.recognizer.invalidate_result(match):
+            score = EntityRecognizer.MIN_SCORE
+        return score
+
+
+class GuardedSearcher:
+    """A recognizer that tries its patterns in a way of its own, kept from texts where none can match."""
+
+    def __init__(self, recognizer: PatternRecognizer) -> None:
+        self.recognizer = recognizer
+        flags = recognizer.global_regex_flags
+        self._expressions = [_Expression.of(pattern, flags=flags) for pattern in recognizer.patterns]
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at."""
+        if not any(expression.may_match(text, digits=digits) for expression in self._expressions):
+            return []
+        results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
+        return [Hit(each.start, each.end, each.score) for each in results]
+
+
+class PhoneSearcher:
+    """Phone numbers."""
+
+    def __init__(self, recognizer: PhoneRecognizer) -> None:
+        self.recognizer = recognizer
+        self._phones = Phones(recognizer.supported_regions, leniency=recognizer.leniency)
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at."""
+        if not digits:
+            return []
+        found: Sequence[tuple[int, int]] = self._phones.find(text)
+        return without_contained([Hit(start, end, self.recognizer.SCORE) for start, end in found])

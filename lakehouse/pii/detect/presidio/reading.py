@@ -1,0 +1,338 @@
+"""What a language model says of texts: entities and lemmas, and not a step more than is asked for.
+
+Presidio runs the whole pipeline over each text. Of spaCy's usual pipeline only the entity recognizer is
+needed for the entities, with one exception: an entity never reaches over the beginning of a sentence, and
+where sentences begin the parser says. So the recognizer runs first, as if nothing were known of sentences.
+Its moves are the same with them as long as no entity of several tokens reaches over a beginning, as the only
+moves that beginnings rule out are those that go on with an entity (``Begin`` and ``In`` in spaCy's
+``ner.pyx``). The parser then looks only at texts with such entities, and the whole pipeline again only at
+those where a sentence begins within one.
+
+Tagger, exceptions and lemmatizer run for the texts whose lemmas are asked for. Pipelines of any other make
+run as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpEngine, SpacyNlpEngine
+from spacy.language import Language
+from spacy.pipeline import AttributeRuler, DependencyParser, EntityRecognizer, Lemmatizer, Tagger, Tok2Vec
+from spacy.tokens import Doc
+
+from lakehouse.pii.detect.context import Tokens
+from lakehouse.pii.detect.lemmas import Assignment, Lemmas, assignment
+from lakehouse.pii.detect.presidio.models import TokenEngine
+
+_BATCH: Final = 256
+# The layers of spaCy's usual models, whose input is the words alone, and what they look at.
+_LAYERS: Final = frozenset(
+    {
+        "dropout", "expand_window", "extract_features", "hashembed", "ints-getitem", "layernorm", "linear",
+        "list2array", "list2ragged", "maxout", "parser_model", "precomputable_affine", "ragged2list", "softmax",
+        "static_vectors", "tok2vec-listener", "with_array(ints-getitem", "with_array(maxout", "concatenate",
+    }
+)  # fmt: skip
+_OF_THE_WORD: Final = frozenset({"NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE", "SPACY", "IS_SPACE"})
+_OF_ENTITIES: Final = frozenset({"ENT_TYPE", "ENT_IOB", "ENT_ID", "ENT_KB_ID"})
+
+
+@dataclass(frozen=True, slots=True)
+class Entity:
+    """What the model found.
+
+    Args:
+        start: Where it begins, in characters.
+        end: Where it ends; exclusive.
+        name: Presidio's name for it.
+        score: How sure it is.
+    """
+
+    start: int
+    end: int
+    name: str
+    score: float
+
+
+class Text(Protocol):
+    """One text, split into tokens.
+
+    Attributes:
+        tokens: What it is split into.
+    """
+
+    tokens: Tokens
+
+
+class Reader(Protocol):
+    """Reads texts with one language model.
+
+    Attributes:
+        possible: The lemmas that words can have whatever the model says; None where that is not known.
+    """
+
+    possible: Lemmas | None
+
+    def split(self, texts: Sequence[str]) -> list[Any]:
+        """Splits texts into tokens."""
+
+    def entities(self, split: Sequence[Any]) -> list[list[Entity]]:
+        """What the model finds in each."""
+
+    def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
+        """The lemmas of the tokens of each."""
+
+    def tokens(self, split: Any) -> Tokens:
+        """The tokens of one."""
+
+
+def reader(engine: NlpEngine, *, language: str) -> Reader:
+    """Makes the quickest reader that gives the engine's own results.
+
+    Args:
+        engine: Presidio's.
+        language: Of the texts.
+
+    Returns:
+        The reader.
+    """
+    if isinstance(engine, TokenEngine):
+        return TokenReader(engine.get_nlp(language))
+    if type(engine) is SpacyNlpEngine:
+        parts = Parts.of(engine.get_nlp(language))
+        if parts is not None:
+            return PartsReader(parts, settings=engine.ner_model_configuration)
+    return WholeReader(engine, language=language)
+
+
+class TokenReader:
+    """No model: the words stand for their lemmas."""
+
+    def __init__(self, nlp: Language) -> None:
+        self._nlp = nlp
+        self.possible: Lemmas | None = None
+
+    def split(self, texts: Sequence[str]) -> list[Doc]:
+        """Splits texts into tokens."""
+        return [self._nlp.make_doc(text) for text in texts]
+
+    def entities(self, split: Sequence[Doc]) -> list[list[Entity]]:
+        """None."""
+        return [[] for _ in split]
+
+    def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
+        """The words, in small letters."""
+        return [[token.lower_ for token in doc] for doc in split]
+
+    def tokens(self, split: Doc) -> Tokens:
+        """The tokens of one."""
+        return _tokens(split)
+
+
+class WholeReader:
+    """Any engine of Presidio's, as it is."""
+
+    def __init__(self, engine: NlpEngine, *, language: str) -> None:
+        self._engine = engine
+        self._language = language
+        self.possible: Lemmas | None = None
+
+    def split(self, texts: Sequence[str]) -> list[Any]:
+        """Runs the engine over texts: it does all at once."""
+        found = self._engine.process_batch(texts, self._language, batch_size=_BATCH)
+        return [artifacts for _, artifacts in found]
+
+    def entities(self, split: Sequence[Any]) -> list[list[Entity]]:
+        """What the model found in each."""
+        return [
+            [
+                Entity(each.start_char, each.end_char, each.label_, float(score))
+                for each, score in zip(artifacts.entities, artifacts.scores, strict=True)
+            ]
+            for artifacts in split
+        ]
+
+    def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
+        """The lemmas of the tokens of each."""
+        return [list(artifacts.lemmas) for artifacts in split]
+
+    def tokens(self, split: Any) -> Tokens:
+        """The tokens of one."""
+        return _tokens(split.tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a pipeline that is made as spaCy's usual ones are.
+
+    Args:
+        nlp: The pipeline.
+        vectors: What parser and tagger look at.
+        parser: Says where sentences begin.
+        recognizer: Finds entities by the words alone.
+        rest: Tagger, exceptions and lemmatizer, in their order.
+        possible: The lemmas that words can have; None where the lemmatizer is another.
+    """
+
+    nlp: Language
+    vectors: Tok2Vec
+    parser: DependencyParser
+    recognizer: EntityRecognizer
+    rest: tuple[Any, ...]
+    possible: Lemmas | None
+
+    @classmethod
+    def of(cls, nlp: Language) -> Parts | None:
+        """Takes a pipeline apart; None for one of another make."""
+        parts = dict(nlp.pipeline)
+        kinds: Mapping[type, list[Any]] = {
+            kind: [part for part in parts.values() if type(part) is kind]
+            for kind in (Tok2Vec, DependencyParser, EntityRecognizer)
+        }
+        rest = tuple(part for part in parts.values() if _gives_words_only(part))
+        if any(len(found) != 1 for found in kinds.values()) or len(rest) + 3 != len(parts):
+            return None
+        (vectors,), (parser,), (recognizer,) = kinds.values()
+        order = list(parts.values())
+        if not order.index(vectors) < order.index(parser) < order.index(recognizer):
+            return None
+        if not (_is_usual(parser, listens=True) and _is_usual(recognizer, listens=False)):
+            return None
+        return cls(nlp, vectors, parser, recognizer, rest, _possible(rest))
+
+
+def _gives_words_only(part: Any) -> bool:
+    """Whether a part says something of single words that neither parser nor recognizer looks at."""
+    if isinstance(part, AttributeRuler):
+        keys = {
+            key
+            for rule in part.patterns
+            for pattern in rule["patterns"]
+            for token in pattern
+            for key in token
+        }
+        given = {name for rule in part.patterns for name in rule["attrs"]}
+        return not keys & _OF_ENTITIES and given <= {"LEMMA", "POS", "TAG", "MORPH", "DEP"}
+    return type(part) is Tagger or isinstance(part, Lemmatizer)
+
+
+def _is_usual(part: Any, *, listens: bool) -> bool:
+    """Whether a part decides greedily, by words or by the shared vectors alone."""
+    if part.cfg.get("beam_width", 1) != 1 or part.cfg.get("incorrect_spans_key") is not None:
+        return False
+    layers = list(part.model.walk())
+    names = {layer.name.split(">>")[0] for layer in layers}
+    columns = {name for layer in layers for name in layer.attrs.get("columns", ())}
+    known = all(name in _LAYERS or name.startswith(("residual(", "with_array(")) for name in names)
+    return known and ("tok2vec-listener" in names) == listens and columns <= _OF_THE_WORD
+
+
+def _possible(rest: Iterable[Any]) -> Lemmas | None:
+    """The lemmas that words can have, where the lemmatizer goes by spaCy's rules."""
+    assignments: list[Assignment] = []
+    lemmatizer = None
+    for part in rest:
+        if isinstance(part, AttributeRuler):
+            assignments.extend(
+                assignment(rule["attrs"]["LEMMA"], pattern[rule["index"]])
+                for rule in part.patterns
+                if "LEMMA" in rule["attrs"]
+                for pattern in rule["patterns"]
+            )
+        elif isinstance(part, Lemmatizer):
+            lemmatizer = part
+    own = type(lemmatizer).rule_lemmatize is Lemmatizer.rule_lemmatize if lemmatizer is not None else False
+    if lemmatizer is None or not own or lemmatizer.mode != "rule" or lemmatizer.overwrite:
+        return None
+    tables = {name: lemmatizer.lookups.get_table(name, {}) for name in ("lemma_exc", "lemma_rules")}
+    lemmas = Lemmas(
+        exceptions=[
+            {str(word): list(forms) for word, forms in words.items()}
+            for words in tables["lemma_exc"].values()
+        ],
+        rules=[[(old, new) for old, new in rules] for rules in tables["lemma_rules"].values()],
+        assignments=assignments,
+    )
+    return None if lemmas.makes(":") else lemmas
+
+
+class PartsReader:
+    """A pipeline of spaCy's usual make, part by part."""
+
+    def __init__(self, parts: Parts, *, settings: NerModelConfiguration) -> None:
+        self._parts = parts
+        self._names = _Names(settings)
+        self.possible = parts.possible
+
+    def split(self, texts: Sequence[str]) -> list[Doc]:
+        """Splits texts into tokens."""
+        return [self._parts.nlp.make_doc(text) for text in texts]
+
+    def entities(self, split: Sequence[Doc]) -> list[list[Entity]]:
+        """What the model finds in each."""
+        _run(self._parts.recognizer, split)
+        doubtful = [doc for doc in split if any(len(each) > 1 for each in doc.ents)]
+        self._parse(doubtful)
+        again = {id(doc) for doc in doubtful if _reaches_over(doc)}
+        found = []
+        for doc in split:
+            seen = self._parts.nlp(doc.text) if id(doc) in again else doc
+            found.append([entity for each in seen.ents if (entity := self._names.of(each)) is not None])
+        return found
+
+    def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
+        """The lemmas of the tokens of each."""
+        self._parse([doc for doc in split if not doc.has_annotation("DEP")])
+        for part in self._parts.rest:
+            _run(part, split)
+        return [[token.lemma_ for token in doc] for doc in split]
+
+    def tokens(self, split: Doc) -> Tokens:
+        """The tokens of one."""
+        return _tokens(split)
+
+    def _parse(self, docs: Sequence[Doc]) -> None:
+        if docs:
+            _run(self._parts.vectors, docs)
+            _run(self._parts.parser, docs)
+
+
+class _Names:
+    """Presidio's names for a model's labels."""
+
+    def __init__(self, settings: NerModelConfiguration) -> None:
+        self._settings = settings
+        self._known: dict[str, tuple[str, float] | None] = {}
+
+    def of(self, span: Any) -> Entity | None:
+        label = span.label_
+        if label not in self._known:
+            self._known[label] = self._look_up(label)
+        known = self._known[label]
+        return None if known is None else Entity(span.start_char, span.end_char, *known)
+
+    def _look_up(self, label: str) -> tuple[str, float] | None:
+        settings = self._settings
+        name = settings.model_to_presidio_entity_mapping.get(label, label)
+        if label in settings.labels_to_ignore or name in settings.labels_to_ignore:
+            return None
+        low = name in settings.low_score_entity_names
+        return name, settings.default_score * (settings.low_confidence_score_multiplier if low else 1)
+
+
+def _run(part: Any, docs: Sequence[Doc]) -> None:
+    for _ in part.pipe(docs, batch_size=_BATCH):
+        pass
+
+
+def _reaches_over(doc: Doc) -> bool:
+    """Whether a sentence begins within an entity."""
+    return any(token.is_sent_start for each in doc.ents for token in doc[each.start + 1 : each.end])
+
+
+def _tokens(doc: Doc) -> Tokens:
+    words = [token.text for token in doc]
+    return Tokens(words=words, ends=[token.idx + len(word) for token, word in zip(doc, words, strict=True)])
