@@ -12,7 +12,7 @@ import polars as pl
 
 from lakehouse.cdc.changes import ChangeBatch, Rejected
 from lakehouse.delta.actions import CommitInfo
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.conflicts import Finding, ReadSet, check
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.log import Commit
@@ -172,7 +172,7 @@ class _Work:
         if isinstance(outcome, Conflicted):
             return None
         with self.timer.phase("commit"):
-            after = _look_after(self.target, self.snapshot, outcome)
+            after = look_after(self.target.storage, base=self.snapshot, done=outcome)
         decision, changes = proposal.decision, proposal.written.total
         result = result_of(
             self.target,
@@ -284,16 +284,6 @@ def _keep(target: MergeTarget, rejected: Sequence[Rejected], *, version: int | N
     if target.rejects is not None:
         with timer.phase("quarantine"):
             target.rejects.keep(rejected, version=version)
-
-
-def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Snapshot:
-    """Reads the version just made, and sees to checkpoints. The merge is done, whatever fails now."""
-    try:
-        after = load_snapshot(target.storage, base=snapshot, known={done.version: done.content})
-    except LakehouseError:
-        return snapshot
-    checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
-    return after
 
 
 def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapshot:

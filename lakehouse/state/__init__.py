@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.state.rows import ActionRecord, Hold, PlanRecord
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
-__all__ = ["ActionRecord", "Hold", "HoldStore", "PlanRecord", "PlanStore", "RecordStore", "open_state"]
+__all__ = ["ActionRecord", "Hold", "PlanRecord", "open_state"]
 
 
 def open_state(url: str) -> State:

@@ -16,7 +16,6 @@ from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
-from lakehouse.state.stores import HoldStore, PlanStore, RecordStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -141,9 +140,9 @@ class State:
 
     def __init__(self, url: str) -> None:
         self._database = Database(place_of(url))
-        self.holds: HoldStore = SqlHolds(self._database)
-        self.plans: PlanStore = SqlPlans(self._database)
-        self.records: RecordStore = SqlRecords(self._database)
+        self.holds = SqlHolds(self._database)
+        self.plans = SqlPlans(self._database)
+        self.records = SqlRecords(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"
