@@ -9,7 +9,21 @@ from collections.abc import Callable
 from faker import Faker
 
 _LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "en_IN", "pt_BR")
-_MARKS = ("😀", "👩‍👩‍👧", "שלום", "مرحبا", "e\u0301", "\u200b", "\ufffd", "\ufeff", "Ｗｉｄｅ", "İstanbul", "ß", "\x00", "٣٤٥")
+_MARKS = (
+    "😀",
+    "👩‍👩‍👧",
+    "שלום",
+    "مرحبا",
+    "e\u0301",
+    "\u200b",
+    "\ufffd",
+    "\ufeff",
+    "Ｗｉｄｅ",
+    "İstanbul",
+    "ß",
+    "\x00",
+    "٣٤٥",
+)
 
 
 class Texts:
@@ -47,7 +61,9 @@ def _call(faker: Faker, rng: random.Random) -> str:
 
 def _moved(faker: Faker, rng: random.Random) -> str:
     address = faker.address().replace("\n", ", ")
-    return f"{faker.name()} ({faker.email()}) has moved to {address}. Her old number was {faker.phone_number()}."
+    return (
+        f"{faker.name()} ({faker.email()}) has moved to {address}. Her old number was {faker.phone_number()}."
+    )
 
 
 def _refund(faker: Faker, rng: random.Random) -> str:
@@ -128,7 +144,9 @@ def _space(faker: Faker, rng: random.Random) -> str:
 
 def _shout(faker: Faker, rng: random.Random) -> str:
     text = rng.choice(_PLAIN)(faker, rng)
-    return rng.choice((text.upper(), text.lower(), text.replace(" ", "  "), text.replace(" ", "\n"), f" {text} "))
+    return rng.choice(
+        (text.upper(), text.lower(), text.replace(" ", "  "), text.replace(" ", "\n"), f" {text} ")
+    )
 
 
 def _colons(faker: Faker, rng: random.Random) -> str:

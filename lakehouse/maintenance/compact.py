@@ -19,7 +19,7 @@ from typing import Any, Final
 import polars as pl
 
 from lakehouse.delta.actions import AddFile, CommitInfo
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.data import scan_files, write_files
 from lakehouse.delta.exact import column
 from lakehouse.delta.features import ensure_writable
@@ -173,13 +173,6 @@ def _clean_up(storage: Storage, added: Sequence[AddFile]) -> None:
         storage.delete([path for add in added if (path := add.relative_path(storage.url)) is not None])
 
 
-def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
-    """Sees to checkpoints. The compaction is done, whatever fails now."""
-    with suppress(LakehouseError):
-        after = load_snapshot(storage, base=base)
-        checkpoint_if_due(storage, version, after.metadata, last=after.checkpoint_version)
-
-
 def _commit(
     storage: Storage, snapshot: Snapshot, written: list[Rewritten], *, clock: Callable[[], datetime]
 ) -> tuple[int, list[Landing]] | None:
@@ -218,7 +211,7 @@ def _commit(
             spoken = {add.path for add in added}
             new = [file.add for each in landed for file in each.files]
             _clean_up(storage, [add for add in new if add.path not in spoken])
-            _look_after(storage, base, outcome.version)
+            look_after(storage, base=base, done=outcome)
             return outcome.version, landings
         with suppress(LakehouseError):
             storage.delete([path for each in landings for path in each.vectors])

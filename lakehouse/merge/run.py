@@ -6,16 +6,27 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Final
+
+import polars as pl
 
 from lakehouse.cdc.changes import ChangeBatch, Rejected
 from lakehouse.delta.actions import CommitInfo
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.conflicts import Finding, ReadSet, check
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
-from lakehouse.errors import CommitUnknownError, ConflictError, DataError, LakehouseError, NotBuiltError
+from lakehouse.errors import (
+    CommitUnknownError,
+    ConflictError,
+    CorruptTableError,
+    DataError,
+    LakehouseError,
+    NotBuiltError,
+    NotFoundError,
+)
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.commit import commit_info, millis, write
 from lakehouse.merge.company import gave_up, pause, winners
@@ -28,6 +39,9 @@ from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import MergeTarget
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.written import Written
+
+# What reading a file that is gone ends in.
+_FILES_GONE: Final = (CorruptTableError, NotFoundError, OSError, pl.exceptions.PolarsError)
 
 
 def merge(
@@ -144,7 +158,12 @@ class _Work:
             if self.offset is not None and self.offset.seen_by(self.snapshot):
                 self.clean_up()
                 return self._repeated(number), self.snapshot
-            idle = self._propose(number)
+            try:
+                idle = self._propose(number)
+            except _FILES_GONE:
+                if not self._overtaken():
+                    raise
+                return None
             if idle is not None:
                 return idle, self.snapshot
         proposal = self._proposal
@@ -153,7 +172,7 @@ class _Work:
         if isinstance(outcome, Conflicted):
             return None
         with self.timer.phase("commit"):
-            after = _look_after(self.target, self.snapshot, outcome)
+            after = look_after(self.target.storage, base=self.snapshot, done=outcome)
         decision, changes = proposal.decision, proposal.written.total
         result = result_of(
             self.target,
@@ -179,6 +198,16 @@ class _Work:
             self.findings = check(proposal.written.actions, found, reads=proposal.reads)
             self._stands = not self.findings
             self.rebased += self._stands
+
+    def _overtaken(self) -> bool:
+        """Whether others made a version meanwhile: then a vacuum may have taken files of the one before.
+
+        What was found in that one is forgotten, since nobody knows how far it got.
+        """
+        self._finder = Finder()
+        with suppress(LakehouseError):
+            return load_snapshot(self.target.storage, base=self.snapshot).version > self.snapshot.version
+        return False
 
     def clean_up(self) -> None:
         """Takes away what was written for commits that did not happen."""
@@ -255,16 +284,6 @@ def _keep(target: MergeTarget, rejected: Sequence[Rejected], *, version: int | N
     if target.rejects is not None:
         with timer.phase("quarantine"):
             target.rejects.keep(rejected, version=version)
-
-
-def _look_after(target: MergeTarget, snapshot: Snapshot, done: Committed) -> Snapshot:
-    """Reads the version just made, and sees to checkpoints. The merge is done, whatever fails now."""
-    try:
-        after = load_snapshot(target.storage, base=snapshot, known={done.version: done.content})
-    except LakehouseError:
-        return snapshot
-    checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
-    return after
 
 
 def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapshot:

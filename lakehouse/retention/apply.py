@@ -10,17 +10,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 from uuid import uuid4
 
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import ConflictError, LakehouseError, RefusedError
+from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.target import Clock
 from lakehouse.protection import Protection
@@ -177,7 +176,7 @@ class _Attempt:
             found = winners(self.target.storage, since=base, until=self.newest)
             self.winner = found[-1] if found else None
             return None
-        _look_after(self.target, base, outcome)
+        look_after(self.target.storage, base=base, done=outcome)
         self.archiver.finish(proposal.archives, version=outcome.version)
         return self._result(proposal, outcome)
 
@@ -263,13 +262,6 @@ def refuse_braked(plan: TableRetention) -> None:
         f"table {plan.table}: nothing was done, for {len(plan.brakes)} reasons:{lines}",
         advice="`lakehouse retention plan` shows them too",
     )
-
-
-def _look_after(target: RetentionTarget, base: Snapshot, done: Committed) -> None:
-    """Sees to checkpoints. The work is done, whatever fails now."""
-    with suppress(LakehouseError):
-        after = load_snapshot(target.storage, base=base, known={done.version: done.content})
-        checkpoint_if_due(target.storage, done.version, after.metadata, last=after.checkpoint_version)
 
 
 def _millis(moment: datetime) -> int:

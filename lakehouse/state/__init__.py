@@ -10,24 +10,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
-__all__ = [
-    "ActionRecord",
-    "Hold",
-    "HoldStore",
-    "KeyStore",
-    "PlanRecord",
-    "PlanStore",
-    "RecordStore",
-    "ScanRecord",
-    "ScanStore",
-    "WrappedKey",
-    "open_state",
-]
+__all__ = ["ActionRecord", "Hold", "PlanRecord", "ScanRecord", "WrappedKey", "open_state"]
 
 
 def open_state(url: str) -> State:

@@ -18,7 +18,6 @@ from lakehouse.state.keys import SqlKeys
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.scans import SqlScans
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -143,11 +142,11 @@ class State:
 
     def __init__(self, url: str) -> None:
         self._database = Database(place_of(url))
-        self.holds: HoldStore = SqlHolds(self._database)
-        self.plans: PlanStore = SqlPlans(self._database)
-        self.records: RecordStore = SqlRecords(self._database)
-        self.keys: KeyStore = SqlKeys(self._database)
-        self.scans: ScanStore = SqlScans(self._database)
+        self.holds = SqlHolds(self._database)
+        self.plans = SqlPlans(self._database)
+        self.records = SqlRecords(self._database)
+        self.keys = SqlKeys(self._database)
+        self.scans = SqlScans(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -26,7 +26,7 @@ _released = hold_events.alias("released")
 
 
 class SqlHolds:
-    """`HoldStore` on a database.
+    """The holds in a database.
 
     Args:
         database: Where.
@@ -36,7 +36,14 @@ class SqlHolds:
         self._database = database
 
     def place(self, hold: Hold) -> Hold:
-        """See ``HoldStore.place``."""
+        """Keeps a new hold.
+
+        Args:
+            hold: With an empty ``id``; it gets one.
+
+        Returns:
+            The same with its id.
+        """
         with self._database.writing() as connection:
             kept = replace(hold, id=_free_id(connection))
             partial = kept.where is not None or kept.subject is not None
@@ -64,7 +71,21 @@ class SqlHolds:
             return _one(connection, kept.id)
 
     def release(self, hold_id: str, *, author: str, now: datetime, reason: str = "") -> Hold:
-        """See ``HoldStore.release``."""
+        """Ends a hold, and forgets its condition and identifiers.
+
+        Args:
+            hold_id: Which.
+            author: Who ends it.
+            now: When (timezone-aware).
+            reason: Why.
+
+        Returns:
+            The hold as it is now.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It was released before.
+        """
         with self._database.writing() as connection:
             # Of two that release it at once, the second waits here and then finds it released.
             connection.execute(select(holds.c.id).where(holds.c.id == hold_id).with_for_update())
@@ -81,17 +102,21 @@ class SqlHolds:
         return done
 
     def get(self, hold_id: str) -> Hold:
-        """See ``HoldStore.get``."""
+        """One hold.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
         with self._database.reading() as connection:
             return _one(connection, hold_id)
 
     def list(self) -> builtins.list[Hold]:
-        """See ``HoldStore.list``."""
+        """All holds that were ever placed, in the order in which that happened."""
         with self._database.reading() as connection:
             return [_hold(row) for row in connection.execute(_all())]
 
     def standing(self) -> builtins.list[Hold]:
-        """See ``HoldStore.standing``."""
+        """Those that were not released, in that order; the end of some may have passed."""
         with self._database.reading() as connection:
             return [_hold(row) for row in connection.execute(_all().where(_released.c.seq.is_(None)))]
 

@@ -14,7 +14,7 @@ from lakehouse.state.transactions import Transactions
 
 
 class SqlKeys:
-    """`KeyStore` on a database.
+    """The wrapped keys, in a database.
 
     Args:
         database: Where.
@@ -24,7 +24,14 @@ class SqlKeys:
         self._database = database
 
     def add(self, key: WrappedKey) -> None:
-        """See ``KeyStore.add``."""
+        """Keeps a version of a key. Of several that add the same version at once, one does.
+
+        Args:
+            key: The wrapped key.
+
+        Raises:
+            ConflictError: There is that version of that key already; it stays as it is.
+        """
         values = {
             "purpose": key.purpose,
             "version": key.version,
@@ -45,7 +52,11 @@ class SqlKeys:
                 )
 
     def list(self, *, purpose: str | None = None) -> builtins.list[WrappedKey]:
-        """See ``KeyStore.list``."""
+        """The versions of the keys, by purpose and version.
+
+        Args:
+            purpose: Only those of one key.
+        """
         query = select(keys).order_by(keys.c.purpose, keys.c.version)
         if purpose is not None:
             query = query.where(keys.c.purpose == purpose)

@@ -19,7 +19,7 @@ _TRIES: Final = 10
 
 
 class SqlPlans:
-    """`PlanStore` on a database.
+    """The plans in a database.
 
     Args:
         database: Where.
@@ -38,7 +38,19 @@ class SqlPlans:
         document: Mapping[str, Any],
         now: datetime,
     ) -> PlanRecord:
-        """See ``PlanStore.add``."""
+        """Keeps a plan; see `PlanRecord`.
+
+        Args:
+            kind: What for.
+            author: Who made it.
+            versions: For each table the version that it was made on.
+            digest: Of all that it would do.
+            document: The plan.
+            now: When it was made (timezone-aware).
+
+        Returns:
+            The plan with its id.
+        """
         with self._database.writing() as connection:
             for _ in range(_TRIES):
                 plan_id = new_id("plan")
@@ -60,7 +72,11 @@ class SqlPlans:
             return _plan(connection.execute(select(plans).where(plans.c.id == plan_id)).one())
 
     def get(self, plan_id: str) -> PlanRecord:
-        """See ``PlanStore.get``."""
+        """One plan.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
         with self._database.reading() as connection:
             row = connection.execute(select(plans).where(plans.c.id == plan_id)).first()
         if row is None:
@@ -68,7 +84,12 @@ class SqlPlans:
         return _plan(row)
 
     def list(self, *, kind: str | None = None, limit: int | None = None) -> builtins.list[PlanRecord]:
-        """See ``PlanStore.list``."""
+        """The plans, newest first.
+
+        Args:
+            kind: Only those of one kind.
+            limit: At most so many.
+        """
         query = select(plans).order_by(plans.c.seq.desc())
         if kind is not None:
             query = query.where(plans.c.kind == kind)

@@ -13,7 +13,7 @@ from lakehouse.state.transactions import Transactions
 
 
 class SqlRecords:
-    """`RecordStore` on a database.
+    """What was done, in a database.
 
     Args:
         database: Where.
@@ -23,7 +23,11 @@ class SqlRecords:
         self._database = database
 
     def add(self, records: Sequence[ActionRecord]) -> None:
-        """See ``RecordStore.add``."""
+        """Keeps what was done, all of it or nothing.
+
+        Args:
+            records: In the order in which it was done.
+        """
         with self._database.writing() as connection:
             for each in records:
                 # One by one: their numbers are the order in which it was done.
@@ -54,7 +58,14 @@ class SqlRecords:
         kinds: Sequence[str] | None = None,
         limit: int | None = None,
     ) -> builtins.list[ActionRecord]:
-        """See ``RecordStore.list``."""
+        """What was done, newest first.
+
+        Args:
+            table: Only to one table.
+            plan: Only by one plan.
+            kinds: Only by these verbs, as records call them.
+            limit: At most so many.
+        """
         columns = table_of_records.c
         query = select(table_of_records).order_by(columns.seq.desc())
         if table is not None:

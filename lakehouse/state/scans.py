@@ -13,7 +13,7 @@ from lakehouse.state.transactions import Transactions
 
 
 class SqlScans:
-    """`ScanStore` on a database.
+    """Where personal data was found, in a database.
 
     Args:
         database: Where.
@@ -23,7 +23,11 @@ class SqlScans:
         self._database = database
 
     def add(self, scans: Sequence[ScanRecord]) -> None:
-        """See ``ScanStore.add``."""
+        """Keeps what scans found, all of it or nothing.
+
+        Args:
+            scans: One for each table.
+        """
         with self._database.writing() as connection:
             for each in scans:
                 connection.execute(
@@ -37,7 +41,12 @@ class SqlScans:
                 )
 
     def list(self, *, table: str | None = None, limit: int | None = None) -> builtins.list[ScanRecord]:
-        """See ``ScanStore.list``."""
+        """What was found, newest first.
+
+        Args:
+            table: Only in one table.
+            limit: At most so many.
+        """
         columns = table_of_scans.c
         query = select(table_of_scans).order_by(columns.seq.desc())
         if table is not None:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, SetTransaction
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.column_mapping import restored_metadata
 from lakehouse.delta.features import ensure_readable, ensure_writable
 from lakehouse.delta.locations import locate
@@ -19,7 +18,7 @@ from lakehouse.delta.schema import StructField
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, commit
 from lakehouse.delta.vacuum_notes import reserved, taken_by
-from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, VersionNotFoundError
+from lakehouse.errors import ConflictError, NotFoundError, RefusedError, VersionNotFoundError
 from lakehouse.protection.holds import Protection
 from lakehouse.storage import Storage
 from lakehouse.timetravel.held import HeldRows, ensure_held_rows_stay
@@ -271,7 +270,5 @@ def restore(
             f"table {table} was changed by another writer, so version {target.version} was not restored",
             advice="look at the plan again with --dry-run, then repeat",
         )
-    with suppress(LakehouseError):
-        # It is done, whatever fails now.
-        checkpoint_if_due(storage, outcome.version, current.metadata, last=current.checkpoint_version)
+    look_after(storage, base=current, done=outcome)
     return replace(plan, version=outcome.version)

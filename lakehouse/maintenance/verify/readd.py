@@ -7,7 +7,6 @@ stay too. A file that another writer took or marked meanwhile is left out.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
@@ -16,7 +15,7 @@ import orjson
 
 from lakehouse.delta import stats
 from lakehouse.delta.actions import AddFile, CommitInfo
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.conflicts import ReadSet, check
 from lakehouse.delta.data import scan_file
 from lakehouse.delta.features import ensure_writable
@@ -25,7 +24,7 @@ from lakehouse.delta.locations import locate
 from lakehouse.delta.log import commits
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import ConflictError, CorruptTableError, LakehouseError
+from lakehouse.errors import ConflictError, CorruptTableError
 from lakehouse.maintenance.verify.files import FileChecker
 from lakehouse.maintenance.verify.report import Repair
 from lakehouse.storage import Storage
@@ -73,11 +72,11 @@ def readd(
     for _ in range(_TRIES):
         if not standing:
             return []
-        version = _commit(storage, base, standing, read=snapshot.version, clock=clock)
-        if version is not None:
-            _look_after(storage, base, version)
-            done = f"named again in version {version}"
-            return [replace(item.repair, detail=f"{done}, as it is") for item in standing]
+        done = _commit(storage, base, standing, read=snapshot.version, clock=clock)
+        if done is not None:
+            look_after(storage, base=base, done=done)
+            detail = f"named again in version {done.version}, as it is"
+            return [replace(item.repair, detail=detail) for item in standing]
         base = load_snapshot(storage, base=base)
         standing = _still_standing(storage, standing, snapshot, base, table=table)
     raise ConflictError(
@@ -119,7 +118,7 @@ def _commit(
     *,
     read: int,
     clock: Callable[[], datetime],
-) -> int | None:
+) -> Committed | None:
     now_ms = int(clock().timestamp() * 1000)
     outcome = commit(
         storage,
@@ -134,7 +133,7 @@ def _commit(
         base=base,
         now_ms=lambda: now_ms,
     )
-    return outcome.version if isinstance(outcome, Committed) else None
+    return outcome if isinstance(outcome, Committed) else None
 
 
 def _still_standing(
@@ -150,9 +149,3 @@ def _still_standing(
                 advice="check the table again",
             )
     return [item for item in corrected if base.files.get(item.old.path) == item.old]
-
-
-def _look_after(storage: Storage, base: Snapshot, version: int) -> None:
-    """Sees to checkpoints. The correction is done, whatever fails now."""
-    with suppress(LakehouseError):
-        checkpoint_if_due(storage, version, base.metadata, last=base.checkpoint_version)

@@ -79,6 +79,8 @@ class MaskLake:
             lake=storage,
             table=self._table,
             copy=self.lake._copy,
+            control=self.lake._control,
+            records=self.lake._records,
             ring=lambda: self.ring,
             finder=Words,
         )
