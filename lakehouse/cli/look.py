@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @verb("tables", examples=["lakehouse tables", "lakehouse tables --json"], python="lake.tables")
 @click.pass_obj
 def tables(session: Session) -> None:
-    """List the tables of the config and their masked copies: what they hold, whose they are, their key.
+    """List tables and masked copies: what they hold, whose they are, their key.
 
     `lakehouse status` looks at the tables themselves.
     """
