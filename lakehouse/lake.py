@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
 
 
@@ -161,6 +162,18 @@ class Lakehouse:
             protection=partial(self._protection, quarantine=False),
             records=self._records,
             before_write=self._probe,
+        )
+
+    @property
+    def requests(self) -> Requests:
+        """What people ask for: to be erased, and to see what is known of them."""
+        from lakehouse.requests.verbs import Requests
+
+        return Requests(
+            self.config,
+            control=self._control,
+            ring=self._ring,
+            protection=partial(self._protection, quarantine=False),
         )
 
     @property

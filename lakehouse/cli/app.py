@@ -38,6 +38,7 @@ HEADINGS: dict[str, dict[str, str]] = {
     "Personal data": {
         "pii": "lakehouse.cli.pii:pii",
         "keys": "lakehouse.cli.keys:keys",
+        "request": "lakehouse.cli.request:request",
     },
     "Care": {
         "retention": "lakehouse.cli.retention:retention",

@@ -54,7 +54,7 @@ def mask(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Mask the columns that `pii` names: in a copy that follows the table, or in the table itself.
+    """Mask the columns of `pii`: in a copy that follows the table, or in place.
 
     A copy is a table of the lake like any other, to be read and looked after by its name. --in-place and
     --drop show what they would do and ask; without a terminal they need --yes.

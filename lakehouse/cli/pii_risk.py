@@ -58,7 +58,7 @@ def risk(
     timestamp: datetime | None,
     tag: str | None,
 ) -> int:
-    """Weigh how well people are hidden in a table: k-anonymity, uniqueness, l-diversity.
+    """Weigh how well people are hidden in a table, by k-anonymity and l-diversity.
 
     Rows that agree in all columns of --quasi make a group in which a person can hide. The smallest groups are
     counted, and never shown.

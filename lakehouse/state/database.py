@@ -17,6 +17,7 @@ from lakehouse.state.holds import SqlHolds
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
+from lakehouse.state.requests import SqlRequests
 from lakehouse.state.scans import SqlScans
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
@@ -147,6 +148,7 @@ class State:
         self.records = SqlRecords(self._database)
         self.keys = SqlKeys(self._database)
         self.scans = SqlScans(self._database)
+        self.requests = SqlRequests(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -170,3 +170,91 @@ class ScanRecord:
     at: datetime
     author: str
     document: Mapping[str, Any] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IdentifierDigest:
+    """An identifier of a person, as it may be remembered.
+
+    Args:
+        identifier: What the config calls it, as ``email``.
+        key_version: Of the key of the purpose ``suppress``.
+        digest: The keyed hash of its value; 64 hexadecimal digits.
+    """
+
+    identifier: str
+    key_version: int
+    digest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What was asked for a person. It holds no value of an identifier.
+
+    Args:
+        id: Its name in commands; empty for one that is not kept yet.
+        kind: ``erasure`` or ``access``.
+        subject: The kind of person, as the config calls it.
+        submitted: When (timezone-aware).
+        due: When it must be done (timezone-aware).
+        author: Who submitted it.
+        digests: Its identifiers.
+        person: A keyed hash of all of them, by which another request about the person is known.
+        external_id: The sender's own name for it; a second one of that name is the same request.
+        same_as: An earlier request of the kind about the same person.
+    """
+
+    id: str
+    kind: str
+    subject: str
+    submitted: datetime
+    due: datetime
+    author: str
+    digests: tuple[IdentifierDigest, ...]
+    person: str
+    external_id: str | None = None
+    same_as: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestEvent:
+    """One thing that happened to a request.
+
+    Args:
+        request: The request.
+        number: Which of its events, from 1.
+        event: ``received``, ``approved``, ``started``, ...
+        at: When (timezone-aware).
+        author: On whose order, or by whose run.
+        detail: More, as JSON can hold it; without values of rows or identifiers.
+    """
+
+    request: str
+    number: int
+    event: str
+    at: datetime
+    author: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Suppression:
+    """An identifier that must not come back, or that may again.
+
+    Args:
+        request: The request by which it went.
+        event: ``suppressed`` or ``readmitted``.
+        subject: The kind of person.
+        digest: The identifier.
+        at: When (timezone-aware).
+        author: On whose order.
+        reason: Why it may again; empty where it must not.
+    """
+
+    request: str
+    event: str
+    subject: str
+    digest: IdentifierDigest
+    at: datetime
+    author: str
+    reason: str = ""

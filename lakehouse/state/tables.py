@@ -1,8 +1,8 @@
 """The tables of the state database. A change here needs a migration, and `HEAD` with it.
 
 All are only inserted into: triggers refuse updates and deletes. The one exception is
-``lakehouse_hold_contents``, which has what can be personal (conditions, identifiers): a hold's row goes when
-the hold is released.
+contents, which have what can be personal: the row of a hold goes when it is released, that of a request
+(whose identifiers are encrypted there) when it is done.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The newest migration. Compared with what the database says, so that alembic is not needed to find out."""
 
-KNOWN: Final = frozenset({HEAD})
+KNOWN: Final = frozenset({"0001", HEAD})
 """All migrations of this release; a database at another one was made by a newer release."""
 
 VERSION_TABLE: Final = "lakehouse_revision"
@@ -191,5 +191,69 @@ scans: Final = Table(
     comment="where personal data was found",
 )
 
-APPEND_ONLY: Final = ("about", "claims", "holds", "hold_events", "plans", "records", "keys", "scans")
+requests: Final = Table(
+    "lakehouse_requests",
+    metadata,
+    Column("id", _ID, primary_key=True),
+    Column("kind", String(16), nullable=False, comment="erasure, access"),
+    Column("subject", Text, nullable=False, comment="the kind of person, as the config calls it"),
+    Column("external_id", Text, unique=True, comment="the sender's own name for it"),
+    Column("submitted", Moment, nullable=False),
+    Column("due", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("digests", JSON, nullable=False, comment="of each identifier: name, key version, keyed hash"),
+    Column("person", String(64), nullable=False, comment="a keyed hash of all of it, to know a second one"),
+    Column("same_as", _ID, comment="an earlier request about the same person"),
+    Index("ix_lakehouse_requests_person", "person"),
+)
+
+request_contents: Final = Table(
+    "lakehouse_request_contents",
+    metadata,
+    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), primary_key=True),
+    Column("sealed", Text, nullable=False, comment="the identifiers, encrypted; goes when it is done"),
+)
+
+request_events: Final = Table(
+    "lakehouse_request_events",
+    metadata,
+    _number(),
+    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), nullable=False),
+    Column("number", Integer, nullable=False, comment="from 1; of two that go on at once, one does"),
+    Column("event", String(16), nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("detail", JSON, nullable=False, comment="counts, names, reasons; no values"),
+    UniqueConstraint("request_id", "number"),
+)
+
+suppressions: Final = Table(
+    "lakehouse_suppressions",
+    metadata,
+    _number(),
+    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), nullable=False),
+    Column("event", String(16), nullable=False, comment="suppressed, readmitted"),
+    Column("subject", Text, nullable=False),
+    Column("identifier", Text, nullable=False),
+    Column("key_version", Integer, nullable=False),
+    Column("digest", String(64), nullable=False, comment="a keyed hash of the value"),
+    Column("at", Moment, nullable=False),
+    Column("author", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Index("ix_lakehouse_suppressions_digest", "digest"),
+)
+
+APPEND_ONLY: Final = (
+    "about",
+    "claims",
+    "holds",
+    "hold_events",
+    "plans",
+    "records",
+    "keys",
+    "scans",
+    "requests",
+    "request_events",
+    "suppressions",
+)
 """Tables (without their common beginning) that refuse updates and deletes."""

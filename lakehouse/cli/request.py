@@ -1,0 +1,27 @@
+"""The group ``request``: what people may ask for. What carries something out is in modules of its own."""
+
+from __future__ import annotations
+
+import click
+
+from lakehouse.cli.lazy import LazyGroup
+
+
+@click.group(
+    cls=LazyGroup,
+    headings={
+        "Verbs": {
+            "submit": "lakehouse.cli.request_decide:submit",
+            "list": "lakehouse.cli.request_decide:list_",
+            "show": "lakehouse.cli.request_decide:show",
+            "approve": "lakehouse.cli.request_decide:approve",
+            "reject": "lakehouse.cli.request_decide:reject",
+            "cancel": "lakehouse.cli.request_decide:cancel",
+            "readmit": "lakehouse.cli.request_decide:readmit",
+        }
+    },
+    other_words={"add": "submit", "delete": "cancel", "forget": "submit", "new": "submit", "status": "show"},
+    subcommand_metavar="VERB [ARGS]...",
+)
+def request() -> None:
+    """Take requests of people: to be erased, to see what is known of them."""

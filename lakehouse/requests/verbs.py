@@ -1,0 +1,366 @@
+"""``lake.requests``: what people ask for, for the users of a lake: submit, list, show, decide."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from lakehouse.config import Config
+from lakehouse.control import Control
+from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.merge.target import Clock, utc_now
+from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.protection import Protection
+from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
+from lakehouse.records import operator
+from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
+from lakehouse.requests.identity import digests_of, fingerprint, known_digests, seal
+from lakehouse.requests.promise import promise_of
+from lakehouse.requests.status import TERMINAL, ensure_next, status_of
+from lakehouse.requests.view import RequestView, view_of
+from lakehouse.state.database import State
+from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
+
+
+class Requests:
+    """The requests of a lake. Reached as `Lakehouse.requests`; can be used from many threads.
+
+    A request says who it is about by identifiers. These are kept encrypted until it is done, and from then on
+    as keyed hashes alone. What happened to it is only ever added to, and its status follows from that.
+
+    Args:
+        config: The lake's config.
+        control: The way to the state database.
+        ring: Gives the keys of the lake.
+        protection: Gives the active holds on a table.
+        clock: Gives the time, timezone-aware.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        control: Control,
+        ring: Callable[[], KeyRing],
+        protection: Callable[[str], Protection],
+        clock: Clock = utc_now,
+    ) -> None:
+        self._config = config
+        self._control = control
+        self._ring = ring
+        self._protection = protection
+        self._clock = clock
+
+    def __repr__(self) -> str:
+        return f"Requests({self._config.name!r})"
+
+    def submit(
+        self,
+        kind: str,
+        *,
+        subject: str,
+        identifiers: Mapping[str, str | int | Sequence[str | int]] | None = None,
+        external_id: str | None = None,
+        author: str | None = None,
+        **more: str | int,
+    ) -> RequestView:
+        """Submits a request.
+
+        Args:
+            kind: ``erasure`` or ``access``.
+            subject: The kind of person, as the config's ``subjects`` name it.
+            identifiers: What the person is known by: name of the identifier to its value, or values.
+            external_id: Your own name for it: a second request of that name is the same one.
+            author: Who submits it; None means the user that this process runs as.
+            more: Further identifiers, as ``email="a@b.example"``.
+
+        Returns:
+            The request, with when it is due and by when it can be done.
+
+        Raises:
+            UsageError: Something can't be used.
+            NotFoundError: The config has no such subject, or it no such identifier.
+            KeysError: A key is not there.
+            ConflictError: The external id is that of another request.
+            StorageError: The state database can't be written.
+        """
+        both = {**(identifiers or {}), **more}
+        draft = draft_of(self._config, kind=kind, subject=subject, identifiers=both, external_id=external_id)
+        return self._submit([draft], author=author)[0]
+
+    def submit_file(
+        self,
+        path: str | Path,
+        *,
+        kind: str | None = None,
+        subject: str | None = None,
+        author: str | None = None,
+    ) -> builtins.list[RequestView]:
+        """Submits a file of requests, all of them or none.
+
+        Args:
+            path: JSON Lines, or CSV with a head line: a field for each identifier, and ``kind``, ``subject``
+                and ``external_id`` where wanted.
+            kind: For lines that do not say it.
+            subject: For lines that do not say it.
+            author: As for `submit`.
+
+        Returns:
+            The requests, in the order of the file.
+
+        Raises:
+            NotFoundError: The file is not there.
+            DataError: Lines can't be used: all of them are named, and nothing was submitted.
+        """
+        return self._submit(
+            drafts_of_file(self._config, Path(path), kind=kind, subject=subject), author=author
+        )
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        kind: str | None = None,
+        overdue: bool = False,
+        all: bool = False,  # noqa: A002 - as it reads best
+    ) -> builtins.list[RequestView]:
+        """The requests, in the order in which they came.
+
+        Args:
+            status: Only those of a status.
+            kind: Only those of a kind.
+            overdue: Only those that are not done and should be.
+            all: Also those that are done, rejected or cancelled; without it only with `status`.
+        """
+        state = self._control.existing()
+        if state is None:
+            return []
+        events = state.requests.events()
+        now = self._clock()
+        found = [view_of(each, events.get(each.id, ())) for each in state.requests.list()]
+        return [
+            each
+            for each in found
+            if (status is None or each.status == status)
+            and (kind is None or each.kind == kind)
+            and (not overdue or each.overdue(now))
+            and (all or status is not None or each.status not in TERMINAL)
+        ]
+
+    def show(self, request_id: str) -> RequestView:
+        """One request, with what happened to it and by when it can be done.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        state = self._state(request_id)
+        request = state.requests.get(request_id)
+        events = state.requests.events([request_id]).get(request_id, ())
+        promise = None
+        if status_of(events) not in TERMINAL:
+            promise = promise_of(
+                self._config, request, events, protection=self._protection, now=self._clock()
+            )
+        return view_of(request, events, promise=promise)
+
+    def approve(self, request_id: str, *, author: str | None = None, reason: str = "") -> RequestView:
+        """Approves a request, so that it may be carried out.
+
+        Args:
+            request_id: Which.
+            author: Who approves it; where the config says ``approval: required``, somebody else than who
+                submitted it.
+            reason: Why.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It can't be approved any more, or not by the one who submitted it.
+        """
+        who = self._who(author)
+        request = self._state(request_id).requests.get(request_id)
+        if self._config.requests.approval == "required" and who == request.author:
+            raise RefusedError(
+                f"request {request_id} was submitted by {who}, who can't approve it too",
+                advice="`requests.approval: required` wants somebody else: let them approve it",
+            )
+        return self._decide(request_id, "approved", author=who, reason=reason)
+
+    def reject(self, request_id: str, *, reason: str, author: str | None = None) -> RequestView:
+        """Rejects a request: it will not be carried out, and its identifiers are forgotten.
+
+        Args:
+            request_id: Which.
+            reason: Why, as ``"identity not proved"``. Shown to many: no personal data.
+            author: Who decides.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It was begun, or is over.
+            UsageError: There is no reason.
+        """
+        why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
+        return self._decide(request_id, "rejected", author=self._who(author), reason=why)
+
+    def cancel(self, request_id: str, *, reason: str = "", author: str | None = None) -> RequestView:
+        """Takes a request back: it will not be carried out, and its identifiers are forgotten.
+
+        Args:
+            request_id: Which.
+            reason: Why.
+            author: Who decides.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It was begun, or is over.
+        """
+        return self._decide(request_id, "cancelled", author=self._who(author), reason=reason)
+
+    def readmit(
+        self,
+        subject: str,
+        *,
+        identifiers: Mapping[str, str | int | Sequence[str | int]] | None = None,
+        reason: str,
+        author: str | None = None,
+        **more: str | int,
+    ) -> int:
+        """Lets a person come back who was erased, as after a new consent.
+
+        Args:
+            subject: The kind of person.
+            identifiers: What the person is known by.
+            reason: Why. No personal data.
+            author: Who decides.
+            more: Further identifiers.
+
+        Returns:
+            How many identifiers may come back.
+
+        Raises:
+            NotFoundError: None of them is suppressed.
+            UsageError: Something can't be used.
+        """
+        why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
+        draft = draft_of(
+            self._config, kind="erasure", subject=subject, identifiers={**(identifiers or {}), **more}
+        )
+        state = self._control.existing()
+        held = [] if state is None else state.requests.suppressed()
+        ring = self._ring()
+        wanted = {
+            (name, digest)
+            for name, value in draft.person.identifiers
+            for digest in _all_digests(ring, subject, name, value)
+        }
+        hit = [each for each in held if (each.digest.identifier, each.digest.digest) in wanted]
+        # The other identifiers of the same erasure are the same person's.
+        requests = {each.request for each in hit}
+        found = [each for each in held if each.request in requests]
+        if state is None or not found:
+            raise NotFoundError(
+                f"no erased {subject} is known by that", advice="nothing keeps this person out"
+            )
+        now, who = self._clock(), self._who(author)
+        state.requests.suppress(
+            [
+                Suppression(
+                    request=each.request,
+                    event="readmitted",
+                    subject=each.subject,
+                    digest=each.digest,
+                    at=now,
+                    author=who,
+                    reason=why,
+                )
+                for each in found
+            ]
+        )
+        return len(found)
+
+    def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
+        who, now, ring = self._who(author), self._clock(), self._ring()
+        due = self._config.requests.due.after(now)
+        approved = self._config.requests.approval == "none"
+        kept: list[tuple[Request, Mapping[str, Any]]] = []
+        for draft in drafts:
+            digests = digests_of(draft.person, ring=ring)
+            kept.append(
+                (_request(draft, digests, now=now, due=due, author=who), {"identifiers": len(digests)})
+            )
+        # Before anything is kept: without this key nothing could be opened again.
+        ring.current("requests")
+        state = self._control.made(now=now)
+        done = state.requests.submit(
+            kept, seal=lambda at, request_id: seal(drafts[at].person, request=request_id, ring=ring)
+        )
+        for (request, is_new), (wanted, _) in zip(done, kept, strict=True):
+            if not is_new and (request.person, request.kind) != (wanted.person, wanted.kind):
+                raise UsageError(
+                    f"the external id of request {request.id} was used again, for another person or kind",
+                    advice="give each request an external id of its own",
+                )
+        events = state.requests.events([request.id for request, _ in done])
+        return [
+            view_of(
+                request,
+                events[request.id],
+                is_new=is_new,
+                promise=promise_of(
+                    self._config, request, events[request.id], protection=self._protection, now=now
+                )
+                if approved or is_new
+                else None,
+            )
+            for request, is_new in done
+        ]
+
+    def _decide(self, request_id: str, event: str, *, author: str, reason: str) -> RequestView:
+        state = self._state(request_id)
+        request = state.requests.get(request_id)
+        events = state.requests.events([request_id]).get(request_id, ())
+        ensure_next(request_id, events, event)
+        said = RequestEvent(
+            request=request_id,
+            number=len(events) + 1,
+            event=event,
+            at=self._clock(),
+            author=author,
+            detail={"reason": reason} if reason else {},
+        )
+        state.requests.append([said], forget=event in {"rejected", "cancelled"})
+        return view_of(request, (*events, said))
+
+    def _state(self, request_id: str) -> State:
+        state = self._control.existing()
+        if state is None:
+            raise NotFoundError(
+                f"there is no request {request_id}", advice="`lakehouse request submit` makes the first"
+            )
+        return state
+
+    def _who(self, author: str | None) -> str:
+        return operator() if author is None else author_of(author)
+
+
+def _request(
+    draft: Draft, digests: tuple[IdentifierDigest, ...], *, now: datetime, due: datetime, author: str
+) -> Request:
+    return Request(
+        id="",
+        kind=draft.kind,
+        subject=draft.person.subject,
+        submitted=now,
+        due=due,
+        author=author,
+        digests=digests,
+        person=fingerprint(digests),
+        external_id=draft.external_id,
+    )
+
+
+def _all_digests(ring: KeyRing, subject: str, identifier: str, value: str) -> set[str]:
+    (found,) = known_digests([value], ring=ring, subject=subject, identifier=identifier)
+    return found

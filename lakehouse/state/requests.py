@@ -1,0 +1,287 @@
+"""What people asked for, in the database: requests, their events and identifiers, who must not come back."""
+
+from __future__ import annotations
+
+import builtins
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import Row, delete, insert, select
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+
+from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, StorageError
+from lakehouse.state.ids import new_id
+from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
+from lakehouse.state.tables import request_contents, request_events, requests, suppressions
+from lakehouse.state.transactions import Transactions
+
+_TRIES: Final = 10
+_PART: Final = 500
+"""So many values go into one query: databases limit how many it can have."""
+
+
+class SqlRequests:
+    """The requests, in a database.
+
+    Args:
+        database: Where.
+    """
+
+    def __init__(self, database: Transactions) -> None:
+        self._database = database
+
+    def submit(
+        self, drafts: Sequence[tuple[Request, Mapping[str, Any]]], *, seal: Callable[[int, str], str]
+    ) -> builtins.list[tuple[Request, bool]]:
+        """Keeps new requests, all of them or none.
+
+        Args:
+            drafts: Each with an empty ``id`` (it gets one), and the detail of its first event.
+            seal: Called with the draft's place and its new id: gives the sealed identifiers.
+
+        Returns:
+            For each the request as it is kept, and whether it is new: one with an external id that was kept
+            before is that one.
+        """
+        done: list[tuple[Request, bool]] = []
+        with self._database.writing() as connection:
+            for at, (draft, detail) in enumerate(drafts):
+                known = _by_external_id(connection, draft.external_id)
+                if known is not None:
+                    done.append((known, False))
+                    continue
+                kept = _insert(connection, draft)
+                connection.execute(
+                    insert(request_contents).values(request_id=kept.id, sealed=seal(at, kept.id))
+                )
+                _happened(
+                    connection, kept.id, 1, "received", at=kept.submitted, author=kept.author, detail=detail
+                )
+                done.append((kept, True))
+        return done
+
+    def get(self, request_id: str) -> Request:
+        """One request.
+
+        Raises:
+            NotFoundError: There is none of that id.
+        """
+        with self._database.reading() as connection:
+            row = connection.execute(select(requests).where(requests.c.id == request_id)).first()
+        if row is None:
+            raise NotFoundError(
+                f"there is no request {request_id}", advice="`lakehouse request list --all` shows them"
+            )
+        return _request(row)
+
+    def list(self) -> builtins.list[Request]:
+        """All requests, in the order in which they came."""
+        with self._database.reading() as connection:
+            query = select(requests).order_by(requests.c.submitted, requests.c.id)
+            return [_request(row) for row in connection.execute(query)]
+
+    def events(self, ids: Iterable[str] | None = None) -> dict[str, tuple[RequestEvent, ...]]:
+        """What happened to requests, in order.
+
+        Args:
+            ids: To these; None means to all.
+
+        Returns:
+            By request.
+        """
+        found: dict[str, list[RequestEvent]] = {}
+        query = select(request_events).order_by(request_events.c.request_id, request_events.c.number)
+        with self._database.reading() as connection:
+            for part in _parts(ids):
+                some = query if part is None else query.where(request_events.c.request_id.in_(part))
+                for row in connection.execute(some):
+                    found.setdefault(row.request_id, []).append(_event(row))
+        return {request: tuple(events) for request, events in found.items()}
+
+    def append(self, events: Sequence[RequestEvent], *, forget: bool = False) -> None:
+        """Notes what happened, all of it or nothing.
+
+        Args:
+            events: Each the next one of its request.
+            forget: Whether the identifiers of these requests go, since they are done.
+
+        Raises:
+            ConflictError: Something else happened to one of them meanwhile.
+        """
+        with self._database.writing() as connection:
+            for each in events:
+                _happened(
+                    connection,
+                    each.request,
+                    each.number,
+                    each.event,
+                    at=each.at,
+                    author=each.author,
+                    detail=each.detail,
+                )
+            if forget:
+                ids = [each.request for each in events]
+                for part in _parts(ids):
+                    connection.execute(
+                        delete(request_contents).where(request_contents.c.request_id.in_(part or ()))
+                    )
+        if forget:
+            with suppress(LakehouseError):
+                # They are done, whatever fails now.
+                self._database.truncate_log()
+
+    def contents(self, ids: Iterable[str]) -> dict[str, str]:
+        """The sealed identifiers of requests that are not done.
+
+        Args:
+            ids: The requests.
+
+        Returns:
+            By request.
+        """
+        found: dict[str, str] = {}
+        with self._database.reading() as connection:
+            for part in _parts(ids):
+                query = select(request_contents).where(request_contents.c.request_id.in_(part or ()))
+                found |= {row.request_id: row.sealed for row in connection.execute(query)}
+        return found
+
+    def suppress(self, changes: Sequence[Suppression]) -> None:
+        """Remembers who must not come back, or may again; all of it or nothing.
+
+        Args:
+            changes: In the order in which they happened.
+        """
+        with self._database.writing() as connection:
+            for each in changes:
+                connection.execute(
+                    insert(suppressions).values(
+                        request_id=each.request,
+                        event=each.event,
+                        subject=each.subject,
+                        identifier=each.digest.identifier,
+                        key_version=each.digest.key_version,
+                        digest=each.digest.digest,
+                        at=each.at,
+                        author=each.author,
+                        reason=each.reason,
+                    )
+                )
+
+    def suppressed(self) -> builtins.list[Suppression]:
+        """Who must not come back now: of each identifier what was said last, if that was it."""
+        last: dict[tuple[str, str, str], Suppression] = {}
+        with self._database.reading() as connection:
+            for row in connection.execute(select(suppressions).order_by(suppressions.c.seq)):
+                found = Suppression(
+                    request=row.request_id,
+                    event=row.event,
+                    subject=row.subject,
+                    digest=IdentifierDigest(
+                        identifier=row.identifier, key_version=row.key_version, digest=row.digest
+                    ),
+                    at=row.at,
+                    author=row.author,
+                    reason=row.reason,
+                )
+                last[row.subject, row.identifier, row.digest] = found
+        return [each for each in last.values() if each.event == "suppressed"]
+
+
+def _parts(ids: Iterable[str] | None) -> builtins.list[Sequence[str] | None]:
+    if ids is None:
+        return [None]
+    whole = list(ids)
+    return [whole[at : at + _PART] for at in range(0, len(whole), _PART)]
+
+
+def _by_external_id(connection: Connection, external_id: str | None) -> Request | None:
+    if external_id is None:
+        return None
+    row = connection.execute(select(requests).where(requests.c.external_id == external_id)).first()
+    return None if row is None else _request(row)
+
+
+def _insert(connection: Connection, draft: Request) -> Request:
+    earlier = connection.execute(
+        select(requests.c.id)
+        .where(requests.c.person == draft.person, requests.c.kind == draft.kind)
+        .order_by(requests.c.submitted, requests.c.id)
+    ).first()
+    values = {
+        "kind": draft.kind,
+        "subject": draft.subject,
+        "external_id": draft.external_id,
+        "submitted": draft.submitted,
+        "due": draft.due,
+        "author": draft.author,
+        "digests": [[each.identifier, each.key_version, each.digest] for each in draft.digests],
+        "person": draft.person,
+        "same_as": None if earlier is None else earlier.id,
+    }
+    for _ in range(_TRIES):
+        found = new_id("req")
+        if connection.execute(select(requests.c.id).where(requests.c.id == found)).first() is None:
+            connection.execute(insert(requests).values(id=found, **values))
+            row = connection.execute(select(requests).where(requests.c.id == found)).one()
+            return _request(row)
+    raise StorageError("no free id for a request was found", advice="try again")
+
+
+def _happened(
+    connection: Connection,
+    request_id: str,
+    number: int,
+    event: str,
+    *,
+    at: datetime,
+    author: str,
+    detail: Mapping[str, Any],
+) -> None:
+    values = {
+        "request_id": request_id,
+        "number": number,
+        "event": event,
+        "at": at,
+        "author": author,
+        "detail": dict(detail),
+    }
+    kind = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+    kept = kind(request_events).values(values).on_conflict_do_nothing().returning(request_events.c.seq)
+    if connection.execute(kept).first() is None:
+        raise ConflictError(
+            f"something else happened to request {request_id} meanwhile",
+            advice=f"look at it with `lakehouse request show {request_id}`, and try again",
+        )
+
+
+def _request(row: Row[Any]) -> Request:
+    return Request(
+        id=row.id,
+        kind=row.kind,
+        subject=row.subject,
+        submitted=row.submitted,
+        due=row.due,
+        author=row.author,
+        digests=tuple(
+            IdentifierDigest(identifier=name, key_version=version, digest=digest)
+            for name, version, digest in row.digests
+        ),
+        person=row.person,
+        external_id=row.external_id,
+        same_as=row.same_as,
+    )
+
+
+def _event(row: Row[Any]) -> RequestEvent:
+    return RequestEvent(
+        request=row.request_id,
+        number=row.number,
+        event=row.event,
+        at=row.at,
+        author=row.author,
+        detail=row.detail,
+    )
