@@ -246,13 +246,12 @@ def rewrite(
     now_ms: int,
     written: list[str],
 ) -> SetTransaction | None:
-    """Writes the memory anew with other keys, where the keys of the table change.
+    """Writes the memory anew, where keys of the table change or are forgotten.
 
     Args:
         storage: The table's folder.
         manifest: What the version that the commit builds on remembers.
-        change: Gives remembered rows as they shall be: as many, in their order; the same ones where nothing
-            changes.
+        change: Gives remembered rows as they shall be, in their order; the same ones where nothing changes.
         now_ms: The time of the commit in milliseconds since the epoch.
         written: Takes the paths of the objects written, also where a later one fails.
 
@@ -263,8 +262,10 @@ def rewrite(
     for file in manifest.files:
         before = _read(storage, file.path)
         after = change(before)
-        same = after.equals(before)
-        files.append(file if same else replace(file, path=_write(storage, after, written)))
+        if after.equals(before):
+            files.append(file)
+        elif after.height:
+            files.append(replace(file, path=_write(storage, after, written), rows=after.height))
     if tuple(files) == manifest.files:
         return None
     return _put_manifest(storage, Manifest(tuple(files), manifest.watermark), now_ms=now_ms, written=written)

@@ -1,0 +1,351 @@
+"""Takes people out of the newest version of a table: one commit for all requests, files written anew.
+
+No deletion vector: a marked row is still in its file. What the log says of it are counts; the old files are
+named without statistics, since bounds can be a person's values.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Final
+from uuid import uuid4
+
+import numpy as np
+import polars as pl
+
+from lakehouse.cdc.timeline import EVENTS
+from lakehouse.delta import protocols
+from lakehouse.delta.actions import Action, AddFile, CommitInfo
+from lakehouse.delta.aftercare import look_after
+from lakehouse.delta.data import read_rows_at, scan_file, scan_files, write_files
+from lakehouse.delta.log import Commit
+from lakehouse.delta.schema import StructField, StructType, to_polars
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.delta.transaction import Committed, commit
+from lakehouse.errors import LakehouseError, RefusedError
+from lakehouse.merge.company import gave_up, pause, winners
+from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
+from lakehouse.requests.find import FILE, LIVE, POSITION, RULE, Found
+from lakehouse.requests.rules import RowRule
+from lakehouse.verbs.opened import OpenTable
+
+OPERATION: Final = "ERASE"
+"""What the log calls it."""
+
+_TRIES: Final = 20
+_MOST_ROWS: Final = 500_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erased:
+    """What erasing did to one table.
+
+    Args:
+        table: The table.
+        version: The version from which on the people are gone.
+        committed: Whether a commit was needed.
+        deleted: Rows that went.
+        anonymized: Rows that were emptied.
+        files: Files that were written anew or dropped.
+        bytes: Their size.
+    """
+
+    table: str
+    version: int
+    committed: bool = False
+    deleted: int = 0
+    anonymized: int = 0
+    files: int = 0
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class _Written:
+    adds: list[AddFile] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+    deleted: int = 0
+    anonymized: int = 0
+
+
+def erase(
+    table: OpenTable,
+    found: Found,
+    *,
+    again: Callable[[], Found],
+    sleep: Callable[[float], None] = time.sleep,
+) -> Erased:
+    """Erases people from the newest version.
+
+    Args:
+        table: The table.
+        found: Their rows.
+        again: Finds them anew, on the version that is newest then.
+        sleep: How to wait between tries.
+
+    Raises:
+        RefusedError: A column that is to be emptied must not be.
+        ConflictError: Other writers were faster in every try.
+        StorageError: The store failed.
+    """
+    winner: Commit | None = None
+    for attempt in range(1, _TRIES + 1):
+        ensure_erasable(found)
+        newest = found.past.newest
+        chosen = _chosen(table, found)
+        memory = load_manifest(table.storage, newest)
+        forgetting = _forgetting(table, found) if memory.files else None
+        if not chosen and (forgetting is None or not _remembers(table, memory, forgetting)):
+            return Erased(table=table.name, version=newest.version)
+        done = _attempt(table, found, chosen, memory, forgetting)
+        if done is not None:
+            return done
+        after = table.snapshot()
+        won = winners(table.storage, since=newest, until=after)
+        winner = won[-1] if won else winner
+        sleep(pause(attempt))
+        found = again()
+    raise gave_up(table.name, tries=_TRIES, winner=winner)
+
+
+def ensure_erasable(found: Found) -> None:
+    """Refuses to empty what has to be full.
+
+    Raises:
+        RefusedError: A column has no neutral value, is part of the key, of the order, or of the folders.
+    """
+    newest = found.past.newest
+    for rule in found.rules:
+        for name in rule.columns:
+            if name not in newest.schema:
+                continue
+            if name in newest.partition_columns:
+                raise RefusedError(
+                    f"table {found.table}: column {name} can't be emptied, since it says in which folder a row "
+                    "is",
+                    advice="let `do` be delete, or take the column out of `columns`",
+                )
+            _neutral(found.table, newest.schema.field(name))
+
+
+def _neutral(table: str, item: StructField) -> pl.Expr:
+    kind = to_polars(StructType((item,)))[item.name]
+    if item.nullable:
+        return pl.lit(None, dtype=kind)
+    if kind == pl.String:
+        return pl.lit("", dtype=pl.String)
+    raise RefusedError(
+        f"table {table}: column {item.name} must not be null, and has no neutral value",
+        advice="let `do` be delete, or take the column out of `columns`",
+    )
+
+
+def _chosen(table: OpenTable, found: Found) -> dict[int, pl.DataFrame]:
+    """Number of each file of the newest version that holds such rows, dead ones too, with the rows."""
+    current = found.past.newest.files
+    rows = found.going
+    numbers = [number for number in sorted(set(rows[FILE])) if found.past.files[number].add.path in current]
+    parts = rows.filter(pl.col(FILE).is_in(numbers)).partition_by(FILE, as_dict=True)
+    return {
+        number: parts[(number,)] for number in numbers if _has_work(table, found, number, parts[(number,)])
+    }
+
+
+def _has_work(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
+    """Rows that are only to be emptied, and are empty already, are no work."""
+    doing = {found.rules[rule].do for rule in set(rows[RULE])}
+    if "delete" in doing or not rows[LIVE].all():
+        return True
+    snapshot = found.past.newest
+    names = list(dict.fromkeys(name for rule in found.rules for name in _emptied(rule, snapshot)))
+    if not names:
+        return False
+    add = snapshot.files[found.past.files[number].add.path]
+    there = read_rows_at(
+        table.storage, snapshot, add, np.unique(rows[POSITION].to_numpy()).astype(np.uint64), columns=names
+    )
+    return any(
+        there.select(
+            (pl.col(name).ne_missing(_neutral(found.table, snapshot.schema.field(name)))).any()
+        ).item()
+        for name in names
+    )
+
+
+def _emptied(rule: RowRule, snapshot: Snapshot) -> tuple[str, ...]:
+    """The columns that a rule empties, with those of the lake's own that tell the same again."""
+    if rule.do != "anonymize":
+        return ()
+    return tuple(name for name in (*rule.columns, EVENTS) if name in snapshot.schema)
+
+
+def _forgetting(table: OpenTable, found: Found) -> pl.DataFrame | None:
+    """The keys that the memory of deletes must forget: of all rows that go, in whatever version they were."""
+    snapshot = found.past.newest
+    key = [name for name in table.config.key if name in snapshot.schema]
+    rules = [(number, rule) for number, rule in enumerate(found.rules) if rule.do == "delete"]
+    if not key or not rules:
+        return None
+    types = to_polars(snapshot.schema)
+    parts: list[pl.DataFrame] = []
+    for number, rule in rules:
+        files = sorted(set(found.rows.filter(pl.col(RULE) == number)[FILE]))
+        keys = found.people.keys(subject=rule.subject, where=rule.where, types=types)
+        if set(rule.key) == set(key) and keys.height:
+            # Also those of which nothing is left but that memory.
+            parts.append(keys.select(key))
+        elif files and keys.height:
+            rows = scan_files(
+                table.storage,
+                snapshot,
+                [found.past.files[each].add for each in files],
+                columns=list(dict.fromkeys([*key, *rule.key])),
+                file=FILE,
+                apply_vectors=False,
+                keys=keys.select(rule.key).unique(),
+            )
+            parts.append(rows.select(key).unique().collect(engine="streaming"))
+    return pl.concat(parts).unique() if parts else None
+
+
+def _remembers(table: OpenTable, memory: Manifest, keys: pl.DataFrame) -> bool:
+    return deletes_of(table.storage, memory, keys=keys) is not None
+
+
+def _attempt(
+    table: OpenTable,
+    found: Found,
+    chosen: dict[int, pl.DataFrame],
+    memory: Manifest,
+    forgetting: pl.DataFrame | None,
+) -> Erased | None:
+    """One try to commit. None where another writer was faster."""
+    snapshot = found.past.newest
+    now_ms = int(table.clock().timestamp() * 1000)
+    written = _Written()
+    adds = [snapshot.files[found.past.files[number].add.path] for number in chosen]
+    # Readers of a change feed would look for the rows in files that are about to go.
+    change = not protocols.change_feed(snapshot.protocol, snapshot.metadata)
+    try:
+        for number, add in zip(chosen, adds, strict=True):
+            _rewrite(table, snapshot, add, chosen[number], found.rules, written)
+        pointer = None
+        if forgetting is not None:
+            pointer = rewrite(
+                table.storage, memory, _without(forgetting), now_ms=now_ms, written=written.paths
+            )
+    except BaseException:
+        _clean_up(table, written)
+        raise
+    removes = [replace(add.remove(at_ms=now_ms), stats=None, tags=None, data_change=change) for add in adds]
+    fresh = [replace(add, data_change=change) for add in written.adds]
+    tail: list[Action] = [pointer] if pointer is not None else []
+    outcome = commit(
+        table.storage,
+        version=snapshot.version + 1,
+        actions=[*removes, *fresh, *tail],
+        commit_info=_commit_info(snapshot, written, adds),
+        base=snapshot,
+        now_ms=lambda: now_ms,
+    )
+    if not isinstance(outcome, Committed):
+        _clean_up(table, written)
+        return None
+    table.newest.remember(look_after(table.storage, base=snapshot, done=outcome))
+    return Erased(
+        table=table.name,
+        version=outcome.version,
+        committed=True,
+        deleted=written.deleted,
+        anonymized=written.anonymized,
+        files=len(adds),
+        bytes=sum(add.size for add in adds),
+    )
+
+
+def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
+    """Takes keys out of remembered deletes."""
+
+    def left(rows: pl.DataFrame) -> pl.DataFrame:
+        if not set(keys.columns) <= set(rows.columns):
+            return rows
+        same = keys.cast({name: rows.schema[name] for name in keys.columns}, strict=False)
+        return rows.join(same, on=keys.columns, how="anti", maintain_order="left")
+
+    return left
+
+
+def _rewrite(
+    table: OpenTable,
+    snapshot: Snapshot,
+    add: AddFile,
+    rows: pl.DataFrame,
+    rules: Sequence[RowRule],
+    written: _Written,
+) -> None:
+    """Writes what stays of a file."""
+    deleting = [number for number, rule in enumerate(rules) if rule.do == "delete"]
+    gone = np.unique(rows.filter(pl.col(RULE).is_in(deleting))[POSITION].to_numpy())
+    emptied: dict[str, np.ndarray] = {}
+    for number, rule in enumerate(rules):
+        if rule.do != "anonymize":
+            continue
+        places = rows.filter(pl.col(RULE) == number)[POSITION].to_numpy()
+        for name in _emptied(rule, snapshot):
+            if places.size:
+                before = emptied.get(name, np.array([], dtype=places.dtype))
+                emptied[name] = np.union1d(before, places)
+    for part in _parts(table, snapshot, add):
+        at = part[POSITION].to_numpy()
+        keep = ~np.isin(at, gone)
+        written.deleted += int((~keep).sum())
+        hit = np.zeros(part.height, dtype=bool)
+        for name, places in emptied.items():
+            here = np.isin(at, places) & keep
+            hit |= here
+            neutral = _neutral(table.name, snapshot.schema.field(name))
+            flags = pl.Series("__here", here)
+            part = part.with_columns(pl.when(flags).then(neutral).otherwise(pl.col(name)).alias(name))
+        written.anonymized += int(hit.sum())
+        left = part.filter(pl.Series(keep)).drop(POSITION)
+        if left.is_empty():
+            continue
+        for new in write_files(table.storage, left, schema=snapshot.schema, metadata=snapshot.metadata):
+            written.adds.append(new)
+            path = new.relative_path(table.storage.url)
+            written.paths += [path] if path is not None else []
+
+
+def _parts(table: OpenTable, snapshot: Snapshot, add: AddFile) -> Iterator[pl.DataFrame]:
+    scan = scan_file(table.storage, snapshot, add, row_index=POSITION)
+    start = 0
+    while True:
+        part = scan.slice(start, _MOST_ROWS).collect()
+        if part.is_empty():
+            return
+        yield part
+        start += part.height
+
+
+def _commit_info(snapshot: Snapshot, written: _Written, adds: Sequence[AddFile]) -> CommitInfo:
+    """What the log says: counts."""
+    return CommitInfo(
+        operation=OPERATION,
+        operation_parameters={},
+        operation_metrics={
+            "numDeletedRows": written.deleted,
+            "numUpdatedRows": written.anonymized,
+            "numRemovedFiles": len(adds),
+            "numAddedFiles": len(written.adds),
+        },
+        txn_id=str(uuid4()),
+        read_version=snapshot.version,
+        is_blind_append=False,
+    )
+
+
+def _clean_up(table: OpenTable, written: _Written) -> None:
+    with suppress(LakehouseError):
+        table.storage.delete(written.paths)
