@@ -10,9 +10,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import LakehouseError, NotFoundError
 from lakehouse.storage import open_storage
-from tests.faults import retention_work, work
+from tests.faults import mask_work, retention_work, work
 from tests.fixtures.faults import WRITES, FaultyStorage, Moment
 from tests.fixtures.meanwhile import Meanwhile
 from tests.unit.retention.lakes import NOW
@@ -71,6 +71,26 @@ def retain(
     """
     storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
     retention_work.lake(Path(root), action, storage=storage, **section).retention.apply()
+    if report is not None:
+        Path(report).write_text(json.dumps(storage.log))
+    return 0
+
+
+def mask(*, root: str, case: str, at: int | None, when: Moment, report: str | None = None) -> int:
+    """Masks a table as `mask_work` says, on a storage that ends the process at one of its calls.
+
+    Args:
+        root: The lake's root, as `mask_work.fill` made it.
+        case: A name of `mask_work.CASES`.
+        at: Number of the call, from 1; None to do it all.
+        when: Before, during or after that call.
+        report: Where the calls are written to, as (method, path).
+    """
+    storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
+    try:
+        mask_work.do(mask_work.lake(Path(root), case, storage=storage), case)
+    except NotFoundError as error:
+        return error.exit_code
     if report is not None:
         Path(report).write_text(json.dumps(storage.log))
     return 0
