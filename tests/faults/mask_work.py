@@ -21,7 +21,7 @@ CASES: Final[dict[str, dict[str, Any]]] = {
 
 
 def lake(root: Path, case: str, *, storage: Storage | None = None) -> MaskLake:
-    return MaskLake(root, storage=storage, **CASES[case])
+    return MaskLake(root, storage=storage, kept=False, **CASES[case])
 
 
 def fill(root: Path, case: str) -> None:

@@ -15,6 +15,7 @@ from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.spans import Span
 from lakehouse.pii.verbs import Pii
 from lakehouse.protection import Protection, TableHold
+from lakehouse.records import NoRecords
 from lakehouse.storage import Storage, open_storage
 from lakehouse.table import Table
 from tests.properties.tables import records
@@ -57,6 +58,7 @@ class MaskLake:
         storage: Storage | None = None,
         operators: Mapping[str, Any] | None = None,
         more: Mapping[str, Any] | None = None,
+        kept: bool = True,
         **section: Any,
     ) -> None:
         self.root = root
@@ -72,6 +74,10 @@ class MaskLake:
         if storage is None:
             storage = open_storage(root, options={"fsync": "false"})
         self.lake._storage = storage
+        if not kept:
+            # Without a state database: to open one takes a second.
+            self.lake._records = NoRecords()  # type: ignore[assignment]
+            self.lake._protection = self._protection  # type: ignore[method-assign]
         self.ring = ring or Ring()
         self.holds: list[TableHold] = []
         self.pii = Pii(
@@ -102,6 +108,10 @@ class MaskLake:
             records=self.lake._records,
             protection=lambda: Protection(name, tuple(self.holds)),
         )
+
+    def _protection(self, table: str, *, quarantine: bool) -> Protection:
+        del quarantine
+        return Protection(table, tuple(self.holds))
 
     def hold(self, where: str | None = None, *, id: str = "h-1") -> None:  # noqa: A002
         self.holds.append(TableHold(id=id, reason="case 12", where=where))
