@@ -18,10 +18,12 @@ CASES: Final[dict[str, dict[str, Any]]] = {
     "in place": {"merge": "on_read", "mask_at": "merge", "key": ["email"], "changes": {"sequence": "n"}},
     "drop": {"merge": "on_read"},
 }
+BY_ID: Final = {"in place, by id": {"merge": "on_read", "mask_at": "merge"}}
+MANY: Final = 400
 
 
 def lake(root: Path, case: str, *, storage: Storage | None = None) -> MaskLake:
-    return MaskLake(root, storage=storage, kept=False, **CASES[case])
+    return MaskLake(root, storage=storage, kept=False, **{**CASES, **BY_ID}[case])
 
 
 def fill(root: Path, case: str) -> None:
@@ -44,3 +46,10 @@ def do(found: MaskLake, case: str) -> None:
         found.pii.copies.drop(COPY)
     else:
         found.pii.mask("t", to=COPY, anew=case == "anew")
+
+
+def fill_many(root: Path, case: str) -> None:
+    """Many rows in a few files."""
+    found = lake(root, case)
+    for part in range(4):
+        found.t.merge(people(*range(part * MANY // 4, (part + 1) * MANY // 4)))
