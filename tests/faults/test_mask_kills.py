@@ -15,7 +15,7 @@ from tests.faults.moments import moments
 from tests.faults.nursery import Nursery
 from tests.fixtures.faults import KILLED
 from tests.properties.tables import records
-from tests.unit.pii.mask_lakes import MaskLake, bytes_below
+from tests.unit.pii.mask_lakes import MaskLake, holding
 
 CHILD = "tests.faults.children:mask"
 
@@ -59,7 +59,7 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery, case: str) -> No
             # Whatever is there of a copy, its name leads to it, and nothing in it is clear.
             there = (root / COPY).exists() and any((root / COPY).rglob("*.parquet"))
             assert not there or [each.name for each in found.lake.copies] == [COPY], place
-            assert b"clear" not in bytes_below(root / COPY), place
+            assert holding(root / COPY, "clear") == [], place
         assert nursery.run(CHILD, root=str(root), case=case, at=None, when="before") in (
             (0,) if case != "drop" else (0, NotFoundError.exit_code)
         ), place

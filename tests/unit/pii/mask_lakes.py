@@ -147,13 +147,17 @@ def people(*ids: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def bytes_below(root: Path) -> bytes:
-    """All that is in files below a folder, Parquet pages decoded too."""
-    found = b""
-    for path in sorted(root.rglob("*")):
-        if not path.is_file():
-            continue
-        found += str(path.relative_to(root)).encode() + path.read_bytes()
-        if path.suffix == ".parquet":
-            found += str(pl.read_parquet(path, glob=False, hive_partitioning=False).to_dicts()).encode()
-    return found
+def holding(root: Path, mark: str) -> list[str]:
+    """The files below a folder in which a text is: in their names, bytes, or decoded Parquet pages."""
+    return [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and mark.encode() in str(path.relative_to(root)).encode() + _content(path)
+    ]
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".parquet":
+        content += str(pl.read_parquet(path, glob=False, hive_partitioning=False).to_dicts()).encode()
+    return content
