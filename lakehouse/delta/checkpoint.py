@@ -7,12 +7,17 @@ implementation does: delta-rs waits for 100, but every reader that starts from n
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from typing import Final
 
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
 from lakehouse.delta.actions import Metadata
+from lakehouse.errors import LakehouseError
 from lakehouse.storage.objects import Storage
 
 DEFAULT_INTERVAL: Final = 10
@@ -98,3 +103,55 @@ def write_checkpoint(storage: Storage, version: int) -> CheckpointResult:
         # Only the kind of error: its text could hold what the table's files hold.
         return CheckpointResult(made=False, reason=f"failed: {type(error).__name__}")
     return CheckpointResult(made=True, reason=f"version {version}")
+
+
+def forget_removed(storage: Storage, version: int) -> CheckpointResult:
+    """Take the statistics of files that are gone out of a classic checkpoint.
+
+    A checkpoint keeps ``remove`` actions for a week, and with them the bounds of values that the table does
+    not have any more. They are optional, and nobody reads them (Delta protocol, section "Add File and Remove
+    File").
+
+    Args:
+        storage: The table's root.
+        version: A version with a checkpoint in one file.
+
+    Returns:
+        What became of it; it never raises.
+    """
+    path = f"_delta_log/{version:020}.checkpoint.parquet"
+    try:
+        table = pq.read_table(io.BytesIO(storage.get(path)))
+        if "remove" not in table.column_names:
+            return CheckpointResult(made=False, reason="nothing was removed")
+        at = table.column_names.index("remove")
+        table = table.set_column(at, table.schema.field(at), _without_stats(table.column(at)))
+        buffer = io.BytesIO()
+        pq.write_table(table, buffer)
+        storage.put(path, buffer.getvalue())
+        _tell_size(storage, version, size=buffer.tell())
+    except (LakehouseError, pa.ArrowException, OSError, ValueError) as error:
+        return CheckpointResult(made=False, reason=f"failed: {type(error).__name__}")
+    return CheckpointResult(made=True, reason=f"version {version}")
+
+
+def _without_stats(removed: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = []
+    for chunk in removed.chunks:
+        fields = list(chunk.type)
+        # The parts as they are stored: in rows of other actions they are not null where they must not be.
+        values = [
+            pa.nulls(len(chunk), field.type) if field.name.startswith("stats") else chunk.field(number)
+            for number, field in enumerate(fields)
+        ]
+        chunks.append(pa.StructArray.from_arrays(values, fields=fields, mask=chunk.is_null()))
+    return pa.chunked_array(chunks, removed.type)
+
+
+def _tell_size(storage: Storage, version: int, *, size: int) -> None:
+    """Corrects the hint at the checkpoint, if it is at this one."""
+    path = "_delta_log/_last_checkpoint"
+    hint = orjson.loads(storage.get(path))
+    if hint.get("version") == version and "sizeInBytes" in hint:
+        hint.pop("checksum", None)
+        storage.put(path, orjson.dumps({**hint, "sizeInBytes": size}))

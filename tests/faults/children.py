@@ -10,11 +10,12 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import ConflictError, LakehouseError, NotFoundError
 from lakehouse.storage import open_storage
-from tests.faults import retention_work, work
+from tests.faults import mask_work, retention_work, work
 from tests.fixtures.faults import WRITES, FaultyStorage, Moment
 from tests.fixtures.meanwhile import Meanwhile
+from tests.unit.pii.mask_lakes import people
 from tests.unit.retention.lakes import NOW
 
 NO_SYNC = {"fsync": "false"}
@@ -73,6 +74,67 @@ def retain(
     retention_work.lake(Path(root), action, storage=storage, **section).retention.apply()
     if report is not None:
         Path(report).write_text(json.dumps(storage.log))
+    return 0
+
+
+def mask(*, root: str, case: str, at: int | None, when: Moment, report: str | None = None) -> int:
+    """Masks a table as `mask_work` says, on a storage that ends the process at one of its calls.
+
+    Args:
+        root: The lake's root, as `mask_work.fill` made it.
+        case: A name of `mask_work.CASES`.
+        at: Number of the call, from 1; None to do it all.
+        when: Before, during or after that call.
+        report: Where the calls are written to, as (method, path).
+    """
+    storage = FaultyStorage(open_storage(root, options=NO_SYNC), at=at, when=when, how="exit")
+    try:
+        mask_work.do(mask_work.lake(Path(root), case, storage=storage), case)
+    except NotFoundError as error:
+        return error.exit_code
+    if report is not None:
+        Path(report).write_text(json.dumps(storage.log))
+    return 0
+
+
+def feed_copy(*, root: str, seconds: float, report: str) -> int:
+    """Brings a masked copy up to date for a while. Writes down how often it followed.
+
+    Args:
+        root: The lake's root, as `mask_work.fill_many` made it.
+        seconds: How long.
+        report: Where that is written to.
+    """
+    found = mask_work.lake(Path(root), "follow")
+    followed = 0
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            followed += found.pii.mask("t", to=mask_work.COPY).action == "follow"
+        except ConflictError:
+            continue
+    Path(report).write_text(json.dumps({"followed": followed}))
+    return 0
+
+
+def change_people(*, root: str, case: str, seconds: float, seed: int) -> int:
+    """Merges for a while: people change, go and come, and the table is compacted now and then.
+
+    Args:
+        root: The lake's root, as `mask_work.fill_many` made it.
+        case: A name of `mask_work.CASES`.
+        seconds: How long.
+        seed: Of the choice.
+    """
+    random = Random(seed)
+    table = mask_work.lake(Path(root), case).t
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        ids = random.sample(range(mask_work.MANY), 4)
+        rows = people(*ids[:3], n=random.randrange(1000))
+        table.merge([*rows, {"_op": "delete", "id": ids[3]}])
+        if random.random() < 0.2:
+            table.compact()
     return 0
 
 

@@ -20,7 +20,7 @@ import polars as pl
 
 from lakehouse.config.models import Config
 from lakehouse.delta.actions import Action, AddFile, CommitInfo, RemoveFile
-from lakehouse.delta.checkpoint import checkpoint_if_due
+from lakehouse.delta.checkpoint import forget_removed, write_checkpoint
 from lakehouse.delta.data import write_files
 from lakehouse.delta.log import Commit
 from lakehouse.delta.protocol_changes import with_properties
@@ -251,11 +251,16 @@ class _Run:
             self.table.storage.delete(list(paths))
 
     def _look_after(self, base: Snapshot, done: Committed) -> None:
-        """Sees to checkpoints. The work is done, whatever fails now."""
+        """Makes a checkpoint, so that the log can begin here. The work is done, whatever fails now.
+
+        Commits and checkpoints before this version have clear values in their statistics, and a vacuum can
+        take them only where a checkpoint comes after them.
+        """
         with suppress(LakehouseError):
             after = load_snapshot(self.table.storage, base=base, known={done.version: done.content})
             self.table.newest.remember(after)
-            checkpoint_if_due(self.table.storage, done.version, after.metadata, last=after.checkpoint_version)
+        if write_checkpoint(self.table.storage, done.version).made:
+            forget_removed(self.table.storage, done.version)
 
     def _recorded(self, done: InPlacePlan, *, run: str) -> InPlacePlan:
         record = ActionRecord(

@@ -1,11 +1,21 @@
 from __future__ import annotations
 
+import json
+import time
 from pathlib import Path
 
+import polars as pl
 import pytest
+from deltalake import DeltaTable
 
 from lakehouse.delta.actions import AddFile, CommitInfo, Metadata
-from lakehouse.delta.checkpoint import checkpoint_if_due, checkpoint_interval, is_due, write_checkpoint
+from lakehouse.delta.checkpoint import (
+    checkpoint_if_due,
+    checkpoint_interval,
+    forget_removed,
+    is_due,
+    write_checkpoint,
+)
 from lakehouse.delta.create import create_table
 from lakehouse.delta.log import commit_path, last_checkpoint, list_log
 from lakehouse.delta.schema import LONG, StructField, StructType
@@ -92,3 +102,32 @@ def test_a_checkpoint_that_fails_is_only_told(tmp_path: Path) -> None:
     assert not result.made
     assert result.reason.startswith("failed: ")
     assert not write_checkpoint(open_storage("memory://"), 0).made
+
+
+def test_a_checkpoint_forgets_the_bounds_of_files_that_are_gone(tmp_path: Path) -> None:
+    storage = open_storage(tmp_path)
+    before = table(storage, 3)
+    gone = AddFile("f1.parquet", {}, 10, 10, stats='{"numRecords":1,"minValues":{"id":4711}}')
+    now = time.time_ns() // 1_000_000
+    info = CommitInfo(operation="DELETE")
+    commit(storage, version=3, actions=[gone.remove(at_ms=now)], commit_info=info, base=before)
+    assert write_checkpoint(storage, 3).made
+    assert "4711" in str(checkpoint_of(tmp_path)["remove"].to_list())
+    assert forget_removed(storage, 3).made
+    found = checkpoint_of(tmp_path)
+    assert "4711" not in str(found.to_dicts())
+    assert [row["path"] for row in found["remove"].to_list() if row] == ["f1.parquet"]
+    hint = json.loads((tmp_path / "_delta_log/_last_checkpoint").read_text())
+    assert hint["sizeInBytes"] == (tmp_path / f"_delta_log/{3:020}.checkpoint.parquet").stat().st_size
+    storage.delete([commit_path(number) for number in range(4)])
+    after = load_snapshot(storage)
+    assert (set(after.files), after.metadata) == ({"f2.parquet"}, before.metadata)
+    assert DeltaTable(str(tmp_path)).file_uris() == [str(tmp_path / "f2.parquet")]
+
+
+def checkpoint_of(root: Path) -> pl.DataFrame:
+    return pl.read_parquet(root / f"_delta_log/{3:020}.checkpoint.parquet")
+
+
+def test_a_checkpoint_that_is_not_there_forgets_nothing(tmp_path: Path) -> None:
+    assert not forget_removed(open_storage(tmp_path), 3).made

@@ -15,6 +15,7 @@ from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.spans import Span
 from lakehouse.pii.verbs import Pii
 from lakehouse.protection import Protection, TableHold
+from lakehouse.records import NoRecords
 from lakehouse.storage import Storage, open_storage
 from lakehouse.table import Table
 from tests.properties.tables import records
@@ -57,6 +58,7 @@ class MaskLake:
         storage: Storage | None = None,
         operators: Mapping[str, Any] | None = None,
         more: Mapping[str, Any] | None = None,
+        kept: bool = True,
         **section: Any,
     ) -> None:
         self.root = root
@@ -72,6 +74,10 @@ class MaskLake:
         if storage is None:
             storage = open_storage(root, options={"fsync": "false"})
         self.lake._storage = storage
+        if not kept:
+            # Without a state database: to open one takes a second.
+            self.lake._records = NoRecords()  # type: ignore[assignment]
+            self.lake._protection = self._protection  # type: ignore[method-assign]
         self.ring = ring or Ring()
         self.holds: list[TableHold] = []
         self.pii = Pii(
@@ -104,6 +110,10 @@ class MaskLake:
             records=self.lake._records,
             protection=lambda: Protection(name, tuple(self.holds)),
         )
+
+    def _protection(self, table: str, *, quarantine: bool) -> Protection:
+        del quarantine
+        return Protection(table, tuple(self.holds))
 
     def hold(self, where: str | None = None, *, id: str = "h-1") -> None:  # noqa: A002
         self.holds.append(TableHold(id=id, reason="case 12", where=where))
@@ -139,13 +149,17 @@ def people(*ids: int, **more: Any) -> list[dict[str, Any]]:
     ]
 
 
-def bytes_below(root: Path) -> bytes:
-    """All that is in files below a folder, Parquet pages decoded too."""
-    found = b""
-    for path in sorted(root.rglob("*")):
-        if not path.is_file():
-            continue
-        found += str(path.relative_to(root)).encode() + path.read_bytes()
-        if path.suffix == ".parquet":
-            found += str(pl.read_parquet(path, glob=False, hive_partitioning=False).to_dicts()).encode()
-    return found
+def holding(root: Path, mark: str) -> list[str]:
+    """The files below a folder in which a text is: in their names, bytes, or decoded Parquet pages."""
+    return [
+        str(path.relative_to(root))
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and mark.encode() in str(path.relative_to(root)).encode() + _content(path)
+    ]
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.suffix == ".parquet":
+        content += str(pl.read_parquet(path, glob=False, hive_partitioning=False).to_dicts()).encode()
+    return content

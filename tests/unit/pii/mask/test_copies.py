@@ -1,4 +1,4 @@
-"""Masked copies: they hold the mask of their source, follow it by what changed, and say why where they don't."""
+"""Masked copies: they hold the mask of their source, follow what changed, and say why where they don't."""
 
 from __future__ import annotations
 
@@ -223,7 +223,7 @@ def test_partitions_stay_but_those_that_are_masked(tmp_path: Path) -> None:
     lake = MaskLake(
         tmp_path,
         partition_by=["country", "region"],
-        pii={**dict(email="EMAIL_ADDRESS"), "region": "LOCATION"},
+        pii={"email": "EMAIL_ADDRESS", "region": "LOCATION"},
         operators={"LOCATION": {"operator": "replace", "new_value": "somewhere"}},
     )
     lake.t.merge([{**row, "country": "DE", "region": "Hidden Valley"} for row in people(1, 2)])
@@ -496,7 +496,7 @@ def test_a_copy_that_is_held_is_not_dropped(lake: MaskLake) -> None:
     lake.lake.holds.add(table="t", reason="case 12")
     lake.lake.holds.add(table="t_masked", where="id = 1", reason="case 13")
     with pytest.raises(
-        ProtectedError, match="dropping the copy is refused: table t_masked is held by .*case 13"
+        ProtectedError, match=r"dropping the copy is refused: table t_masked is held by .*case 13"
     ):
         lake.pii.copies.drop("t_masked")
     assert find_copy(lake.lake.storage, "t_masked") is not None
