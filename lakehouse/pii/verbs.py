@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import Any
 
 from lakehouse.config import Config
+from lakehouse.config.models import OperatorConfig
 from lakehouse.control import Control
 from lakehouse.errors import NotBuiltError
 from lakehouse.merge.target import Clock, utc_now
@@ -16,6 +17,22 @@ from lakehouse.pii.reveal import KIND, LIMIT, Revealed, Revealer
 from lakehouse.records import Records
 from lakehouse.state.rows import ActionRecord
 from lakehouse.table import Table
+
+
+def own_operator(config: OperatorConfig, *, ring: KeyRing, pinned: bool) -> Operator:
+    """The house's own operator for a section of the config; what is heavy is imported now.
+
+    Args:
+        config: A section of ``pii.operators``.
+        ring: The lake's keys.
+        pinned: Whether rows are matched by what it masks.
+    """
+    try:
+        registry = import_module("lakehouse.pii.operators.registry")
+    except ImportError:
+        raise NotBuiltError("this release has no operators that could turn masks back") from None
+    made: Operator = registry.operator_for(config, ring=ring, pinned=pinned)
+    return made
 
 
 class Pii:
@@ -28,7 +45,7 @@ class Pii:
         records: Where it is kept what was done.
         control: The way to the state database.
         clock: Gives the time, timezone-aware.
-        operator_for: Makes the operator of a section of the config; None means the house's own.
+        operator_for: Makes the operator of a section of the config.
     """
 
     def __init__(
@@ -40,7 +57,7 @@ class Pii:
         records: Records,
         control: Control,
         clock: Clock = utc_now,
-        operator_for: Callable[..., Operator] | None = None,
+        operator_for: Callable[..., Operator] = own_operator,
     ) -> None:
         self._config = config
         self._table = table
@@ -97,7 +114,7 @@ class Pii:
             table=self._table,
             keys=self._keys,
             records=self._records,
-            operator_for=self._operator_for or _own_operators(),
+            operator_for=self._operator_for,
             clock=self._clock,
         )
         return revealer.reveal(
@@ -120,11 +137,3 @@ class Pii:
         """
         name = None if table is None else self._table(table).name
         return self._records.list(table=name, kinds=(KIND,), limit=limit)
-
-
-def _own_operators() -> Callable[..., Operator]:
-    try:
-        found: Callable[..., Operator] = import_module("lakehouse.pii.operators.registry").operator_for
-    except ImportError:
-        raise NotBuiltError("this release has no operators that could turn masks back") from None
-    return found
