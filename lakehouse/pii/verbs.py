@@ -19,7 +19,7 @@ from lakehouse.state.rows import ActionRecord
 from lakehouse.table import Table
 
 
-def own_operator(config: OperatorConfig, *, ring: KeyRing, pinned: bool) -> Operator:
+def operator_for(config: OperatorConfig, *, ring: KeyRing, pinned: bool) -> Operator:
     """The house's own operator for a section of the config; what is heavy is imported now.
 
     Args:
@@ -45,7 +45,6 @@ class Pii:
         records: Where it is kept what was done.
         control: The way to the state database.
         clock: Gives the time, timezone-aware.
-        operator_for: Makes the operator of a section of the config.
     """
 
     def __init__(
@@ -57,7 +56,6 @@ class Pii:
         records: Records,
         control: Control,
         clock: Clock = utc_now,
-        operator_for: Callable[..., Operator] = own_operator,
     ) -> None:
         self._config = config
         self._table = table
@@ -65,7 +63,6 @@ class Pii:
         self._records = records
         self._control = control
         self._clock = clock
-        self._operator_for = operator_for
 
     def __repr__(self) -> str:
         return f"Pii({self._config.name!r})"
@@ -114,7 +111,7 @@ class Pii:
             table=self._table,
             keys=self._keys,
             records=self._records,
-            operator_for=self._operator_for,
+            operator_for=operator_for,
             clock=self._clock,
         )
         return revealer.reveal(

@@ -21,7 +21,7 @@ from lakehouse.errors import (
     UsageError,
 )
 from lakehouse.lake import Lakehouse
-from lakehouse.pii.verbs import Pii
+from lakehouse.pii.reveal import Revealed, Revealer
 from lakehouse.records import NoRecords, Records, StateRecords, operator
 from lakehouse.state.rows import ActionRecord
 from lakehouse.table import Table
@@ -100,20 +100,22 @@ class Shop:
         )  # fmt: skip
 
     @property
-    def pii(self) -> Pii:
-        return Pii(
-            self.lake.config,
+    def revealer(self) -> Revealer:
+        return Revealer(
+            config=self.lake.config,
             table=self.lake.table,
             keys=self.lake.keys,
             records=self.records,
-            control=self.control,
-            clock=lambda: NOW,
             operator_for=sealing,
+            clock=lambda: NOW,
         )
 
+    def done(self, table: str = "customers", column: str = "email", **more: Any) -> Revealed:
+        given = {"values": None, "where": None, "role": "support", "reason": "case 12", "limit": 1000, **more}
+        return self.revealer.reveal(table, column, **given)
+
     def reveal(self, column: str = "email", **more: Any) -> pl.DataFrame:
-        given = {"role": "support", "reason": "case 12", **more}
-        return self.pii.reveal("customers", column, **given).rows
+        return self.done(column=column, **more).rows
 
 
 @pytest.fixture
@@ -161,7 +163,7 @@ def test_a_lost_key_is_an_error_that_names_purpose_and_version(shop: Shop, tmp_p
     shop.lake = fresh
     with pytest.raises(KeysError, match="version 1 of the key `mask` is lost"):
         shop.reveal(where="id = 1")
-    done = shop.pii.reveal("customers", "email", where="id IN (1, 5)", role="support", reason="r")
+    done = shop.done(where="id IN (1, 5)")
     assert done.rows.sort("id")["value"].to_list() == [None, "mary@shop.example"]
     (problem,) = done.problems
     assert "version 1 of the key `mask` is lost" in problem
@@ -171,13 +173,13 @@ def test_it_is_recorded_who_what_when_and_why_and_never_a_value(shop: Shop, tmp_
     masks = shop.masks("EMAIL_ADDRESS", ["ada@shop.example"])
     shop.reveal(values=masks)
     shop.reveal(where="country = 'DE' AND id < 4", reason="case 13", role="dpo")
-    second, first = shop.pii.history("customers")
+    second, first = shop.lake.pii.history("customers")
     assert (first.author, first.at, first.table, first.rows) == (operator(), NOW, "customers", 1)
     assert first.detail == {"column": "email", "role": "support", "reason": "case 12", "by": "values"}
     assert second.rows == 2
     assert second.detail == {"column": "email", "role": "dpo", "reason": "case 13", "by": "where"}
-    assert shop.pii.history("orders") == []
-    assert shop.pii.history(limit=1) == [second]
+    assert shop.lake.pii.history("orders") == []
+    assert shop.lake.pii.history(limit=1) == [second]
     state = b"".join(file.read_bytes() for file in (tmp_path / "lake" / "_lakehouse").rglob("state.db*"))
     for secret in ("ada@shop", "joan@shop", str(masks[0]), "country ="):
         assert secret.encode() not in state
@@ -235,18 +237,18 @@ def test_what_is_not_allowed_or_makes_no_sense_is_told_and_recorded_nowhere(
     with pytest.raises(kind) as caught:
         shop.reveal(**{"where": "id = 1", **more})
     assert said in str(caught.value)
-    assert shop.pii.history() == []
+    assert shop.lake.pii.history() == []
 
 
 def test_a_table_that_is_not_there_is_named(shop: Shop) -> None:
     with pytest.raises(TableNotFoundError, match="custmers"):
-        shop.pii.reveal("custmers", "email", values=["x"], role="dpo", reason="r")
+        shop.done("custmers", values=["x"], role="dpo")
 
 
 def test_more_rows_than_the_limit_are_not_shown_by_half(shop: Shop) -> None:
     with pytest.raises(UsageError, match="finds more than 2 rows"):
         shop.reveal(where="country = 'DE'", limit=2)
-    assert shop.pii.history() == []
+    assert shop.lake.pii.history() == []
     assert shop.reveal(where="country = 'DE'", limit=3).height == 3
 
 
@@ -265,7 +267,7 @@ def test_a_condition_reaches_no_column_that_the_role_sees_masked(shop: Shop, whe
     for condition in (where, f"id = 1 AND {where}", f"NOT ({where})"):
         with pytest.raises(UsageError):
             shop.reveal(where=condition)
-    assert shop.pii.history() == []
+    assert shop.lake.pii.history() == []
 
 
 def test_a_role_that_sees_columns_clear_may_ask_for_them(shop: Shop) -> None:
@@ -276,10 +278,10 @@ def test_a_role_that_sees_some_rows_gets_the_values_of_those_alone(shop: Shop) -
     found = shop.reveal(where="id < 9", role="german").sort("id")
     assert found["id"].to_list() == [1, 3, 4]
     masks = shop.masks("EMAIL_ADDRESS", ["ada@shop.example", "grace@shop.example", "new@shop.example"])
-    done = shop.pii.reveal("customers", "email", values=masks, role="german", reason="r")
+    done = shop.done(values=masks, role="german")
     assert done.rows["value"].to_list() == ["ada@shop.example", None, None]
     assert done.withheld == 2
-    assert shop.pii.history()[0].rows == 1
+    assert shop.lake.pii.history()[0].rows == 1
     for trick in ("1 = 1) OR (1 = 1", "id > 0 -- ", "id > 0 OR country = 'US'"):
         try:
             assert 2 not in shop.reveal(where=trick, role="german")["id"].to_list()
@@ -290,23 +292,23 @@ def test_a_role_that_sees_some_rows_gets_the_values_of_those_alone(shop: Shop) -
 def test_masks_of_values_that_are_stored_as_they_are_are_withheld_by_what_they_stand_for(shop: Shop) -> None:
     writer(shop.lake, "customers").merge([{"id": 1, "email": "ada@shop.example"}])
     masks = shop.masks("EMAIL_ADDRESS", ["ada@shop.example", "grace@shop.example"])
-    done = shop.pii.reveal("customers", "email", values=masks, role="german", reason="r")
+    done = shop.done(values=masks, role="german")
     assert done.rows["value"].to_list() == ["ada@shop.example", None]
 
 
 def test_a_mask_of_another_entity_spoils_no_other(shop: Shop) -> None:
     phone = shop.masks("PHONE_NUMBER", ["+49 30 1"])[0]
     email = shop.masks("EMAIL_ADDRESS", ["ada@shop.example"])[0]
-    done = shop.pii.reveal("customers", "email", values=[phone, email], role="support", reason="r")
+    done = shop.done(values=[phone, email])
     assert done.rows["value"].to_list() == [None, "ada@shop.example"]
     assert len(done.problems) == 1
     with pytest.raises(KeysError, match="was not made for EMAIL_ADDRESS"):
         shop.reveal(values=[phone])
-    assert len(shop.pii.history()) == 1
+    assert len(shop.lake.pii.history()) == 1
 
 
 def test_the_result_shows_no_value_in_its_text_form(shop: Shop) -> None:
-    done = shop.pii.reveal("customers", "email", where="id = 1", role="support", reason="case 12")
+    done = shop.done(where="id = 1")
     assert "ada@" not in repr(done)
     assert "case 12" in repr(done)
 
@@ -329,9 +331,17 @@ def test_a_key_column_with_personal_data_is_not_shown_beside(tmp_path: Path) -> 
     lake = Lakehouse(load_config(config))
     writer(lake, "t").merge([{"mail": "a@b.example", "value": 7, "phone": "+49 30 1"}])
     control = Control(lake.config.state.get_secret_value(), lake=lake.storage)
-    pii = Pii(lake.config, table=lake.table, keys=lake.keys, records=StateRecords(control), control=control,
-              operator_for=sealing)  # fmt: skip
-    done = pii.reveal("t", "phone", where='"value" = 7', role="support", reason="r")
+    revealer = Revealer(
+        config=lake.config,
+        table=lake.table,
+        keys=lake.keys,
+        records=StateRecords(control),
+        operator_for=sealing,
+        clock=lambda: NOW,
+    )
+    done = revealer.reveal(
+        "t", "phone", values=None, where='"value" = 7', role="support", reason="r", limit=10
+    )
     assert done.rows.to_dicts() == [{"masked": "+49 30 1", "value": "+49 30 1"}]
 
 
