@@ -61,6 +61,25 @@ class Revealed:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose a row is, for masks that depend on it.
+
+    Args:
+        columns: The columns that say so.
+        identify: Gives for each row of a frame with these columns whose it is, as it was when it was masked.
+    """
+
+    columns: tuple[str, ...]
+    identify: Callable[[pl.DataFrame], pl.Series]
+
+
+def nobody(table: Table, column: str) -> Person | None:
+    """Knows of nobody."""
+    del table, column
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revealer:
     """Turns masks back.
@@ -72,6 +91,7 @@ class Revealer:
         records: Where it is kept what was done.
         operator_for: Makes the operator of a section of the config.
         clock: Gives the time.
+        person: Says by which columns of a table the masks of one of its columns depend on the person.
     """
 
     config: Config
@@ -80,6 +100,7 @@ class Revealer:
     records: Records
     operator_for: Callable[..., Operator]
     clock: Clock
+    person: Callable[[Table, str], Person | None] = nobody
 
     def reveal(
         self,
@@ -103,11 +124,15 @@ class Revealer:
         place = self.table(table)
         masks = self._masks(place, column)
         sight = Sight(place, column, rights)
+        person = self._person(place, column, masks, by_rows=values is None)
+        whose = None
         if values is not None:
             asked = sight.given(values)
         else:
-            asked = sight.found(text_of(where, "the condition"), limit=limit)
-        back = turn_back(asked[MASKED], masks)
+            columns = () if person is None else person.columns
+            asked, beside = sight.found(text_of(where, "the condition"), limit=limit, person=columns)
+            whose = None if person is None else person.identify(beside)
+        back = turn_back(asked[MASKED], masks, person=whose)
         if back.errors and back.values.null_count() == asked.height:
             raise back.errors[0]
         rows = asked.with_columns(back.values.alias(VALUE))
@@ -194,12 +219,23 @@ class Revealer:
                 f"column {name} of table {table.name} is masked by {names}: that can't be turned back",
                 advice="tokenize, encrypt and fpe can be, for what is masked from now on",
             )
-        if any(mask.operator.per_person for mask in masks):
-            raise UsageError(
-                f"the masks of column {name} of table {table.name} depend on whose they are",
-                advice="they can't be turned back value by value",
-            )
         return masks
+
+    def _person(self, table: Table, column: str, masks: Sequence[Mask], *, by_rows: bool) -> Person | None:
+        """Whose the masks are; None where that does not matter.
+
+        Raises:
+            UsageError: It matters, and can't be told.
+        """
+        if not any(mask.operator.per_person for mask in masks):
+            return None
+        found = self.person(table, column) if by_rows else None
+        if found is None:
+            raise UsageError(
+                f"the masks of column {column} of table {table.name} depend on whose they are",
+                advice="name the rows by `where`, so that it is known whose they are",
+            )
+        return found
 
     def _record(self, done: Revealed, *, by: str) -> None:
         revealed = done.rows.filter(pl.col(VALUE).is_not_null()).height

@@ -57,15 +57,19 @@ class Sight:
             ) from None
         return series.to_frame()
 
-    def found(self, where: str, *, limit: int) -> pl.DataFrame:
+    def found(
+        self, where: str, *, limit: int, person: Sequence[str] = ()
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The stored values of the rows that meet a condition, with the key of each.
 
         Args:
             where: SQL over the columns that the role sees as they are.
             limit: How many rows it may find.
+            person: The columns that say whose a row is. They are no part of what is shown.
 
         Returns:
-            The columns of the key that the role sees as they are, and ``masked``.
+            The columns of the key that the role sees as they are, and ``masked``; and beside it those of
+            the person.
 
         Raises:
             UsageError: The condition can't be used, or finds more rows than the limit.
@@ -74,7 +78,9 @@ class Sight:
             raise UsageError("the limit is a number of rows, at least 1")
         self._kind()
         names = self._open_columns()
-        rows = self._rows().select(*names, pl.col(self._column).alias(_free(names)))
+        beside = [name for name in person if name not in names]
+        held = _free([*names, *beside])
+        rows = self._rows().select(*names, *beside, pl.col(self._column).alias(held))
         self._ensure_usable(where, rows.select(names))
         keys = [name for name in self._table.config.key if name in names and name not in {MASKED, VALUE}]
         wanted = rows.map_batches(
@@ -84,13 +90,13 @@ class Sight:
             slice_pushdown=False,
             streamable=True,
         )
-        shown = self._collect(wanted.select(*keys, pl.col(_free(names)).alias(MASKED)).head(limit + 1))
-        if shown.height > limit:
+        found = self._collect(wanted.head(limit + 1))
+        if found.height > limit:
             raise UsageError(
                 f"the condition finds more than {limit:,} rows of table {self._table.name}",
                 advice="narrow it down, or give a higher limit (--limit)",
             )
-        return shown
+        return found.select(*keys, pl.col(held).alias(MASKED)), found.select(person)
 
     def only_seen(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         """Takes the values out that are in no row that the role sees, where it does not see all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
@@ -29,15 +30,24 @@ class Sealing:
         self._pinned = pinned
 
     def mask(self, values: pl.Series, *, entity: str, person: pl.Series | None = None) -> pl.Series:
-        return pl.Series(values.name, [self._seal(value, entity) for value in values], dtype=values.dtype)
+        whose = self._whose(values, person)
+        sealed = [self._seal(value, about) for value, about in zip(values, whose(entity), strict=True)]
+        return pl.Series(values.name, sealed, dtype=values.dtype)
 
     def reveal(self, values: pl.Series, *, entity: str, person: pl.Series | None = None) -> pl.Series:
         if not self.reversible:
             raise UsageError("stars tell nothing")
-        return pl.Series(values.name, [self._open(value, entity) for value in values], dtype=values.dtype)
+        whose = self._whose(values, person)
+        opened = [self._open(value, about) for value, about in zip(values, whose(entity), strict=True)]
+        return pl.Series(values.name, opened, dtype=values.dtype)
 
     def takes(self, kind: pl.DataType) -> bool:
         return kind == pl.String
+
+    def _whose(self, values: pl.Series, person: pl.Series | None) -> Callable[[str], list[str]]:
+        assert self.per_person == (person is not None)
+        people = [""] * len(values) if person is None else [f" of {each}" for each in person]
+        return lambda entity: [f"{entity}{each}" for each in people]
 
     def _seal(self, value: str | None, entity: str) -> str | None:
         if value is None or not self.reversible:

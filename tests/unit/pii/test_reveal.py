@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from lakehouse.errors import (
     UsageError,
 )
 from lakehouse.lake import Lakehouse
-from lakehouse.pii.reveal import Revealed, Revealer
+from lakehouse.pii.reveal import Person, Revealed, Revealer
 from lakehouse.records import NoRecords, Records, StateRecords, operator
 from lakehouse.state.rows import ActionRecord
 from lakehouse.table import Table
@@ -345,11 +346,24 @@ def test_a_key_column_with_personal_data_is_not_shown_beside(tmp_path: Path) -> 
     assert done.rows.to_dicts() == [{"masked": "+49 30 1", "value": "+49 30 1"}]
 
 
-def test_masks_that_depend_on_the_person_are_refused(shop: Shop) -> None:
+def test_masks_that_depend_on_the_person_come_back_by_rows_alone(shop: Shop) -> None:
     section = shop.lake.config.pii.operators["EMAIL_ADDRESS"]
-    operators = {**shop.lake.config.pii.operators}
-    operators["EMAIL_ADDRESS"] = section.model_validate({"operator": "tokenize", "per_person": True})
+    differing = section.model_validate({"operator": "tokenize", "per_person": True})
+    operators = {**shop.lake.config.pii.operators, "EMAIL_ADDRESS": differing}
     pii = shop.lake.config.pii.model_copy(update={"operators": operators})
     shop.lake = Lakehouse(shop.lake.config.model_copy(update={"pii": pii}))
-    with pytest.raises(UsageError, match="depend on whose they are"):
-        shop.reveal(where="id = 1")
+    people = pl.DataFrame({"id": [8, 9], "email": ["ada@shop.example"] * 2, "name": ["Ada", "Eda"]})
+    made = sealing(differing, ring=shop.lake.keys, pinned=False)
+    masks = made.mask(people["email"], entity="EMAIL_ADDRESS", person=people["name"])
+    writer(shop.lake, "customers").merge(people.with_columns(masks))
+    assert masks[0] != masks[1]
+    for more in ({"values": masks.to_list()}, {"where": "id > 7"}):
+        with pytest.raises(UsageError, match="depend on whose they are"):
+            shop.done(**more)
+    by_name = Person(("name",), lambda frame: frame["name"])
+    revealer = replace(shop.revealer, person=lambda table, column: by_name)
+    done = revealer.reveal(
+        "customers", "email", values=None, where="id > 7", role="support", reason="r", limit=10
+    )
+    assert done.rows.columns == ["id", "masked", "value"], "whose it is, is not shown"
+    assert done.rows["value"].to_list() == ["ada@shop.example"] * 2
