@@ -21,6 +21,8 @@ class Sealing:
     """Deterministic masks, ``sealed_<version>_<body>``; any other operator masks with stars, for good."""
 
     deterministic = True
+    injective = True
+    per_row = False
 
     def __init__(self, config: OperatorConfig, *, ring: KeyRing, pinned: bool) -> None:
         self.name = config.operator
@@ -29,7 +31,14 @@ class Sealing:
         self._ring = ring
         self._pinned = pinned
 
-    def mask(self, values: pl.Series, *, entity: str, person: pl.Series | None = None) -> pl.Series:
+    def mask(
+        self,
+        values: pl.Series,
+        *,
+        entity: str,
+        person: pl.Series | None = None,
+        row: pl.Series | None = None,
+    ) -> pl.Series:
         whose = self._whose(values, person)
         sealed = [self._seal(value, about) for value, about in zip(values, whose(entity), strict=True)]
         return pl.Series(values.name, sealed, dtype=values.dtype)
