@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.config.models import OperatorConfig, RoleConfig
+from lakehouse.config.models import OperatorConfig, RoleConfig, TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock
@@ -92,6 +92,8 @@ class Revealer:
         operator_for: Makes the operator of a section of the config.
         clock: Gives the time.
         person: Says by which columns of a table the masks of one of its columns depend on the person.
+        source: Gives for the name of a masked copy that of its source, whose section in the config says what
+            is in its columns and who may see its rows; any other name as it is.
     """
 
     config: Config
@@ -101,6 +103,7 @@ class Revealer:
     operator_for: Callable[..., Operator]
     clock: Clock
     person: Callable[[Table, str], Person | None] = nobody
+    source: Callable[[str], str] = str
 
     def reveal(
         self,
@@ -120,10 +123,15 @@ class Revealer:
                 advice="give one of them: the values, or the rows",
             )
         why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
-        rights = self._rights(table, role)
-        place = self.table(table)
-        masks = self._masks(place, column)
-        sight = Sight(place, column, rights)
+        place = self.table(text_of(table, "the table"))
+        source = self.source(place.name)
+        rights = self._rights(place.name, source, role)
+        section = self.config.tables.get(source) or place.config
+        masks = self._masks(place.name, section, column)
+        if source != place.name:
+            _ensure_fits_copy(rights.rows.get(source), section, copy=place.name, role=role)
+        hidden = frozenset(section.pii) if rights.columns == "masked" else frozenset()
+        sight = Sight(place, column, condition=rights.rows.get(source), hidden=hidden)
         person = self._person(place, column, masks, by_rows=values is None)
         whose = None
         if values is not None:
@@ -154,7 +162,7 @@ class Revealer:
         self._record(done, by="values" if values is not None else "where")
         return done
 
-    def _rights(self, table: str, role: str) -> RoleConfig:
+    def _rights(self, table: str, source: str, role: str) -> RoleConfig:
         """The role, once it is known that it may.
 
         Raises:
@@ -176,7 +184,7 @@ class Revealer:
                 if allowed
                 else f"`reveal: true` in `roles.{name}` of the config would let it",
             )
-        if found.tables != "all" and table not in found.tables:
+        if found.tables != "all" and source not in found.tables:
             raise RefusedError(
                 f"role {name} may not read table {table}",
                 advice=f"its tables are: {', '.join(found.tables)}; they are in `roles` of the config",
@@ -188,27 +196,27 @@ class Revealer:
             )
         return found
 
-    def _masks(self, table: Table, column: str) -> tuple[Mask, ...]:
+    def _masks(self, table: str, section: TableConfig, column: str) -> tuple[Mask, ...]:
         """What the column is masked with.
 
         Raises:
             UsageError: The column has no personal data, or its masks can't be turned back.
         """
-        pii = table.config.pii
+        pii = section.pii
         name = text_of(column, "the column")
         if name not in pii:
             near = nearest(name, pii)
             known = ", ".join(pii)
             raise UsageError(
-                f"table {table.name} has no column {name} with personal data",
+                f"table {table} has no column {name} with personal data",
                 advice=f"did you mean {near}?"
                 if near
                 else f"its columns in `pii` are: {known}"
                 if known
-                else f"name its columns in `tables.{table.name}.pii`",
+                else f"name its columns in `tables.{table}.pii`",
             )
         found: dict[str, Mask] = {}
-        pinned = name in table.config.key
+        pinned = name in section.key
         for entity in pii[name].entities:
             made = self.operator_for(_section(self.config, entity), ring=self.keys, pinned=pinned)
             found[entity] = Mask(entity, made)
@@ -216,7 +224,7 @@ class Revealer:
         if not masks:
             names = ", ".join(sorted({mask.operator.name for mask in found.values()}))
             raise UsageError(
-                f"column {name} of table {table.name} is masked by {names}: that can't be turned back",
+                f"column {name} of table {table} is masked by {names}: that can't be turned back",
                 advice="tokenize, encrypt and fpe can be, for what is masked from now on",
             )
         return masks
@@ -252,6 +260,19 @@ class Revealer:
                     detail=detail,
                 )
             ]
+        )
+
+
+def _ensure_fits_copy(condition: str | None, section: TableConfig, *, copy: str, role: str) -> None:
+    """Refuses a role whose rows are chosen by a column that is masked in the copy: it would choose others.
+
+    Raises:
+        RefusedError: It is.
+    """
+    if condition is not None and not section.pii.keys().isdisjoint(pl.sql_expr(condition).meta.root_names()):
+        raise RefusedError(
+            f"the rows of role {role} are chosen by a column that is masked in {copy}",
+            advice="turn the masks back by their values, from the table that it is a copy of",
         )
 
 

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from lakehouse.config.models import RoleConfig
 from lakehouse.errors import UsageError
 from lakehouse.protection.row_by_row import looks_at_single_rows
 from lakehouse.table import Table
@@ -24,13 +23,15 @@ class Sight:
     Args:
         table: The table.
         column: The column that is asked for.
-        rights: The role.
+        condition: SQL for the rows that the role sees; None means all.
+        hidden: The columns that it does not see as they are.
     """
 
-    def __init__(self, table: Table, column: str, rights: RoleConfig) -> None:
+    def __init__(self, table: Table, column: str, *, condition: str | None, hidden: frozenset[str]) -> None:
         self._table = table
         self._column = column
-        self._rights = rights
+        self._condition = condition
+        self._hidden = hidden
 
     def given(self, values: Sequence[Any]) -> pl.DataFrame:
         """The values that were given, as the column has them.
@@ -107,7 +108,7 @@ class Sight:
         Returns:
             The rows, and of how many the value was taken out.
         """
-        if self._table.name not in self._rights.rows:
+        if self._condition is None:
             return rows, 0
         seen = self._collect(self._rows().select(self._column).unique())[self._column].implode()
         # Stored masked, or as it is and masked on the way out.
@@ -118,12 +119,11 @@ class Sight:
 
     def _rows(self) -> pl.LazyFrame:
         """All rows that the role sees."""
-        return self._table.scan(where=self._rights.rows.get(self._table.name))
+        return self._table.scan(where=self._condition)
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        hidden = set(self._table.config.pii) if self._rights.columns == "masked" else set()
-        return [name for name in self._rows().collect_schema() if name not in hidden]
+        return [name for name in self._rows().collect_schema() if name not in self._hidden]
 
     def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
         filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())

@@ -48,6 +48,10 @@ CONFIG: dict[str, Any] = {
                 "notes": ["EMAIL_ADDRESS", "PHONE_NUMBER", "PERSON"],
             },
         },
+        "copied": {
+            "key": ["id"],
+            "schema": {"id": "long", "email": "string", "country": "string"},
+        },
         "orders": {"key": ["id"], "schema": {"id": "long", "total": "double"}},
     },
     "pii": {
@@ -61,6 +65,7 @@ CONFIG: dict[str, Any] = {
         "support": {"tables": ["customers"], "reveal": True},
         "analyst": {"tables": "all"},
         "german": {"reveal": True, "rows": {"customers": "country = 'DE'"}},
+        "named": {"reveal": True, "rows": {"customers": "name <> 'Ada'"}},
         "dpo": {"reveal": True, "columns": "clear"},
         "clerk": {"tables": ["orders"], "reveal": True},
     },
@@ -367,3 +372,22 @@ def test_masks_that_depend_on_the_person_come_back_by_rows_alone(shop: Shop) -> 
     )
     assert done.rows.columns == ["id", "masked", "value"], "whose it is, is not shown"
     assert done.rows["value"].to_list() == ["ada@shop.example"] * 2
+
+
+def test_masks_of_a_copy_are_those_of_its_source_and_so_are_the_rights(shop: Shop) -> None:
+    rows = shop.lake.table("customers").read(columns=["id", "email", "country"])
+    shop.lake.table("copied").merge(rows)
+    revealer = replace(shop.revealer, source=lambda name: "customers" if name == "copied" else name)
+
+    def done(role: str, **more: Any) -> pl.DataFrame:
+        given = {"values": None, "where": "id > 0", "reason": "r", "limit": 10, **more}
+        return revealer.reveal("copied", "email", role=role, **given).rows.sort("id")
+
+    assert done("support")["value"].to_list() == [each[1] for each in PEOPLE]
+    assert done("german")["id"].to_list() == [1, 3, 4]
+    assert shop.lake.pii.history()[0].table == "copied"
+    for role, said in (("clerk", "may not read table copied"), ("named", "is masked in copied")):
+        with pytest.raises(RefusedError, match=said):
+            done(role)
+    with pytest.raises(UsageError, match="can't be used"):
+        done("support", where="email LIKE 'sealed%'")
