@@ -10,7 +10,7 @@ from typing import Any, Final
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.config.models import OperatorConfig, RoleConfig
+from lakehouse.config.models import OperatorConfig, RoleConfig, TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock
@@ -61,6 +61,25 @@ class Revealed:
     problems: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whose a row is, for masks that depend on it.
+
+    Args:
+        columns: The columns that say so.
+        identify: Gives for each row of a frame with these columns whose it is, as it was when it was masked.
+    """
+
+    columns: tuple[str, ...]
+    identify: Callable[[pl.DataFrame], pl.Series]
+
+
+def nobody(table: Table, column: str) -> Person | None:
+    """Knows of nobody."""
+    del table, column
+    return None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Revealer:
     """Turns masks back.
@@ -72,6 +91,9 @@ class Revealer:
         records: Where it is kept what was done.
         operator_for: Makes the operator of a section of the config.
         clock: Gives the time.
+        person: Says by which columns of a table the masks of one of its columns depend on the person.
+        source: Gives for the name of a masked copy that of its source, whose section in the config says what
+            is in its columns and who may see its rows; any other name as it is.
     """
 
     config: Config
@@ -80,6 +102,8 @@ class Revealer:
     records: Records
     operator_for: Callable[..., Operator]
     clock: Clock
+    person: Callable[[Table, str], Person | None] = nobody
+    source: Callable[[str], str] = str
 
     def reveal(
         self,
@@ -99,15 +123,24 @@ class Revealer:
                 advice="give one of them: the values, or the rows",
             )
         why = ensure_plain(text_of(reason, "the reason"), what="the reason", longest=LONGEST_REASON)
-        rights = self._rights(table, role)
-        place = self.table(table)
-        masks = self._masks(place, column)
-        sight = Sight(place, column, rights)
+        place = self.table(text_of(table, "the table"))
+        source = self.source(place.name)
+        rights = self._rights(place.name, source, role)
+        section = self.config.tables.get(source) or place.config
+        masks = self._masks(place.name, section, column)
+        if source != place.name:
+            _ensure_fits_copy(rights.rows.get(source), section, copy=place.name, role=role)
+        hidden = frozenset(section.pii) if rights.columns == "masked" else frozenset()
+        sight = Sight(place, column, condition=rights.rows.get(source), hidden=hidden)
+        person = self._person(place, column, masks, by_rows=values is None)
+        whose = None
         if values is not None:
             asked = sight.given(values)
         else:
-            asked = sight.found(text_of(where, "the condition"), limit=limit)
-        back = turn_back(asked[MASKED], masks)
+            columns = () if person is None else person.columns
+            asked, beside = sight.found(text_of(where, "the condition"), limit=limit, person=columns)
+            whose = None if person is None else person.identify(beside)
+        back = turn_back(asked[MASKED], masks, person=whose)
         if back.errors and back.values.null_count() == asked.height:
             raise back.errors[0]
         rows = asked.with_columns(back.values.alias(VALUE))
@@ -129,7 +162,7 @@ class Revealer:
         self._record(done, by="values" if values is not None else "where")
         return done
 
-    def _rights(self, table: str, role: str) -> RoleConfig:
+    def _rights(self, table: str, source: str, role: str) -> RoleConfig:
         """The role, once it is known that it may.
 
         Raises:
@@ -151,7 +184,7 @@ class Revealer:
                 if allowed
                 else f"`reveal: true` in `roles.{name}` of the config would let it",
             )
-        if found.tables != "all" and table not in found.tables:
+        if found.tables != "all" and source not in found.tables:
             raise RefusedError(
                 f"role {name} may not read table {table}",
                 advice=f"its tables are: {', '.join(found.tables)}; they are in `roles` of the config",
@@ -163,27 +196,27 @@ class Revealer:
             )
         return found
 
-    def _masks(self, table: Table, column: str) -> tuple[Mask, ...]:
+    def _masks(self, table: str, section: TableConfig, column: str) -> tuple[Mask, ...]:
         """What the column is masked with.
 
         Raises:
             UsageError: The column has no personal data, or its masks can't be turned back.
         """
-        pii = table.config.pii
+        pii = section.pii
         name = text_of(column, "the column")
         if name not in pii:
             near = nearest(name, pii)
             known = ", ".join(pii)
             raise UsageError(
-                f"table {table.name} has no column {name} with personal data",
+                f"table {table} has no column {name} with personal data",
                 advice=f"did you mean {near}?"
                 if near
                 else f"its columns in `pii` are: {known}"
                 if known
-                else f"name its columns in `tables.{table.name}.pii`",
+                else f"name its columns in `tables.{table}.pii`",
             )
         found: dict[str, Mask] = {}
-        pinned = name in table.config.key
+        pinned = name in section.key
         for entity in pii[name].entities:
             made = self.operator_for(_section(self.config, entity), ring=self.keys, pinned=pinned)
             found[entity] = Mask(entity, made)
@@ -191,15 +224,26 @@ class Revealer:
         if not masks:
             names = ", ".join(sorted({mask.operator.name for mask in found.values()}))
             raise UsageError(
-                f"column {name} of table {table.name} is masked by {names}: that can't be turned back",
+                f"column {name} of table {table} is masked by {names}: that can't be turned back",
                 advice="tokenize, encrypt and fpe can be, for what is masked from now on",
             )
-        if any(mask.operator.per_person for mask in masks):
-            raise UsageError(
-                f"the masks of column {name} of table {table.name} depend on whose they are",
-                advice="they can't be turned back value by value",
-            )
         return masks
+
+    def _person(self, table: Table, column: str, masks: Sequence[Mask], *, by_rows: bool) -> Person | None:
+        """Whose the masks are; None where that does not matter.
+
+        Raises:
+            UsageError: It matters, and can't be told.
+        """
+        if not any(mask.operator.per_person for mask in masks):
+            return None
+        found = self.person(table, column) if by_rows else None
+        if found is None:
+            raise UsageError(
+                f"the masks of column {column} of table {table.name} depend on whose they are",
+                advice="name the rows by `where`, so that it is known whose they are",
+            )
+        return found
 
     def _record(self, done: Revealed, *, by: str) -> None:
         revealed = done.rows.filter(pl.col(VALUE).is_not_null()).height
@@ -216,6 +260,19 @@ class Revealer:
                     detail=detail,
                 )
             ]
+        )
+
+
+def _ensure_fits_copy(condition: str | None, section: TableConfig, *, copy: str, role: str) -> None:
+    """Refuses a role whose rows are chosen by a column that is masked in the copy: it would choose others.
+
+    Raises:
+        RefusedError: It is.
+    """
+    if condition is not None and not section.pii.keys().isdisjoint(pl.sql_expr(condition).meta.root_names()):
+        raise RefusedError(
+            f"the rows of role {role} are chosen by a column that is masked in {copy}",
+            advice="turn the masks back by their values, from the table that it is a copy of",
         )
 
 

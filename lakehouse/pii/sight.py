@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import polars as pl
 
-from lakehouse.config.models import RoleConfig
 from lakehouse.errors import UsageError
 from lakehouse.protection.row_by_row import looks_at_single_rows
 from lakehouse.table import Table
@@ -24,13 +23,15 @@ class Sight:
     Args:
         table: The table.
         column: The column that is asked for.
-        rights: The role.
+        condition: SQL for the rows that the role sees; None means all.
+        hidden: The columns that it does not see as they are.
     """
 
-    def __init__(self, table: Table, column: str, rights: RoleConfig) -> None:
+    def __init__(self, table: Table, column: str, *, condition: str | None, hidden: frozenset[str]) -> None:
         self._table = table
         self._column = column
-        self._rights = rights
+        self._condition = condition
+        self._hidden = hidden
 
     def given(self, values: Sequence[Any]) -> pl.DataFrame:
         """The values that were given, as the column has them.
@@ -57,15 +58,19 @@ class Sight:
             ) from None
         return series.to_frame()
 
-    def found(self, where: str, *, limit: int) -> pl.DataFrame:
+    def found(
+        self, where: str, *, limit: int, person: Sequence[str] = ()
+    ) -> tuple[pl.DataFrame, pl.DataFrame]:
         """The stored values of the rows that meet a condition, with the key of each.
 
         Args:
             where: SQL over the columns that the role sees as they are.
             limit: How many rows it may find.
+            person: The columns that say whose a row is. They are no part of what is shown.
 
         Returns:
-            The columns of the key that the role sees as they are, and ``masked``.
+            The columns of the key that the role sees as they are, and ``masked``; and beside it those of
+            the person.
 
         Raises:
             UsageError: The condition can't be used, or finds more rows than the limit.
@@ -74,7 +79,9 @@ class Sight:
             raise UsageError("the limit is a number of rows, at least 1")
         self._kind()
         names = self._open_columns()
-        rows = self._rows().select(*names, pl.col(self._column).alias(_free(names)))
+        beside = [name for name in person if name not in names]
+        held = _free([*names, *beside])
+        rows = self._rows().select(*names, *beside, pl.col(self._column).alias(held))
         self._ensure_usable(where, rows.select(names))
         keys = [name for name in self._table.config.key if name in names and name not in {MASKED, VALUE}]
         wanted = rows.map_batches(
@@ -84,13 +91,13 @@ class Sight:
             slice_pushdown=False,
             streamable=True,
         )
-        shown = self._collect(wanted.select(*keys, pl.col(_free(names)).alias(MASKED)).head(limit + 1))
-        if shown.height > limit:
+        found = self._collect(wanted.head(limit + 1))
+        if found.height > limit:
             raise UsageError(
                 f"the condition finds more than {limit:,} rows of table {self._table.name}",
                 advice="narrow it down, or give a higher limit (--limit)",
             )
-        return shown
+        return found.select(*keys, pl.col(held).alias(MASKED)), found.select(person)
 
     def only_seen(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, int]:
         """Takes the values out that are in no row that the role sees, where it does not see all.
@@ -101,7 +108,7 @@ class Sight:
         Returns:
             The rows, and of how many the value was taken out.
         """
-        if self._table.name not in self._rights.rows:
+        if self._condition is None:
             return rows, 0
         seen = self._collect(self._rows().select(self._column).unique())[self._column].implode()
         # Stored masked, or as it is and masked on the way out.
@@ -112,12 +119,11 @@ class Sight:
 
     def _rows(self) -> pl.LazyFrame:
         """All rows that the role sees."""
-        return self._table.scan(where=self._rights.rows.get(self._table.name))
+        return self._table.scan(where=self._condition)
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        hidden = set(self._table.config.pii) if self._rights.columns == "masked" else set()
-        return [name for name in self._rows().collect_schema() if name not in hidden]
+        return [name for name in self._rows().collect_schema() if name not in self._hidden]
 
     def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
         filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())

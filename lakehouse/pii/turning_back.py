@@ -42,27 +42,35 @@ class TurnedBack:
     errors: tuple[KeysError, ...] = ()
 
 
-def turn_back(masked: pl.Series, masks: Sequence[Mask]) -> TurnedBack:
+def turn_back(masked: pl.Series, masks: Sequence[Mask], *, person: pl.Series | None = None) -> TurnedBack:
     """Turns masks back.
 
     Args:
         masked: Masks, or texts with masks in them; what is none stays as it is. Null stays null.
         masks: What they can be masked with: reversible operators, in the order in which they are tried.
+        person: Whose each is, for operators that ask.
 
     Returns:
         The values. A mask that none of the operators turns back is null, and the reason is told.
     """
     if len(masks) == 1:
         try:
-            found = masks[0].operator.reveal(masked, entity=masks[0].entity)
+            found = _revealed(masks[0], masked, person)
         except KeysError:
             pass  # which of them it is, is looked for below
         else:
             if masked.dtype != pl.String or not _some_in_texts(found):
                 return TurnedBack(found)
     back = _ValueByValue(masks, masked.dtype)
-    values = pl.Series(masked.name, [back(value) for value in masked.to_list()], dtype=masked.dtype)
+    whose = [person.slice(at, 1) for at in range(len(masked))] if person is not None else [None] * len(masked)
+    found_values = [back(value, each) for value, each in zip(masked.to_list(), whose, strict=True)]
+    values = pl.Series(masked.name, found_values, dtype=masked.dtype)
     return TurnedBack(values, tuple(back.errors.values()))
+
+
+def _revealed(mask: Mask, masked: pl.Series, person: pl.Series | None) -> pl.Series:
+    whose = person if mask.operator.per_person else None
+    return mask.operator.reveal(masked, entity=mask.entity, person=whose)
 
 
 def _some_in_texts(values: pl.Series) -> bool:
@@ -77,25 +85,24 @@ class _ValueByValue:
         self._dtype = dtype
         self.errors: dict[str, KeysError] = {}
 
-    def __call__(self, value: object) -> object:
+    def __call__(self, value: object, person: pl.Series | None) -> object:
         if value is None:
             return None
         try:
             if isinstance(value, str) and _IN_TEXT.fullmatch(value) is None:
-                text = _IN_TEXT.sub(lambda match: str(self._first(match[0])), value)
-                return text if text != value else self._first(value)
-            return self._first(value)
+                text = _IN_TEXT.sub(lambda match: str(self._first(match[0], person)), value)
+                return text if text != value else self._first(value, person)
+            return self._first(value, person)
         except KeysError as error:
             self.errors.setdefault(error.message, error)
             return None
 
-    def _first(self, value: object) -> object:
+    def _first(self, value: object, person: pl.Series | None) -> object:
         """What the first operator that knows a mask says; the value itself where it is none."""
         refused: KeysError | None = None
         for mask in self._masks:
             try:
-                series = pl.Series([value], dtype=self._dtype)
-                found = mask.operator.reveal(series, entity=mask.entity).item()
+                found = _revealed(mask, pl.Series([value], dtype=self._dtype), person).item()
             except KeysError as error:
                 refused = refused or error
                 continue
