@@ -89,8 +89,9 @@ class Fpe(Basic):
             largest = next(most for kind, most in _LARGEST.items() if kind == values.dtype)
             numbers = [None if each is None else _number(each, largest, cipher) for each in values.to_list()]
             return pl.Series(values.name, numbers, dtype=values.dtype)
+        domains = _Domains()
         texts = [
-            each if not each else None if tokens.match(each) else self._text(each, cipher)
+            each if not each else None if tokens.match(each) else self._text(each, cipher, domains)
             for each in values.to_list()
         ]
         done = pl.Series(values.name, texts, dtype=pl.String)
@@ -100,14 +101,14 @@ class Fpe(Basic):
         others = on_distinct(values.filter(left), lambda distinct: short(distinct, entity=entity))
         return done.scatter(left.arg_true(), others)
 
-    def _text(self, text: str, cipher: _Cipher) -> str | None:
+    def _text(self, text: str, cipher: _Cipher, domains: _Domains) -> str | None:
         """The mask of a text; None where there is none of its format."""
         alphabet = self._alphabet
         inside = _inside(text, alphabet)
         if not 1 < len(inside) <= _LONGEST:
             return None
         if alphabet is None:
-            mask = _of_kinds(inside, cipher)
+            mask = _of_kinds(inside, cipher, domains)
         else:
             large = len(alphabet) ** len(inside) >= SMALLEST_DOMAIN
             mask = cipher(alphabet, inside) if large else None
@@ -121,15 +122,17 @@ def _inside(text: str, alphabet: str | None) -> str:
     """The characters that are encrypted; none where the text has letters or digits that can't be."""
     if alphabet is not None:
         return "".join(char for char in text if char in alphabet)
-    inside = "".join(char for char in text if char.isalnum())
+    inside = text if text.isalnum() else "".join(filter(str.isalnum, text))
     return inside if inside.isascii() else ""
 
 
-def _of_kinds(text: str, cipher: _Cipher) -> str | None:
+def _of_kinds(text: str, cipher: _Cipher, domains: _Domains) -> str | None:
     """The mask of a text of ASCII letters and digits that has the same kinds of them."""
+    if text.isdigit():
+        return cipher(string.digits, text) if len(text) >= _FEW_DIGITS else None
     chars = frozenset(text)
-    kinds = [kind for kind in _KINDS if not chars.isdisjoint(kind)]
-    if _others(kinds, len(text)) < SMALLEST_DOMAIN:
+    kinds = tuple(kind for kind in _KINDS if not chars.isdisjoint(kind))
+    if not domains.is_large(kinds, len(text)):
         return None
     alphabet = "".join(kinds)
     if len(kinds) == 1:
@@ -139,6 +142,20 @@ def _of_kinds(text: str, cipher: _Cipher) -> str | None:
         chars = frozenset(text)
         if not any(chars.isdisjoint(kind) for kind in kinds):
             return text
+
+
+class _Domains:
+    """Which forms of texts have enough values; each is worked out once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[tuple[str, ...], int], bool] = {}
+
+    def is_large(self, kinds: tuple[str, ...], length: int) -> bool:
+        """Whether texts of a length with characters of each kind are as many as there must be."""
+        found = self._known.get((kinds, length))
+        if found is None:
+            found = self._known[kinds, length] = _others(kinds, length) >= SMALLEST_DOMAIN
+        return found
 
 
 def _others(kinds: Sequence[str], length: int) -> int:

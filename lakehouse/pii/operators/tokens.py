@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from lakehouse.config.models.operators import KeyedSettings, TokenizeSettings
 from lakehouse.errors import KeysError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.pii.operators.common import Basic, as_bytes, each_text
+from lakehouse.pii.operators.common import Basic, each_text
 from lakehouse.pii.operators.keyed import key_for
+from lakehouse.pii.operators.siv import sealed
 
 FORM: Final = "tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})"
 """The form of a token: the version of its key, and its body."""
@@ -53,10 +54,8 @@ class Tokenize(Basic):
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes tokens; an empty text stays empty."""
-        encrypt, about = AESSIV(self._key.material).encrypt, [entity.encode()]
-        sealed = [encrypt(value, about) if value else value for value in as_bytes(values)]
-        bodies = pl.Series("body", sealed, dtype=pl.Binary).bin.encode("base64")
-        return _written(bodies, version=self._key.version).alias(values.name)
+        head = f"tok_{self._key.version}_"
+        return sealed(values, key=self._key.material, associated=entity.encode(), head=head)
 
     def back(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Turns tokens back."""
@@ -77,13 +76,6 @@ class Tokenize(Basic):
                 raise _foreign(version, entity) from None
 
         return each_text(values, back)
-
-
-def _written(bodies: pl.Series, *, version: int) -> pl.Series:
-    body = pl.col("body").str.strip_chars_end("=").str.replace_all("+", "-", literal=True)
-    body = body.str.replace_all("/", "_", literal=True)
-    written = pl.when(body != "").then(f"tok_{version}_" + body).otherwise(body)
-    return bodies.alias("body").to_frame().select(written).to_series()
 
 
 def _foreign(version: int, entity: str) -> KeysError:
