@@ -16,6 +16,7 @@ from lakehouse.pii.scan.patterns import (
     ADDRESS_SHAPE,
     HEX,
     NAME_SHAPE,
+    NO_CHECKSUMS,
     PATTERNS,
     POSTCODE,
     STREET,
@@ -189,7 +190,7 @@ def _match(pattern: Pattern, texts: pl.Series, counts: pl.Series) -> Match | Non
         looks=looks,
         share=int(weights.sum()) / int(counts.sum()),
         distinct=passed.len(),
-        checked=pattern.check is not None,
+        checksum=pattern.check is not None and pattern.check not in NO_CHECKSUMS,
     )
 
 
