@@ -4,10 +4,10 @@
     python -m benchmarks.pii_quality --sentences 420     # a quick look
 
 Both look at the same data, made from templates with Faker, with a seed. What is reported is held out: other
-templates, names of columns, locales and another seed than what the rules were developed on (`--set development`
-shows that one). Sentences: a span counts as found where one of the same entity covers at least half of both
-together. Columns: pairs of column and entity; stock Presidio is `presidio-structured`, with each of its
-strategies, and the best of them is compared.
+templates, names of columns, locales and another seed than what the rules were developed on, which
+`--set development` shows. Sentences: a span counts as found where one of the same entity covers at least half
+of both together. Columns: pairs of column and entity; stock Presidio is `presidio-structured`, with each of
+its strategies, and the best of them is compared.
 """
 
 from __future__ import annotations

@@ -144,18 +144,21 @@ class _Known:
         self._places = word_list("places")
 
     def agrees(self, text: str, span: Span) -> bool:
-        words = fold(pl.Series([text[span.start : span.end]]))[0].split()
+        piece = text[span.start : span.end]
+        words = fold(pl.Series([piece]))[0].split()
         if span.entity == "PERSON":
-            return self._is_person(words, before=text[: span.start], after=text[span.end :])
+            numbered = any(sign.isdecimal() for sign in piece)
+            before, after = text[: span.start], text[span.end :]
+            return self._is_person(words, numbered=numbered, before=before, after=after)
         if span.entity == "LOCATION":
             around = text[max(0, span.start - 12) : span.end + 20]
             placed = not self._places.isdisjoint(words)
             return placed or bool(pl.Series([around]).str.contains(STREET)[0])
         return False
 
-    def _is_person(self, words: Sequence[str], *, before: str, after: str) -> bool:
+    def _is_person(self, words: Sequence[str], *, numbered: bool, before: str, after: str) -> bool:
         # `Victoria Lamp 230` is a thing.
-        if _NUMBER_BEHIND.match(after):
+        if numbered or _NUMBER_BEHIND.match(after):
             return False
         if _HONORIFIC.search(before[-24:]):
             return True
