@@ -123,8 +123,8 @@ def ensure_erasable(found: Found) -> None:
                 continue
             if name in newest.partition_columns:
                 raise RefusedError(
-                    f"table {found.table}: column {name} can't be emptied, since it says in which folder a row "
-                    "is",
+                    f"table {found.table}: column {name} can't be emptied, since it says in which folder a "
+                    "row is",
                     advice="let `do` be delete, or take the column out of `columns`",
                 )
             _neutral(found.table, newest.schema.field(name))

@@ -65,6 +65,7 @@ class Classifier:
                 values.counts,
                 finder=self._finder,
                 own=[each.name for each in self._config.recognizers],
+                of_things=facts.name.thing or facts.name.among_things,
                 min_score=self._config.min_score,
                 seed=self._seed,
             )

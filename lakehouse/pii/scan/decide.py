@@ -158,7 +158,7 @@ def _person(facts: PathFacts) -> Iterator[EntityFinding]:
             yield _finding(facts, "PERSON", max(words.person, words.shape), 0.88, ("name", "dictionary"))
         elif model >= 0.3 and words.shape >= 0.5:
             yield _finding(facts, "PERSON", max(model, words.shape), 0.8, ("name", "model"))
-        elif name.sure and words.shape >= 0.8 and _varied(facts):
+        elif name.sure and words.shape >= 0.8 and facts.distinct >= 6:
             yield _finding(facts, "PERSON", words.shape, 0.7, ("name", "pattern"))
         return
     if name.entities and not name.bare:
@@ -259,7 +259,7 @@ def _matches(facts: PathFacts, strength: str) -> Iterator[Match]:
 
 def _of_match(facts: PathFacts, match: Match, *, score: float, named: bool) -> EntityFinding:
     evidence: tuple[Evidence, ...] = ("pattern",)
-    evidence += ("checksum",) if match.checked and match.entity != "EMAIL_ADDRESS" else ()
+    evidence += ("checksum",) if match.checksum else ()
     return _finding(facts, match.entity, match.share, score, evidence + (("name",) if named else ()))
 
 

@@ -30,8 +30,8 @@ def shape(value: str) -> str:
     ending = _ENDING.search(text)
     kept = ending.group() if ending is not None and ("@" in text or "/" in text) else ""
     body = text[: len(text) - len(kept)] if kept else text
-    masked = _WORD.sub(_masked, re.sub(r"\d", "9", body))
-    masked = _LONGEST_SIGNS.sub(lambda found: found.group()[:3], re.sub(r"\s+", " ", masked)) + kept
+    body = _LONGEST_SIGNS.sub(lambda found: found.group()[:3], re.sub(r"\s+", " ", body))
+    masked = _WORD.sub(_masked, re.sub(r"\d", "9", body)) + kept
     return masked if len(masked) <= _MOST else f"{masked[:_MOST]}…"
 
 

@@ -21,7 +21,7 @@ class Match:
         looks: Share of the values that look like it.
         share: Share that also passes the check; the same as ``looks`` where there is none.
         distinct: Different values that pass.
-        checked: Whether there is a check.
+        checksum: Whether that is a checksum.
     """
 
     entity: str
@@ -29,7 +29,7 @@ class Match:
     looks: float
     share: float
     distinct: int
-    checked: bool
+    checksum: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,6 +16,7 @@ from lakehouse.pii.scan.patterns import (
     ADDRESS_SHAPE,
     HEX,
     NAME_SHAPE,
+    NO_CHECKSUMS,
     PATTERNS,
     POSTCODE,
     STREET,
@@ -34,6 +35,8 @@ _DATE_FORMATS: Final = (
     (r"^(?:19|20)\d{6}$", "%Y%m%d", 8),
     (r"^\d{2}-\d{2}-\d{4}$", "%d-%m-%Y", 10),
 )
+_MOST_CHECKED: Final = 500
+"""Of more values than twice this, not all have their checksums looked at."""
 _OLDEST: Final = 115
 _VERSION_LIKE: Final = r"^v?[0-2]?\d\.[0-2]?\d\.[0-2]?\d\.[0-2]?\d$"
 
@@ -96,35 +99,52 @@ class Looker:
         )
 
     def _matches(self, texts: pl.Series, counts: pl.Series) -> tuple[Match, ...]:
-        found = (_match(each, texts, counts) for each in PATTERNS)
+        there = texts.str.contains_any(["@", *"0123456789", "www."])
+        if not there.any():
+            return ()
+        # All in one go: each look by itself costs more to begin than to do.
+        hits = pl.DataFrame({"text": texts}).select(
+            _whole(each.regex).alias(str(at)) for at, each in enumerate(PATTERNS)
+        )
+        found = (_match(each, hits[str(at)], texts=texts, counts=counts) for at, each in enumerate(PATTERNS))
         return tuple(each for each in found if each is not None)
 
     def _digits(self, texts: pl.Series, counts: pl.Series) -> WordFacts:
         return WordFacts(postcode=_share(texts.str.contains(f"^(?:{POSTCODE})$"), counts), words=1.0)
 
     def _words(self, texts: pl.Series, counts: pl.Series) -> WordFacts:
-        shaped = texts.str.contains(f"^(?:{NAME_SHAPE})$") & (texts.str.len_chars() <= 80)
         folded = fold(texts)
         words = folded.str.split(" ")
-        amount = words.list.len()
-        few = amount <= 7
-        numbers = texts.str.contains(r"\d")
-        first, last = (_any_of(words, known) for known in (self._first, self._last))
-        person = (first | last) & few & ~numbers
-        return WordFacts(
-            shape=_share(shaped, counts),
-            person=_share(person, counts),
-            full=_share(first & (amount >= 2) & (amount <= 6) & ~numbers, counts),
-            place=_share(_any_of(words, self._places) & (amount <= 4), counts),
-            group=_share(_any_of(words, self._groups) & (amount <= 4) & ~numbers, counts),
-            street=_share(texts.str.contains(STREET) & numbers & (amount <= 14), counts),
-            address=_share(texts.str.contains(f"^(?:{ADDRESS_SHAPE})$"), counts),
-            postcode=_share(texts.str.contains(f"^(?:{POSTCODE})$"), counts),
-            words=_mean(texts.str.count_matches(r"\S+"), counts),
-            chars=_mean(texts.str.len_chars(), counts),
-            long=_share(texts.str.count_matches(r"\S+") >= 4, counts),
-            technical=_share(texts.str.contains(f"^(?:{UUID}|{HEX})$"), counts),
+        marks = {
+            name: _any_of(words, known)
+            for name, known in (
+                ("first", self._first),
+                ("last", self._last),
+                ("place", self._places),
+                ("group", self._groups),
+            )
+        }
+        text, amount = pl.col("text"), pl.col("amount")
+        plain = ~text.str.contains("[0-9]")
+        spaced = text.str.count_matches(r"\S+")
+        chars = text.str.len_chars()
+        table = pl.DataFrame({"text": texts, "amount": words.list.len(), **marks}).select(
+            shape=_whole(NAME_SHAPE) & (chars <= 80),
+            person=(pl.col("first") | pl.col("last")) & (amount <= 7) & plain,
+            full=pl.col("first") & amount.is_between(2, 6) & plain,
+            place=pl.col("place") & (amount <= 4),
+            group=pl.col("group") & (amount <= 4) & plain,
+            street=text.str.contains(STREET) & ~plain & (amount <= 14),
+            address=_whole(ADDRESS_SHAPE),
+            postcode=_whole(POSTCODE),
+            long=spaced >= 4,
+            technical=_whole(f"{UUID}|{HEX}"),
+            words=spaced,
+            chars=chars,
         )
+        means = {name: _mean(table[name], counts) for name in ("words", "chars")}
+        shares = {name: _share(table[name], counts) for name in table.columns if name not in means}
+        return WordFacts(**shares, **means)
 
     def _dates(self, values: PathValues, texts: pl.Series) -> DateFacts:
         days = _as_days(values, texts)
@@ -174,22 +194,28 @@ def fold(texts: pl.Series) -> pl.Series:
     return plain.str.replace_all(r"[^\p{L}]+", " ").str.strip_chars()
 
 
-def _match(pattern: Pattern, texts: pl.Series, counts: pl.Series) -> Match | None:
-    hits = texts.str.contains(f"^(?:{pattern.regex})$")
+def _whole(regex: str) -> pl.Expr:
+    """Whether the whole text matches; digits are those of ASCII, which checksums are made of."""
+    return pl.col("text").str.contains(f"^(?:{regex})$".replace(r"\d", "[0-9]"))
+
+
+def _match(pattern: Pattern, hits: pl.Series, *, texts: pl.Series, counts: pl.Series) -> Match | None:
     looks = _share(hits, counts)
     if not looks:
         return None
-    passed, weights = texts.filter(hits), counts.filter(hits)
+    passed, share = int(hits.sum()), looks
     if pattern.check is not None:
-        good = pl.Series([pattern.check(text) for text in passed.to_list()], dtype=pl.Boolean)
-        passed, weights = passed.filter(good), weights.filter(good)
+        every = max(1, passed // _MOST_CHECKED)
+        checked, weights = texts.filter(hits).gather_every(every), counts.filter(hits).gather_every(every)
+        good = pl.Series([pattern.check(text) for text in checked.to_list()], dtype=pl.Boolean)
+        passed, share = int(good.sum()), looks * _share(good, weights)
     return Match(
         entity=pattern.entity,
         strength=pattern.strength,
         looks=looks,
-        share=int(weights.sum()) / int(counts.sum()),
-        distinct=passed.len(),
-        checked=pattern.check is not None,
+        share=share,
+        distinct=passed,
+        checksum=pattern.check is not None and pattern.check not in NO_CHECKSUMS,
     )
 
 

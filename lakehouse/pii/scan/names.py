@@ -127,7 +127,7 @@ _LONGITUDE: Final = r"lon|lng|long|longitude|langengrad|gps ?(lon|lng|long)|geo 
 _THING: Final = (
     r"product|produkt|produit|producto|item|sku|article|artikel|brand|marke|model|part|company|firma|"
     r"organi[sz]ation|org|"
-    r"business|vendor|supplier|merchant|file|host|server|table|column|field|event|campaign|category|"
+    r"business|vendor|supplier|merchant|file|host|server|event|campaign|category|"
     r"kategorie|class|"
     r"type|kind|store|shop|warehouse|plant|site|branch|bank ?name|bank|plan|color|colour|font|department|"
     r"dept|abteilung|"

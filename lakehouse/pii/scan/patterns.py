@@ -114,6 +114,8 @@ PATTERNS: Final = (
 )  # fmt: skip
 """What is looked for in every column. Of one kind, the surer look comes first."""
 
+NO_CHECKSUMS: Final = (is_mail, checks.ip_address, checks.us_ssn)
+"""Checks that only leave out what can't be."""
 POSTCODE: Final = (
     r"(?i)\d{4,6}|\d{5}-?\d{3,4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{2}-\d{3}|\d{3} \d{2}|"
     r"[A-Z]\d[A-Z] ?\d[A-Z]\d|[A-Z]{1,2}-\d{4,5}"

@@ -14,7 +14,7 @@ from lakehouse.pii.scan.facts import PhoneFacts
 from lakehouse.pii.scan.patterns import PHONE
 
 _REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "BR", "IN", "AU")
-_MOST: Final = 150
+_MOST: Final = 60
 _DATE: Final = r"^\d{4}[-./]\d{1,2}[-./]\d{1,2}|^\d{1,2}[-./]\d{1,2}[-./]\d{2,4}$"
 
 
@@ -31,7 +31,11 @@ def phone_facts(texts: pl.Series, counts: pl.Series, *, seed: int) -> PhoneFacts
     """
     total = int(counts.sum())
     digits = texts.str.replace_all(r"\D", "").str.len_chars()
-    looks = texts.str.contains(f"^(?:{PHONE})$") & digits.is_between(7, 17) & ~texts.str.contains(_DATE)
+    looks = (
+        texts.str.contains(f"^(?:{PHONE})$".replace(r"\d", "[0-9]"))
+        & digits.is_between(7, 17)
+        & ~texts.str.contains(_DATE)
+    )
     share = int(counts.filter(looks).sum()) / total
     if share < 0.05 or find_spec("phonenumbers") is None:
         return PhoneFacts(looks=share)

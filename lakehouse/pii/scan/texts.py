@@ -27,16 +27,13 @@ _INSIDE: Final[tuple[tuple[str, str, Callable[[str], bool]], ...]] = (
     ("CREDIT_CARD", rf"\b(?:{CARD})\b", is_card),
     ("US_SSN", r"\b\d{3}-\d{2}-\d{4}\b", checks.us_ssn),
 )
-# Asked of the finder. Dates and organisations in texts are no personal data by themselves; the numbers that
-# need a column's name to be told from others need it here too.
-ASKED: Final = (
-    "PERSON", "LOCATION", "PHONE_NUMBER", "EMAIL_ADDRESS", "CREDIT_CARD", "IBAN_CODE", "IP_ADDRESS", "CRYPTO",
-    "US_SSN", "MEDICAL_LICENSE", "UK_NHS", "MAC_ADDRESS",
-)  # fmt: skip
+ASKED: Final = ("PERSON", "LOCATION", "PHONE_NUMBER", "IP_ADDRESS", "CRYPTO")
+"""What the finder is asked for. Dates and organisations in texts are no personal data by themselves."""
 _OF_THINGS: Final = re.compile(
     r"(?:order|invoice|ticket|tracking|serial|part|ref(?:erence)?|sku|item|case|batch|version|build|#)[\s:#.no-]*$",
     re.IGNORECASE,
 )
+_NUMBER_BEHIND: Final = re.compile(r" ?\d")
 _HONORIFIC: Final = re.compile(
     r"\b(?:mr|mrs|ms|miss|dr|prof|sir|madam|customer|client|patient|colleague|herr|frau|name is|i am|i'm|"
     r"called|regards|dear|hi|hello|spoke (?:to|with)|contact(?:ed)?)[.,: ]*$",
@@ -50,6 +47,7 @@ def text_facts(
     *,
     finder: SpanFinder | None,
     own: Sequence[str] = (),
+    of_things: bool = False,
     min_score: float,
     seed: int,
 ) -> tuple[TextEntity, ...]:
@@ -60,6 +58,7 @@ def text_facts(
         counts: How often each was there.
         finder: Finds spans; None where only patterns are wanted.
         own: Entities of the config's own recognizers.
+        of_things: Whether the name says that they are about things, as descriptions of products.
         min_score: Less sure spans do not count.
         seed: Chooses the texts for the finder.
 
@@ -71,9 +70,9 @@ def text_facts(
         chosen: list[str] = texts.str.slice(0, MOST_CHARS).to_list()
         if len(chosen) > MOST_TEXTS:
             chosen = random.Random(seed).sample(chosen, MOST_TEXTS)  # noqa: S311 - no secret
-        asked = (*ASKED, *(name for name in own if name not in ASKED))
-        spans = finder.find(chosen, entities=asked)
-        for each in _by_finder(chosen, spans, min_score=min_score, own=frozenset(own)):
+        spans = finder.find(chosen, entities=tuple(dict.fromkeys((*ASKED, *own))))
+        known = _Known(of_things=of_things)
+        for each in _by_finder(chosen, spans, known=known, min_score=min_score, own=frozenset(own)):
             # What was searched in all texts is known better than from a few of them.
             found.setdefault(each.entity, each)
     return tuple(sorted(found.values(), key=lambda each: (-each.share, each.entity)))
@@ -100,9 +99,13 @@ def _by_pattern(texts: pl.Series, counts: pl.Series) -> list[TextEntity]:
 
 
 def _by_finder(
-    texts: Sequence[str], spans: Sequence[tuple[Span, ...]], *, min_score: float, own: frozenset[str]
+    texts: Sequence[str],
+    spans: Sequence[tuple[Span, ...]],
+    *,
+    known: _Known,
+    min_score: float,
+    own: frozenset[str],
 ) -> list[TextEntity]:
-    known = _Known()
     there: Counter[str] = Counter()
     agreed: Counter[str] = Counter()
     for text, inside in zip(texts, spans, strict=True):
@@ -129,22 +132,39 @@ def _by_finder(
 
 
 class _Known:
-    """What agrees with a model: lists of names, words before, words that streets are called by."""
+    """What agrees with a model: lists of names, words before, words that streets are called by.
 
-    def __init__(self) -> None:
-        self._names = word_list("first_names") | word_list("last_names")
+    Args:
+        of_things: Whether the texts are about things, which are called like people often enough.
+    """
+
+    def __init__(self, *, of_things: bool) -> None:
+        self._of_things = of_things
+        self._first, self._last = word_list("first_names"), word_list("last_names")
         self._places = word_list("places")
 
     def agrees(self, text: str, span: Span) -> bool:
         piece = text[span.start : span.end]
-        words = frozenset(fold(pl.Series([piece]))[0].split())
+        words = fold(pl.Series([piece]))[0].split()
         if span.entity == "PERSON":
-            before = text[max(0, span.start - 24) : span.start]
-            return bool(words & self._names) or _HONORIFIC.search(before) is not None
+            numbered = any(sign.isdecimal() for sign in piece)
+            before, after = text[: span.start], text[span.end :]
+            return self._is_person(words, numbered=numbered, before=before, after=after)
         if span.entity == "LOCATION":
             around = text[max(0, span.start - 12) : span.end + 20]
-            return bool(words & self._places) or bool(pl.Series([around]).str.contains(STREET)[0])
+            placed = not self._places.isdisjoint(words)
+            return placed or bool(pl.Series([around]).str.contains(STREET)[0])
         return False
+
+    def _is_person(self, words: Sequence[str], *, numbered: bool, before: str, after: str) -> bool:
+        # `Victoria Lamp 230` is a thing.
+        if numbered or _NUMBER_BEHIND.match(after):
+            return False
+        if _HONORIFIC.search(before[-24:]):
+            return True
+        first = [word for word in words if word in self._first]
+        both = len([word for word in words if word in self._first or word in self._last]) >= 2
+        return bool(first) and (both or (len(words) >= 2 and not self._of_things))
 
 
 def _written_as_phone(text: str, span: Span) -> bool:

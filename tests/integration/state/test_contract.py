@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, StorageError
-from lakehouse.state import ActionRecord, Hold, WrappedKey, open_state
+from lakehouse.state import ActionRecord, Hold, ScanRecord, WrappedKey, open_state
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
@@ -152,7 +152,9 @@ def test_an_unknown_id_is_not_found(state: State) -> None:
         assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records", "keys"])
+@pytest.mark.parametrize(
+    "table", ["about", "claims", "holds", "hold_events", "plans", "records", "keys", "scans"]
+)
 @pytest.mark.parametrize("change", ["DELETE FROM lakehouse_{}", "UPDATE lakehouse_{} SET {} = {}"])
 def test_what_happened_can_not_be_changed(
     state: State, ask: Callable[..., Any], table: str, change: str
@@ -161,13 +163,14 @@ def test_what_happened_can_not_be_changed(
     plan = state.plans.add(kind="k", author="a", versions={}, digest="d", document={}, now=NOW)
     state.records.add([ActionRecord(kind="k", action="x", table="t", at=NOW, author="a", plan=plan.id)])
     state.keys.add(A_KEY)
+    state.scans.add([ScanRecord(table="t", version=0, at=NOW, author="a", document={})])
     assert state.claim("a") == state.claim("b") == "a"
     column = {"about": "id", "claims": "lake"}.get(table, "reason" if "hold" in table else "author")
     with pytest.raises(StorageError):
         ask(change.format(table, column, "'changed'"))
     assert state.holds.list() == [hold]
     assert state.plans.list() == [plan]
-    assert len(state.records.list()) == 1
+    assert len(state.records.list()) == len(state.scans.list()) == 1
     assert state.keys.list() == [A_KEY]
 
 
@@ -254,6 +257,22 @@ def test_a_version_of_a_key_is_kept_once_and_never_written_over(url: str, state:
     assert len(outcomes) == 1
 
 
+def test_scans_come_back_newest_first(state: State) -> None:
+    document = {"columns": [{"path": "payload$.`ü`", "entities": [{"entity": "PERSON", "share": 0.25}]}]}
+    scans = [
+        ScanRecord(
+            table=table, version=2**40 + at, at=NOW + timedelta(hours=at), author="ü", document=document
+        )
+        for at, table in enumerate(["customers", "orders", "customers"])
+    ]
+    state.scans.add(scans[:2])
+    state.scans.add(scans[2:])
+    assert state.scans.list() == scans[::-1]
+    assert state.scans.list(table="customers") == [scans[2], scans[0]]
+    assert state.scans.list(table="customers", limit=1) == [scans[2]]
+    assert state.scans.list(table="nothing") == []
+
+
 def test_many_holds_keep_their_order(state: State) -> None:
     placed = [state.holds.place(replace(A_HOLD, placed=NOW - timedelta(days=n))).id for n in range(60)]
     assert [each.id for each in state.holds.list()] == placed
@@ -267,6 +286,7 @@ def test_looking_makes_nothing(state: State) -> None:
         state.plans.list,
         state.records.list,
         state.keys.list,
+        state.scans.list,
     ):
         with pytest.raises(StorageError, match="there is no state"):
             look()
