@@ -15,7 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, StorageError
-from lakehouse.state import ActionRecord, Hold, ScanRecord, open_state
+from lakehouse.state import ActionRecord, Hold, open_state
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
@@ -142,7 +142,7 @@ def test_an_unknown_id_is_not_found(state: State) -> None:
         assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records", "scans"])
+@pytest.mark.parametrize("table", ["about", "claims", "holds", "hold_events", "plans", "records"])
 @pytest.mark.parametrize("change", ["DELETE FROM lakehouse_{}", "UPDATE lakehouse_{} SET {} = {}"])
 def test_what_happened_can_not_be_changed(
     state: State, ask: Callable[..., Any], table: str, change: str
@@ -150,14 +150,13 @@ def test_what_happened_can_not_be_changed(
     hold = state.holds.place(replace(A_HOLD, where=None))
     plan = state.plans.add(kind="k", author="a", versions={}, digest="d", document={}, now=NOW)
     state.records.add([ActionRecord(kind="k", action="x", table="t", at=NOW, author="a", plan=plan.id)])
-    state.scans.add([ScanRecord(table="t", version=0, at=NOW, author="a", document={})])
     assert state.claim("a") == state.claim("b") == "a"
     column = {"about": "id", "claims": "lake"}.get(table, "reason" if "hold" in table else "author")
     with pytest.raises(StorageError):
         ask(change.format(table, column, "'changed'"))
     assert state.holds.list() == [hold]
     assert state.plans.list() == [plan]
-    assert len(state.records.list()) == len(state.scans.list()) == 1
+    assert len(state.records.list()) == 1
 
 
 def test_a_hold_whose_condition_was_lost_is_an_error_and_not_a_hold_on_nothing(
@@ -206,22 +205,6 @@ def test_records_come_back_newest_first_and_all_or_none_are_kept(state: State) -
     assert state.records.list() == [second, first], "one of two was kept"
 
 
-def test_scans_come_back_newest_first(state: State) -> None:
-    document = {"columns": [{"path": "payload$.`ü`", "entities": [{"entity": "PERSON", "share": 0.25}]}]}
-    scans = [
-        ScanRecord(
-            table=table, version=2**40 + at, at=NOW + timedelta(hours=at), author="ü", document=document
-        )
-        for at, table in enumerate(["customers", "orders", "customers"])
-    ]
-    state.scans.add(scans[:2])
-    state.scans.add(scans[2:])
-    assert state.scans.list() == scans[::-1]
-    assert state.scans.list(table="customers") == [scans[2], scans[0]]
-    assert state.scans.list(table="customers", limit=1) == [scans[2]]
-    assert state.scans.list(table="nothing") == []
-
-
 def test_many_holds_keep_their_order(state: State) -> None:
     placed = [state.holds.place(replace(A_HOLD, placed=NOW - timedelta(days=n))).id for n in range(60)]
     assert [each.id for each in state.holds.list()] == placed
@@ -229,13 +212,7 @@ def test_many_holds_keep_their_order(state: State) -> None:
 
 def test_looking_makes_nothing(state: State) -> None:
     assert not state.exists()
-    for look in (
-        state.holds.list,
-        state.holds.standing,
-        state.plans.list,
-        state.records.list,
-        state.scans.list,
-    ):
+    for look in (state.holds.list, state.holds.standing, state.plans.list, state.records.list):
         with pytest.raises(StorageError, match="there is no state"):
             look()
     assert not state.exists()
