@@ -127,6 +127,21 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastScan:
+    """What the newest scan of a table found, as it was kept.
+
+    Args:
+        at: When (timezone-aware).
+        version: At which version of the table.
+        columns: Kinds of personal data by path.
+    """
+
+    at: datetime
+    version: int
+    columns: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableScan:
     """What a scan found in one table.
 

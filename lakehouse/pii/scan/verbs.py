@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from lakehouse.config.models import Config
@@ -15,7 +14,7 @@ from lakehouse.errors import UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.paths import ColumnPath, parse_path
 from lakehouse.pii.scan.classify import Classifier
-from lakehouse.pii.scan.findings import ColumnFinding, ScanResult, TableScan, Unread
+from lakehouse.pii.scan.findings import ColumnFinding, LastScan, ScanResult, TableScan, Unread
 from lakehouse.pii.scan.memory import ScanMemory, drift_since, kinds_of
 from lakehouse.pii.scan.sample import DEFAULT_VALUES, sample_columns
 from lakehouse.pii.spans import SpanFinder
@@ -172,7 +171,7 @@ def _said_of(path: ColumnPath, declared: Mapping[ColumnPath, tuple[str, ...]]) -
     return None
 
 
-def last_scan(place: ScanPlace, table: str) -> tuple[datetime, int, dict[str, frozenset[str]]] | None:
+def last_scan(place: ScanPlace, table: str) -> LastScan | None:
     """What the newest scan of a table found.
 
     Args:
@@ -183,4 +182,7 @@ def last_scan(place: ScanPlace, table: str) -> tuple[datetime, int, dict[str, fr
         When, at which version, and the kinds at each path; None where there was no scan.
     """
     record = ScanMemory(place.control).last(table) if place.control is not None else None
-    return None if record is None else (record.at, record.version, kinds_of(record.document))
+    if record is None:
+        return None
+    columns = {path: tuple(sorted(kinds)) for path, kinds in kinds_of(record.document).items()}
+    return LastScan(at=record.at, version=record.version, columns=columns)

@@ -67,6 +67,18 @@ def test_writing_is_shown_first_and_the_result_loads(people: Run) -> None:
     assert "lakehouse.yaml names all of it" in people("pii", "scan", "--write", "--yes").out
 
 
+def test_show_tells_what_the_last_scan_found_and_what_the_config_says(people: Run) -> None:
+    assert people("--json", "show", "customers").document["pii_scan"] is None
+    people("pii", "scan", "--write", "--yes")
+    lines = people("show", "customers").out.splitlines()
+    (scanned,) = [line for line in lines if line.startswith("pii scan")]
+    assert "name (PERSON), email (EMAIL_ADDRESS), in version 1 on " in scanned
+    (mail,) = [line for line in lines if line.startswith("email")]
+    assert mail.split() == ["email", "string", "EMAIL_ADDRESS"]
+    document = people("--json", "show", "customers").document
+    assert document["pii_scan"]["columns"] == {"name": ["PERSON"], "email": ["EMAIL_ADDRESS"]}
+
+
 @pytest.mark.parametrize(
     ("words", "code"),
     [

@@ -8,9 +8,11 @@ from lakehouse.pii.scan.texts import MOST_CHARS, MOST_TEXTS, text_facts
 from tests.unit.pii.scan.made import ToldFinder
 
 
-def _facts(texts: list[str], finder: ToldFinder | None = None, **more: bool) -> dict[str, TextEntity]:
+def _facts(
+    texts: list[str], finder: ToldFinder | None = None, *, of_things: bool = False
+) -> dict[str, TextEntity]:
     counts = pl.Series([1] * len(texts))
-    found = text_facts(pl.Series(texts), counts, finder=finder, min_score=0.5, seed=0, **more)
+    found = text_facts(pl.Series(texts), counts, finder=finder, of_things=of_things, min_score=0.5, seed=0)
     return {each.entity: each for each in found}
 
 

@@ -130,7 +130,7 @@ def test_nothing_of_a_value_is_kept_or_shown(lake: Lake) -> None:
     assert not [path.name for path in kept if CANARY.encode() in path.read_bytes()]
     last = last_scan(lake.place(), "customers")
     assert last is not None
-    assert last[2]["email"] == {"EMAIL_ADDRESS"}
+    assert (last.at, last.version, last.columns["email"]) == (lake.now, 2, ("EMAIL_ADDRESS",))
     assert last_scan(lake.place(), "unmade") is None
 
 
