@@ -193,14 +193,14 @@ class ScanResult:
         at: When (timezone-aware).
         seed: Of the sample.
         sample: Values that were wanted of each column.
-        model: Whether a language model was asked.
+        missing: What is not installed that was needed to look into free texts; empty where nothing is.
         tables: Each table.
     """
 
     at: datetime
     seed: int
     sample: int
-    model: bool
+    missing: str = ""
     tables: tuple[TableScan, ...]
 
     @property
@@ -229,6 +229,6 @@ class ScanResult:
             "at": self.at,
             "seed": self.seed,
             "sample": self.sample,
-            "model": self.model,
+            "missing": self.missing,
             "tables": [each.to_dict() for each in self.tables],
         }

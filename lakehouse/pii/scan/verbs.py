@@ -13,6 +13,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.paths import ColumnPath, parse_path
+from lakehouse.pii.scan.asking import Asking
 from lakehouse.pii.scan.classify import Classifier
 from lakehouse.pii.scan.findings import ColumnFinding, LastScan, ScanResult, TableScan, Unread
 from lakehouse.pii.scan.memory import ScanMemory, drift_since, kinds_of
@@ -36,7 +37,7 @@ class ScanPlace:
         config: The lake's config.
         table: Gives a table by its name.
         control: The way to the lake's state database; None where nothing is kept.
-        finder: Makes what finds personal data in free text; asked once a scan.
+        finder: Makes what finds personal data in free text; once a scan, where there is something to ask.
         clock: Gives the time.
     """
 
@@ -80,7 +81,7 @@ def scan(
     """
     _check(tables, sample=sample, seed=seed, version=version)
     now = place.clock()
-    finder = place.finder()
+    finder = Asking(place.finder)
     classifier = Classifier(config=place.config.pii, finder=finder, today=now.date(), seed=seed)
     memory = ScanMemory(place.control) if place.control is not None else None
     found = []
@@ -93,7 +94,7 @@ def scan(
         found.append(
             _scan_table(table, snapshot, classifier=classifier, memory=memory, sample=sample, seed=seed)
         )
-    result = ScanResult(at=now, seed=seed, sample=sample, model=finder is not None, tables=tuple(found))
+    result = ScanResult(at=now, seed=seed, sample=sample, missing=finder.missing, tables=tuple(found))
     if memory is not None:
         memory.keep(result.tables, now=now, seed=seed, sample=sample)
     return result

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 import pytest
 
+from lakehouse.errors import MissingPackageError
+from lakehouse.pii.scan.asking import Asking
 from lakehouse.pii.scan.facts import TextEntity
 from lakehouse.pii.scan.texts import MOST_CHARS, MOST_TEXTS, text_facts
+from lakehouse.pii.spans import Span
 from tests.unit.pii.scan.made import ToldFinder
 
 
@@ -71,3 +76,41 @@ def test_the_finder_gets_few_texts_and_of_each_the_beginning() -> None:
     _facts([f"{at} " + "word " * 1000 for at in range(500)], finder)
     assert len(finder.asked) == MOST_TEXTS
     assert max(len(text) for text in finder.asked) == MOST_CHARS
+
+
+class TestAsking:
+    def test_the_finder_is_made_once_and_only_if_it_is_needed(self) -> None:
+        made: list[ToldFinder] = []
+
+        def make() -> ToldFinder:
+            made.append(ToldFinder({"Anna": "PERSON"}))
+            return made[-1]
+
+        asking = Asking(make)
+        assert asking.find([], entities=["PERSON"]) == []
+        assert not made
+        assert [len(each) for each in asking.find(["Anna", "x"], entities=["PERSON"])] == [1, 0]
+        asking.find(["Anna"], entities=["PERSON"])
+        assert len(made) == 1
+
+    def test_it_is_asked_only_for_what_it_knows(self) -> None:
+        class Patterns(ToldFinder):
+            def entities(self) -> tuple[str, ...]:
+                return ("PHONE_NUMBER",)
+
+            def find(self, texts: Sequence[str], *, entities: Sequence[str]) -> list[tuple[Span, ...]]:
+                assert list(entities) == ["PHONE_NUMBER"]
+                return super().find(texts, entities=entities)
+
+        asking = Asking(lambda: Patterns({"555": "PHONE_NUMBER"}))
+        assert [len(each) for each in asking.find(["call 555"], entities=["PERSON", "PHONE_NUMBER"])] == [1]
+        assert asking.find(["call 555"], entities=["PERSON"]) == [()]
+
+    def test_what_is_not_installed_is_told_and_stops_nothing(self) -> None:
+        class Missing(ToldFinder):
+            def find(self, texts: Sequence[str], *, entities: Sequence[str]) -> list[tuple[Span, ...]]:
+                raise MissingPackageError("the model is not installed", advice="install it")
+
+        asking = Asking(Missing)
+        assert asking.find(["a", "b"], entities=["PERSON"]) == [(), ()]
+        assert asking.missing == "the model is not installed (install it)"
