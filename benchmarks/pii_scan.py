@@ -4,7 +4,7 @@
     python -m benchmarks.pii_scan --columns 60 --rows 20000    # a quick look
 
 The table has columns of all kinds, with and without personal data, free text among them; it is sampled and
-classified by one call of `lake.pii.scan` in a process of its own, once with the language model and once without.
+classified by one call of `lake.pii.scan` in a process of its own, with the language model and without.
 The peer, `presidio-structured`, is timed on a few values of a few columns; all would take hours.
 """
 

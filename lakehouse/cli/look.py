@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakehouse.delta.datatypes import StructType
     from lakehouse.delta.snapshot import Snapshot
     from lakehouse.overview import TableStatus
+    from lakehouse.pii.scan.findings import LastScan
     from lakehouse.table import Table
 
 
@@ -85,6 +86,7 @@ def show(session: Session, *, table: str) -> None:
         {*(snapshot.protocol.reader_features or ()), *(snapshot.protocol.writer_features or ())}
     )
     columns = _columns(place.config, snapshot.schema)
+    found = _last_scan(session, table)
     document = {
         "table": table,
         "exists": True,
@@ -104,6 +106,9 @@ def show(session: Session, *, table: str) -> None:
         },
         "properties": dict(snapshot.metadata.configuration),
         "version_tags": {each.name: each.version for each in tags},
+        "pii_scan": None
+        if found is None
+        else {"at": found.at, "version": found.version, "columns": dict(found.columns)},
     }
     counted = "" if rows is None else f"{plural(rows, 'row')} in "
     hidden = f", {plural(vectors, 'deletion vector')}" if vectors else ""
@@ -114,12 +119,31 @@ def show(session: Session, *, table: str) -> None:
         ("holds", f"{counted}{plural(len(snapshot.files), 'file')} ({size(stored)}{hidden})"),
         ("tags", ", ".join(f"{each.name} = {each.version}" for each in tags) or None),
         ("features", ", ".join(features) or None),
+        ("pii scan", _personal(found)),
         (
             "properties",
             ", ".join(f"{key}={value}" for key, value in snapshot.metadata.configuration.items()) or None,
         ),
     )
     session.out.emit(document, facts, "", _columns_grid(columns))
+
+
+def _last_scan(session: Session, table: str) -> LastScan | None:
+    """What the newest scan for personal data found; None where there was none, or it can't be looked up."""
+    from lakehouse.errors import LakehouseError
+
+    try:
+        return session.lake.pii.last_scan(table)
+    except LakehouseError:
+        # What there is to see of a table does not depend on the state database.
+        return None
+
+
+def _personal(found: LastScan | None) -> str | None:
+    if found is None:
+        return None
+    columns = ", ".join(f"{path} ({', '.join(kinds)})" for path, kinds in found.columns.items())
+    return f"{columns or 'nothing personal'}, in version {found.version} on {found.at:%Y-%m-%d}"
 
 
 def _show_plan(session: Session, place: Table) -> None:
@@ -180,11 +204,24 @@ def _columns(section: TableConfig, schema: StructType | None) -> list[dict[str, 
             "nullable": nullable,
             "key": name in section.key,
             "partition": name in section.partition_by,
-            "pii": list(section.pii[name].entities) if name in section.pii else [],
+            "pii": _kinds(section, name),
             "control": name in CONTROL_COLUMNS,
         }
         for name, text, nullable in found
     ]
+
+
+def _kinds(section: TableConfig, column: str) -> list[str]:
+    """What the config says that is in a column, or in parts of it."""
+    from lakehouse.pii.paths import column_of
+
+    inside = (
+        kind
+        for path, about in section.pii.items()
+        if path == column or (path not in (section.column_schema or {}) and column_of(path) == column)
+        for kind in about.entities
+    )
+    return list(dict.fromkeys(inside))
 
 
 def _columns_grid(columns: list[dict[str, Any]]) -> Grid:

@@ -147,8 +147,8 @@ def _story(found: ScanResult) -> list[Block]:
     blocks: list[Block] = [Grid(columns, rows).without_empty("known")] if rows else []
     for each in found.tables:
         blocks += _about(each)
-    if not found.model:
-        blocks.append("no language model was asked: names in free text are not found")
+    if found.missing:
+        blocks.append(f"no language model was asked, so names in free text are not found: {found.missing}")
     return blocks
 
 

@@ -145,8 +145,9 @@ def _into(text: str, key: Node, node: Node, block: Sequence[str], pairs: str, *,
     if isinstance(node, MappingNode):
         indent = node.value[0][0].start_mark.column
         at = _end(text, node.value[-1])
-    elif isinstance(node, ScalarNode) and node.value == "":
-        indent, at = key.start_mark.column + step, node.end_mark.index
+    elif isinstance(node, ScalarNode) and node.start_mark.index == node.end_mark.index:
+        # Nothing behind the colon. Where that is, only the key knows.
+        indent, at = key.start_mark.column + step, key.end_mark.index
     else:
         raise _CannotAddError("its section is no mapping")
     newline = "\r\n" if "\r\n" in text else "\n"

@@ -63,24 +63,6 @@ _TOKEN: Final = re.compile(r"\s*(`(?:[^`]|``)+`|[^\s<>(),:`]+|[<>(),:])")
 _DEEPEST: Final = 32
 
 
-_FIRST_PART: Final = re.compile(r"`((?:[^`]|``)+)`|([^.\[\]{}$`]+)", re.DOTALL)
-
-
-def first_part(path: str) -> str:
-    """The column that a path leads into: ``payload`` of ``payload$.user.email``.
-
-    Args:
-        path: As a table's ``pii`` has it; a name of a column is one too.
-
-    Returns:
-        The column's name; the path itself where it is none.
-    """
-    found = _FIRST_PART.match(path)
-    if found is None:
-        return path
-    return found[1].replace("``", "`") if found[1] is not None else found[2]
-
-
 def canonical_type(text: str) -> str:
     """Checks a column type.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from lakehouse.config.columns import first_part
 from lakehouse.config.models import Config
 from lakehouse.config.references import Finding
 from lakehouse.merge.expectations import fault_of
@@ -22,8 +21,7 @@ def columns_to_come(config: Config) -> Iterator[str]:
     """
     for name, table in config.tables.items():
         for column in table.pii:
-            known = table.column_schema
-            if known is not None and column not in known and first_part(column) not in known:
+            if table.column_schema is not None and column not in table.column_schema:
                 yield (
                     f"tables.{name}.pii.{column}: `{column}` is not in the `schema` of `{name}`; "
                     "nothing is masked by it until such a column comes"

@@ -21,9 +21,9 @@ from lakehouse.pii.operators.registry import operator_for
 from lakehouse.pii.reveal import KIND, LIMIT, Revealed, Revealer
 from lakehouse.pii.risk import RiskReport, risk_of
 from lakehouse.pii.scan.declare import Declaration, plan_declaration, write_declaration
-from lakehouse.pii.scan.findings import ScanResult
+from lakehouse.pii.scan.findings import LastScan, ScanResult
 from lakehouse.pii.scan.sample import DEFAULT_VALUES
-from lakehouse.pii.scan.verbs import ScanPlace, scan
+from lakehouse.pii.scan.verbs import ScanPlace, last_scan, scan
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.records import Records
 from lakehouse.state.rows import ActionRecord
@@ -98,6 +98,21 @@ class Pii:
             CorruptTableError: A file is gone or damaged.
         """
         return scan(self._scan_place, tables=tables, sample=sample, seed=seed, version=version)
+
+    def last_scan(self, table: str) -> LastScan | None:
+        """What the newest scan of a table found, as the state database remembers it.
+
+        Args:
+            table: The table's name.
+
+        Returns:
+            When, at which version, and the kinds at each path; None where there was no scan.
+
+        Raises:
+            StorageError: The state database can't be used.
+            RefusedError: It is not the one of this lake.
+        """
+        return last_scan(self._scan_place, table)
 
     def declare(self, result: ScanResult, *, dry_run: bool = False) -> Declaration:
         """Adds what a scan found to ``tables.<table>.pii`` in the config file; what is there stays.

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from lakehouse.config.columns import first_part
 from lakehouse.config.document import Steps
 from lakehouse.config.models import Config
 from lakehouse.config.nearest import nearest, suggestion
@@ -100,7 +99,7 @@ class Lookup:
             The sentence; empty where nothing is wrong, or the config does not say.
         """
         columns = self.columns(table)
-        if columns is None or column in columns or first_part(column) in columns:
+        if columns is None or column in columns or column.partition(".")[0] in columns:
             return ""
         missing = f"`{column}` is not in the `schema` of `{table}`"
         evolves = self.config.tables[table].changes.schema_policy == "evolve"

@@ -134,7 +134,7 @@ def _phone(facts: PathFacts) -> Iterator[EntityFinding]:
         yield _finding(facts, "PHONE_NUMBER", phones.looks, 0.9 if valid >= 0.2 else 0.75, evidence)
     elif facts.name.numbered or facts.name.moment:
         return
-    elif phones.international >= 0.3 or (phones.national >= 0.6 and phones.looks >= 0.8):
+    elif phones.international >= 0.3 or phones.national >= 0.9:
         score = 0.85 if phones.international >= 0.3 else 0.65
         yield _finding(facts, "PHONE_NUMBER", phones.looks, score, ("pattern", "library"))
 
@@ -161,7 +161,7 @@ def _person(facts: PathFacts) -> Iterator[EntityFinding]:
         elif name.sure and words.shape >= 0.8 and facts.distinct >= 6:
             yield _finding(facts, "PERSON", words.shape, 0.7, ("name", "pattern"))
         return
-    if name.entities and not name.bare:
+    if name.among_things if name.bare else name.entities:
         return
     if words.full >= 0.4 and words.person >= 0.6 and words.shape >= 0.6 and _varied(facts):
         with_model = model >= 0.3

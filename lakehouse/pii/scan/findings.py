@@ -127,6 +127,21 @@ class Drift:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LastScan:
+    """What the newest scan of a table found, as it was kept.
+
+    Args:
+        at: When (timezone-aware).
+        version: At which version of the table.
+        columns: Kinds of personal data by path.
+    """
+
+    at: datetime
+    version: int
+    columns: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableScan:
     """What a scan found in one table.
 
@@ -178,14 +193,14 @@ class ScanResult:
         at: When (timezone-aware).
         seed: Of the sample.
         sample: Values that were wanted of each column.
-        model: Whether a language model was asked.
+        missing: What is not installed that was needed to look into free texts; empty where nothing is.
         tables: Each table.
     """
 
     at: datetime
     seed: int
     sample: int
-    model: bool
+    missing: str = ""
     tables: tuple[TableScan, ...]
 
     @property
@@ -214,6 +229,6 @@ class ScanResult:
             "at": self.at,
             "seed": self.seed,
             "sample": self.sample,
-            "model": self.model,
+            "missing": self.missing,
             "tables": [each.to_dict() for each in self.tables],
         }

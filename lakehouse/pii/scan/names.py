@@ -232,7 +232,7 @@ class NameReader:
         self._for = {entity: _between(pattern) for entity, pattern in _FOR.items()}
         self._exact = {entity: re.compile(f"(?:{pattern})") for entity, pattern in _FOR.items()}
         self._sure = _between(_SURE)
-        self._thing, self._numbered = _between(_THING), _between(_NUMBERED)
+        self._thing, self._numbered = (_between(each, plural=True) for each in (_THING, _NUMBERED))
         self._moment, self._people = _between(_MOMENTS), _between(_PEOPLE)
         self._postal = _between(_POSTAL)
         self._latitude, self._longitude = _between(_LATITUDE), _between(_LONGITUDE)
@@ -277,5 +277,6 @@ class NameReader:
 _EMPTY_WORDS: Final = frozenset(("value", "values", "text", "number", "no", "nr", "data", "content", "id"))
 
 
-def _between(pattern: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<![a-z0-9])(?:{pattern})(?![a-z0-9])")
+def _between(pattern: str, *, plural: bool = False) -> re.Pattern[str]:
+    ending = "(?:e?s|en|e)?" if plural else ""
+    return re.compile(rf"(?<![a-z0-9])(?:{pattern}){ending}(?![a-z0-9])")

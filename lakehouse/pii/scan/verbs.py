@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Final
 
 from lakehouse.config.models import Config
@@ -14,8 +13,9 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.paths import ColumnPath, parse_path
+from lakehouse.pii.scan.asking import Asking
 from lakehouse.pii.scan.classify import Classifier
-from lakehouse.pii.scan.findings import ColumnFinding, ScanResult, TableScan, Unread
+from lakehouse.pii.scan.findings import ColumnFinding, LastScan, ScanResult, TableScan, Unread
 from lakehouse.pii.scan.memory import ScanMemory, drift_since, kinds_of
 from lakehouse.pii.scan.sample import DEFAULT_VALUES, sample_columns
 from lakehouse.pii.spans import SpanFinder
@@ -37,7 +37,7 @@ class ScanPlace:
         config: The lake's config.
         table: Gives a table by its name.
         control: The way to the lake's state database; None where nothing is kept.
-        finder: Makes what finds personal data in free text; asked once a scan.
+        finder: Makes what finds personal data in free text; once a scan, where there is something to ask.
         clock: Gives the time.
     """
 
@@ -81,7 +81,7 @@ def scan(
     """
     _check(tables, sample=sample, seed=seed, version=version)
     now = place.clock()
-    finder = place.finder()
+    finder = Asking(place.finder)
     classifier = Classifier(config=place.config.pii, finder=finder, today=now.date(), seed=seed)
     memory = ScanMemory(place.control) if place.control is not None else None
     found = []
@@ -94,7 +94,7 @@ def scan(
         found.append(
             _scan_table(table, snapshot, classifier=classifier, memory=memory, sample=sample, seed=seed)
         )
-    result = ScanResult(at=now, seed=seed, sample=sample, model=finder is not None, tables=tuple(found))
+    result = ScanResult(at=now, seed=seed, sample=sample, missing=finder.missing, tables=tuple(found))
     if memory is not None:
         memory.keep(result.tables, now=now, seed=seed, sample=sample)
     return result
@@ -172,7 +172,7 @@ def _said_of(path: ColumnPath, declared: Mapping[ColumnPath, tuple[str, ...]]) -
     return None
 
 
-def last_scan(place: ScanPlace, table: str) -> tuple[datetime, int, dict[str, frozenset[str]]] | None:
+def last_scan(place: ScanPlace, table: str) -> LastScan | None:
     """What the newest scan of a table found.
 
     Args:
@@ -183,4 +183,7 @@ def last_scan(place: ScanPlace, table: str) -> tuple[datetime, int, dict[str, fr
         When, at which version, and the kinds at each path; None where there was no scan.
     """
     record = ScanMemory(place.control).last(table) if place.control is not None else None
-    return None if record is None else (record.at, record.version, kinds_of(record.document))
+    if record is None:
+        return None
+    columns = {path: tuple(sorted(kinds)) for path, kinds in kinds_of(record.document).items()}
+    return LastScan(at=record.at, version=record.version, columns=columns)
