@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any, Final
 
 import polars as pl
 
 from lakehouse.config.models.operators import FakeSettings
-from lakehouse.errors import MissingPackageError, UsageError
+from lakehouse.errors import UsageError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.common import Basic, each_text, on_distinct
 from lakehouse.pii.operators.keyed import key_for
+from lakehouse.pii.operators.packages import needed
 
 PROVIDERS: Final = {
     "PERSON": "name",
@@ -106,12 +106,7 @@ class Fake(Basic):
 
 
 def _generator(locale: str) -> Any:
-    try:
-        module = import_module("faker")
-    except ModuleNotFoundError:
-        raise MissingPackageError(
-            "the operator `fake` needs the package Faker", advice="pip install 'lakehouse[pii]'"
-        ) from None
+    module = needed("faker", operator=Fake.name)
     try:
         return module.Faker(locale)
     except (AttributeError, ValueError):

@@ -6,15 +6,15 @@ import re
 import string
 from collections.abc import Callable, Sequence
 from itertools import combinations
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
-from fastfpe import ff1
 
 from lakehouse.config.models.operators import ALPHABETS, FpeSettings
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.common import Basic, on_distinct
 from lakehouse.pii.operators.keyed import key_for
+from lakehouse.pii.operators.packages import needed
 from lakehouse.pii.operators.tokens import TOKEN, Tokenize
 
 SMALLEST_DOMAIN: Final = 1_000_000
@@ -56,6 +56,7 @@ class Fpe(Basic):
     reversible = True
 
     def __init__(self, settings: FpeSettings, *, ring: KeyRing, pinned: bool = False) -> None:  # noqa: ARG002
+        _ff1()
         self._key = key_for(settings, ring=ring, use="fpe", first=True)
         self._short = Tokenize.of(settings, ring=ring)
         self._alphabet = ALPHABETS.get(settings.alphabet or "", settings.alphabet)
@@ -66,11 +67,11 @@ class Fpe(Basic):
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Encrypts values; an empty text stays empty."""
-        return self._each(values, entity, ff1.encrypt, self._short.on_values, _NEVER)
+        return self._each(values, entity, _ff1().encrypt, self._short.on_values, _NEVER)
 
     def back(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Decrypts values."""
-        return self._each(values, entity, ff1.decrypt, self._short.back, TOKEN)
+        return self._each(values, entity, _ff1().decrypt, self._short.back, TOKEN)
 
     def _each(
         self,
@@ -116,6 +117,10 @@ class Fpe(Basic):
             return mask
         chars, wanted = iter(mask), frozenset(inside)
         return "".join(next(chars) if char in wanted else char for char in text)
+
+
+def _ff1() -> Any:
+    return needed("fastfpe.ff1", operator=Fpe.name)
 
 
 def _inside(text: str, alphabet: str | None) -> str:

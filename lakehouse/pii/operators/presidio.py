@@ -10,8 +10,9 @@ from typing import Any, Final
 
 import polars as pl
 
-from lakehouse.errors import MissingPackageError, UsageError
+from lakehouse.errors import UsageError
 from lakehouse.pii.operators.common import Basic, each_text
+from lakehouse.pii.operators.packages import needed
 
 _PREFIX: Final = "presidio_"
 _STEADY: Final = frozenset({"redact", "replace", "mask", "keep"})
@@ -47,25 +48,19 @@ class PresidioOperator(Basic):
 
 
 def _made(name: str, settings: Mapping[str, Any]) -> Any:
+    wrong = needed("presidio_anonymizer.entities", operator=name).InvalidParamError
+    operators = needed("presidio_anonymizer.operators", operator=name)
+    factory = operators.OperatorsFactory()
     try:
-        from presidio_anonymizer.entities import InvalidParamError  # noqa: PLC0415
-        from presidio_anonymizer.operators import OperatorsFactory, OperatorType  # noqa: PLC0415
-    except ModuleNotFoundError:
-        raise MissingPackageError(
-            f"the operator `{name}` is Presidio's, which is not installed",
-            advice="pip install 'lakehouse[pii]'",
-        ) from None
-    factory = OperatorsFactory()
-    try:
-        operator = factory.create_operator_class(name.removeprefix(_PREFIX), OperatorType.Anonymize)
-    except InvalidParamError:
+        operator = factory.create_operator_class(name.removeprefix(_PREFIX), operators.OperatorType.Anonymize)
+    except wrong:
         known = ", ".join(sorted(factory.get_anonymizers()))
         raise UsageError(
             f"there is no operator `{name}`, neither here nor in Presidio", advice=f"Presidio has {known}"
         ) from None
     try:
         operator.validate(params={**settings, "entity_type": ""})
-    except (InvalidParamError, TypeError, ValueError, AttributeError):
+    except (wrong, TypeError, ValueError, AttributeError):
         # Without its cause, which can show the settings.
         raise UsageError(
             f"Presidio's operator `{name}` does not take these settings", advice="see Presidio's pages on it"

@@ -199,6 +199,26 @@ def test_rows_that_come_again_look_the_same_encrypted_or_not() -> None:
     assert found.apply(frame.drop("id"))["pin"][0] != done["pin"][0]
 
 
+def test_any_column_can_tell_rows_and_people_apart() -> None:
+    for kind, one, other in (
+        ("binary", b"\xff\x00", b"\xff"),
+        ("double", 1.5, 2.5),
+        ("boolean", True, False),
+    ):
+        schema = {"id": kind, "part": "string", "pin": "string", "born": "date"}
+        frame = pl.DataFrame(
+            {
+                "id": [one, other, one],
+                "part": ["1", "1", "1"],
+                "pin": ["7"] * 3,
+                "born": [date(2026, 1, 1)] * 3,
+            }
+        )
+        done = masks({"pin": "SECRET", "born": "DATE_TIME"}, schema, key=["id", "part"]).apply(frame)
+        assert done["pin"][0] == done["pin"][2] != done["pin"][1], kind
+        assert done["born"][0] == done["born"][2] != done["born"][1], kind
+
+
 def test_a_key_stays_with_the_first_version_and_so_does_what_joins_with_it() -> None:
     config = {
         "tables": {
@@ -261,6 +281,18 @@ def test_a_key_stays_with_the_first_version_and_so_does_what_joins_with_it() -> 
         ({"c${key}": "PERSON"}, "string", '{"Ann": 1}', '{"<PERSON>":1}'),
         ({"c${}": "PERSON"}, "string", '{"x": "Ann"}', '{"x":"<PERSON>"}'),
         ({"c$.a": "PERSON"}, "string", "Ann, not JSON", "<PERSON>"),
+        (
+            {"c$.a": "PERSON"},
+            "string",
+            '{"a": "Ann", "n": 123456789012345678901, "x": 1.10, "y": 0.1234567890123456789, "z": -1E5}',
+            '{"a":"<PERSON>","n":123456789012345678901,"x":1.10,"y":0.1234567890123456789,"z":-1E5}',
+        ),
+        ({"c$.a": "PHONE_NUMBER"}, "string", '{"a": 1234567890123456789}', '{"a":"*****************89"}'),
+        ({"c$.a": "PERSON"}, "string", '{"a": "\\ud800"}', "<PERSON>"),
+        ({"c$.a": "PERSON"}, "string", '{"a": NaN, "b": 1.0}', "<PERSON>"),
+        ({"c$": "PERSON"}, "string", "[" * 200 + "1.5" + "]" * 200, "[" * 200 + '"<PERSON>"' + "]" * 200),
+        ({"c$": "PERSON"}, "string", "[" * 900 + "1.5" + "]" * 900, "<PERSON>"),
+        ({"c$": "PERSON"}, "string", "[" * 5000 + "]" * 5000, "<PERSON>"),
     ],
 )  # fmt: skip
 def test_inside_of_values(pii: dict[str, str], kind: str, value: Any, expected: Any) -> None:

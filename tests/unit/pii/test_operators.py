@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import re
+import sys
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -11,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lakehouse.errors import KeysError, UsageError
+from lakehouse.errors import KeysError, MissingPackageError, UsageError
 from tests.unit.pii.operators import ENTITY, masked, operator
 from tests.unit.pii.rings import Ring
 
@@ -323,6 +324,20 @@ def test_wrong_settings(name: str, settings: dict[str, Any], message: str) -> No
 def test_what_can_t_be_turned_back_says_so() -> None:
     with pytest.raises(UsageError, match="`hash` can't be turned back"):
         operator("hash").reveal(pl.Series(["x"]), entity=ENTITY)
+
+
+@pytest.mark.parametrize(
+    ("name", "package"), [("fpe", "fastfpe"), ("fake", "faker"), ("presidio_mask", "presidio_anonymizer")]
+)
+def test_what_is_not_installed_is_said_to_be_before_anything_is_masked(
+    name: str, package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in [each for each in sys.modules if each.partition(".")[0] == package]:
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(MissingPackageError, match=f"needs the package {package}") as caught:
+        operator(name)
+    assert "lakehouse[pii]" in caught.value.advice
 
 
 def test_operators_of_presidio() -> None:
