@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lakehouse.pii.mask.copies import CopyStatus
     from lakehouse.pii.mask.copy_plan import CopyResult
-    from lakehouse.pii.mask.drop import DropResult
+    from lakehouse.pii.mask.drop import DroppedCopy
     from lakehouse.pii.mask.in_place_plan import InPlacePlan
     from lakehouse.pii.mask.port import MaskedPath
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         "lakehouse pii mask --list",
         "lakehouse pii mask --drop customers_masked",
     ],
-    python='lake.pii.mask("customers", to="customers_masked"), .mask("customers", in_place=True)',
+    python='lake.pii.mask("customers", to="customers_masked"), lake.pii.mask("customers", in_place=True)',
 )
 @click.argument("table", metavar="[TABLE]", type=TableName(), required=False)
 @click.option("--to", metavar="NAME", help="The copy: it is made, or brought up to date with what changed.")
@@ -222,13 +222,13 @@ def _drop(session: Session, name: str, *, dry_run: bool, yes: bool) -> None:
     session.out.emit(_drop_document(done), f"{name} is dropped", *done.notes)
 
 
-def _drop_line(plan: DropResult) -> str:
+def _drop_line(plan: DroppedCopy) -> str:
     tags = f", its {plural(len(plan.tags), 'tag')}" if plan.tags else ""
     what = f"{plural(plan.files, 'file')} ({size(plan.bytes)}){tags}"
     return f"{plan.name}, a masked copy of {plan.source}: {what} would go; {plan.source} stays as it is"
 
 
-def _drop_document(plan: DropResult) -> dict[str, Any]:
+def _drop_document(plan: DroppedCopy) -> dict[str, Any]:
     return {
         "copy": plan.name,
         "source": plan.source,

@@ -30,6 +30,8 @@ from lakehouse.errors import CorruptTableError
 Mode: TypeAlias = Literal["none", "name", "id"]
 
 _PROPERTY: Final = "delta.columnMapping.mode"
+MASKS: Final = "lakehouse.masks"
+"""The property that says which columns are masked in the rows of a table."""
 _MAX_ID: Final = "delta.columnMapping.maxColumnId"
 _FEATURE: Final = "columnMapping"
 _NESTED_IDS: Final = "delta.columnMapping.nested.ids"
@@ -101,7 +103,8 @@ def restored_metadata(now: Metadata, then: Metadata) -> Metadata:
     """The metadata of a table whose rows go back to an older version.
 
     What old rows must be understood and judged by goes back with them: schema, partitioning, how columns are
-    mapped, the conditions that rows satisfy. The table's other properties stay, and no id is given twice.
+    mapped, the conditions that rows satisfy, which columns are masked in them. The other properties stay, and
+    no id is given twice.
 
     Args:
         now: The newest metadata.
@@ -126,7 +129,7 @@ def restored_metadata(now: Metadata, then: Metadata) -> Metadata:
 
 
 def _goes_back(name: str) -> bool:
-    return name == _PROPERTY or name.startswith(CONSTRAINT)
+    return name in (_PROPERTY, MASKS) or name.startswith(CONSTRAINT)
 
 
 @overload

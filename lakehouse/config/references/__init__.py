@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.config.models import Config
-from lakehouse.config.references.lookup import Finding, Lookup
+from lakehouse.config.references.lookup import Finding, Lookup, column_of
 from lakehouse.config.references.operators import operator_findings
 from lakehouse.config.references.people import people_findings
 from lakehouse.config.references.store import store_findings

@@ -7,11 +7,10 @@ import unicodedata
 from collections.abc import Iterator
 from typing import Final
 
-from lakehouse.config.columns import first_part
 from lakehouse.config.document import Steps
 from lakehouse.config.models import RetentionRule, TableConfig
 from lakehouse.config.nearest import listed, suggestion
-from lakehouse.config.references.lookup import Finding, Lookup, column_findings
+from lakehouse.config.references.lookup import Finding, Lookup, column_findings, column_of
 
 _NAME: Final = re.compile(r"[^\W_][\w-]*")
 _LONGEST_NAME: Final = 128
@@ -138,7 +137,7 @@ def _columns(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]
     )
     for label, named in (("pii", tuple(table.pii)), ("changes.encodings", tuple(table.changes.encodings))):
         for column in named:
-            message = lookup.no_column(name, first_part(column) if label == "pii" else column)
+            message = lookup.no_column(name, column_of(column) if label == "pii" else column)
             if message:
                 yield Finding((*way, *label.split("."), column), message, on_key=True)
     for column, pii in table.pii.items():

@@ -14,7 +14,7 @@ from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, UsageE
 from lakehouse.pii.mask.copy import CopyRun, begin, ensure_name
 from lakehouse.pii.mask.copy_plan import CopyResult
 from lakehouse.pii.mask.copy_shape import shape_of
-from lakehouse.pii.mask.drop import DropResult, drop_copy
+from lakehouse.pii.mask.drop import DroppedCopy, drop_copy
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.mask.port import MaskSource
 from lakehouse.pii.mask.rows import Masker
@@ -114,7 +114,7 @@ class MaskedCopies:
         """
         return tuple(self._status(entry) for entry in list_copies(self._lake, source=table))
 
-    def drop(self, name: str, *, dry_run: bool = False) -> DropResult:
+    def drop(self, name: str, *, dry_run: bool = False) -> DroppedCopy:
         """Takes a copy away, for good.
 
         Args:

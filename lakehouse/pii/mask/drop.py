@@ -26,7 +26,7 @@ _LOG: Final = "_delta_log/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DropResult:
+class DroppedCopy:
     """What dropping a copy takes away, or took.
 
     Args:
@@ -50,7 +50,7 @@ class DropResult:
     notes: tuple[str, ...] = ()
 
 
-def drop_copy(copy: OpenTable, entry: CopyEntry, *, dry_run: bool) -> DropResult:
+def drop_copy(copy: OpenTable, entry: CopyEntry, *, dry_run: bool) -> DroppedCopy:
     """Drops a copy.
 
     Args:
@@ -65,7 +65,7 @@ def drop_copy(copy: OpenTable, entry: CopyEntry, *, dry_run: bool) -> DropResult
     judge("drop", copy.protection()).ensure()
     objects = copy.storage.list()
     tags = tuple(tag.name for tag in list_tags(copy.lake, table=copy.name))
-    plan = DropResult(
+    plan = DroppedCopy(
         name=copy.name,
         source=entry.source,
         version=_version(copy),

@@ -13,8 +13,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig
+from lakehouse.delta.column_mapping import MASKS
 
-PROPERTY: Final = "lakehouse.masks"
+PROPERTY: Final = MASKS
 
 
 def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:

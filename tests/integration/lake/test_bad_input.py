@@ -177,7 +177,7 @@ class TestTables:
 
 @pytest.mark.parametrize(
     "section",
-    [{"pii": {"name": "PERSON"}}],
+    [{"mask_at": "merge", "pii": {"name": "PERSON"}}],
 )
 def test_a_feature_that_is_not_there_yet_is_refused_when_used(
     section: dict[str, Any], tmp_path: Path

@@ -123,6 +123,15 @@ def test_what_was_done_is_recorded_without_values(lake: MaskLake) -> None:
     assert record.plan is not None
 
 
+def test_rows_that_come_back_from_before_are_not_taken_for_masked(lake: MaskLake) -> None:
+    in_place(lake)
+    lake.t.restore(version=2)
+    assert marks_of(lake.t.snapshot().configuration) == {}
+    assert clear_in_newest(lake)
+    assert in_place(lake).version == 5
+    assert not clear_in_newest(lake)
+
+
 def test_an_empty_table_is_marked(tmp_path: Path) -> None:
     lake = masked(tmp_path, schema={"id": "long", "email": "string"}, pii={"email": "EMAIL_ADDRESS"})
     lake.lake.table("t").create()
