@@ -59,7 +59,7 @@ def make_table(folder: Path, *, columns: int, rows: int) -> Path:
 def child(table: Path, *, model: bool, sample: int) -> None:
     """What a measured process does; prints one line of JSON."""
     from lakehouse import Lakehouse
-    from lakehouse.pii.verbs import Pii
+    from lakehouse.pii.scan.verbs import ScanPlace, scan
 
     warnings.simplefilter("ignore")
     lake = Lakehouse.open(
@@ -74,9 +74,9 @@ def child(table: Path, *, model: bool, sample: int) -> None:
     if finder is not None:
         # Loading the model is no part of the figure.
         finder.find(["Ada Lovelace was here."], entities=["PERSON"])
-    place = Pii(config=lake.config, table=lake.table, finder=lambda: finder)
+    place = ScanPlace(config=lake.config, table=lake.table, finder=lambda: finder)
     start, cpu = time.perf_counter(), time.process_time()
-    found = place.scan([table.name], sample=sample).tables[0]
+    found = scan(place, tables=[table.name], sample=sample).tables[0]
     print(
         json.dumps(
             {
