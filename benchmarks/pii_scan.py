@@ -74,7 +74,7 @@ def child(table: Path, *, model: bool, sample: int) -> None:
     if finder is not None:
         # Loading the model is no part of the figure.
         finder.find(["Ada Lovelace was here."], entities=["PERSON"])
-    place = ScanPlace(config=lake.config, table=lake.table, control=None, finder=lambda: finder)
+    place = ScanPlace(config=lake.config, table=lake.table, finder=lambda: finder)
     start, cpu = time.perf_counter(), time.process_time()
     found = scan(place, tables=[table.name], sample=sample).tables[0]
     print(

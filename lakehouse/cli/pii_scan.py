@@ -156,7 +156,7 @@ def _about(scan: TableScan) -> list[Block]:
     if scan.version is None:
         return [f"{scan.table}: has not been made yet"]
     names = len(scan.columns)
-    looked = f"{plural(scan.sampled, 'row')} of version {scan.version}, {plural(scan.paths, 'column')}"
+    looked = f"{plural(scan.sampled, 'row')} of version {scan.version}, {plural(scan.paths, 'path')}"
     blocks: list[Block] = [
         f"{scan.table}: personal data in {names} ({looked})"
         if names

@@ -7,7 +7,7 @@ them, so a scan goes on and says what it could not look at.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, cast, runtime_checkable
 
 from lakehouse.errors import MissingPackageError
 from lakehouse.pii.spans import Span, SpanFinder
@@ -54,7 +54,7 @@ class Asking:
     def _ready(self) -> SpanFinder | None:
         if not self._made:
             self._made = True
-            self._finder = self._make()
-            if isinstance(self._finder, Knowing):
-                self._known = frozenset(self._finder.entities())
+            made: object = self._make()
+            self._known = frozenset(made.entities()) if isinstance(made, Knowing) else None
+            self._finder = cast("SpanFinder | None", made)
         return self._finder

@@ -28,7 +28,7 @@ def test_a_scan_shows_what_is_personal_and_no_value(people: Run) -> None:
     (mail,) = [line for line in lines if "EMAIL_ADDRESS" in line]
     assert mail.split()[:4] == ["customers", "email", "EMAIL_ADDRESS", "100%"]
     assert "a***.m***@s***" in answer.out or "m***.r***@s***" in answer.out or "***@s***" in answer.out
-    assert "customers: personal data in 2 (9 rows of version 1, 4 columns)" in lines
+    assert "customers: personal data in 2 (9 rows of version 1, 4 paths)" in lines
     assert "events: has not been made yet" in lines
     assert "anna" not in answer.out.casefold()
     assert "lakehouse pii scan --write" in answer.err
