@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from lakehouse.errors import UsageError
+from lakehouse.errors import RefusedError, UsageError
 from lakehouse.protection.row_by_row import looks_at_single_rows
 from lakehouse.table import Table
 from lakehouse.timetravel.reading import explaining, filtered
@@ -24,7 +24,8 @@ class Sight:
         table: The table.
         column: The column that is asked for.
         condition: SQL for the rows that the role sees; None means all.
-        hidden: The columns that it does not see as they are.
+        hidden: The columns that it does not see as they are, or paths into them, as `pii` in the config has
+            them.
     """
 
     def __init__(self, table: Table, column: str, *, condition: str | None, hidden: frozenset[str]) -> None:
@@ -44,13 +45,20 @@ class Sight:
 
         Raises:
             UsageError: A value that the column can't hold. It is not repeated.
+            RefusedError: It can't be told whether the role sees them.
         """
         if isinstance(values, str | bytes):
             raise UsageError("`values` is a list of values, not one", advice='write ["..."]')
         kind = self._kind()
+        if kind is None and self._condition is not None:
+            raise RefusedError(
+                f"the role sees only some rows of table {self._table.name}, and whether a value is in them "
+                f"can't be told of {self._column}",
+                advice="a role that sees all rows can turn it back",
+            )
         try:
             series = pl.Series(MASKED, list(values), strict=True)
-            series = series if series.dtype == kind else series.cast(kind)
+            series = series if kind is None or series.dtype == kind else series.cast(kind)
         except (TypeError, OverflowError, pl.exceptions.PolarsError):
             raise UsageError(
                 f"a value can't be one of column {self._column} of table {self._table.name} ({kind})",
@@ -77,7 +85,11 @@ class Sight:
         """
         if limit < 1:
             raise UsageError("the limit is a number of rows, at least 1")
-        self._kind()
+        if self._kind() is None:
+            raise UsageError(
+                f"{self._column} of table {self._table.name} is inside of a column",
+                advice="its masks are turned back by their values: give those in place of a condition",
+            )
         names = self._open_columns()
         beside = [name for name in person if name not in names]
         held = _free([*names, *beside])
@@ -123,7 +135,15 @@ class Sight:
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        return [name for name in self._rows().collect_schema() if name not in self._hidden]
+        return [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
+
+    def _is_hidden(self, name: str) -> bool:
+        """Whether the column, or something inside of it, is not seen as it is."""
+        quoted = "`" + name.replace("`", "``") + "`"
+        return any(
+            path == name or path.startswith((*(f"{name}{sign}" for sign in ".[{$"), quoted))
+            for path in self._hidden
+        )
 
     def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
         filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
@@ -133,8 +153,8 @@ class Sight:
                 advice="compare the columns of single rows with fixed values",
             )
 
-    def _kind(self) -> pl.DataType:
-        """The type of the column.
+    def _kind(self) -> pl.DataType | None:
+        """The type of the column; None for a path into one.
 
         Raises:
             UsageError: The table does not have it.
@@ -142,12 +162,13 @@ class Sight:
         if not self._table.exists():
             return pl.String()
         schema = self._table.scan().collect_schema()
-        if self._column not in schema:
+        found = schema.get(self._column)
+        if found is None and not any(sign in self._column for sign in ".[{$"):
             raise UsageError(
                 f"table {self._table.name} has no column {self._column}",
                 advice=f"its columns are: {', '.join(schema)}",
             )
-        return schema[self._column]
+        return found
 
     def _collect(self, lazy: pl.LazyFrame) -> pl.DataFrame:
         with explaining(self._table.storage, snapshots=[self._table.snapshot()], table=self._table.name):

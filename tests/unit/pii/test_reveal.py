@@ -391,3 +391,32 @@ def test_masks_of_a_copy_are_those_of_its_source_and_so_are_the_rights(shop: Sho
             done(role)
     with pytest.raises(UsageError, match="can't be used"):
         done("support", where="email LIKE 'sealed%'")
+
+
+@pytest.fixture
+def nested(shop: Shop) -> Shop:
+    """The customers, with an address whose phone is masked."""
+    section = shop.lake.config.tables["customers"]
+    about = section.pii["email"].model_copy(update={"entities": ("PHONE_NUMBER",)})
+    pii = {**section.pii, "address.phone": about}
+    tables = {**shop.lake.config.tables, "customers": section.model_copy(update={"pii": pii})}
+    shop.lake = Lakehouse(shop.lake.config.model_copy(update={"tables": tables}))
+    phone = shop.masks("PHONE_NUMBER", ["+49 30 1"])[0]
+    writer(shop.lake, "customers").merge([{"id": 1, "address": {"phone": phone, "city": "Jena"}}])
+    return shop
+
+
+def test_masks_inside_of_a_column_come_back_by_their_values(nested: Shop) -> None:
+    phone = nested.masks("PHONE_NUMBER", ["+49 30 1"])
+    assert nested.reveal("address.phone", values=phone)["value"].to_list() == ["+49 30 1"]
+    with pytest.raises(UsageError, match="inside of a column"):
+        nested.reveal("address.phone", where="id = 1")
+    with pytest.raises(RefusedError, match="can't be told"):
+        nested.reveal("address.phone", values=phone, role="german")
+
+
+def test_a_condition_does_not_reach_what_is_masked_inside_of_a_column(nested: Shop) -> None:
+    for where in ("address.phone LIKE 'sealed%'", "address IS NOT NULL", "address.city = 'Jena'"):
+        with pytest.raises(UsageError):
+            nested.reveal(where=where)
+    assert nested.reveal(where="address IS NOT NULL", role="dpo")["id"].to_list() == [1]
