@@ -2,4 +2,9 @@
 
 from __future__ import annotations
 
-pytest_plugins = ["tests.fixtures.servers", "tests.fixtures.sail", "tests.fixtures.postgres"]
+pytest_plugins = [
+    "tests.fixtures.servers",
+    "tests.fixtures.sail",
+    "tests.fixtures.postgres",
+    "tests.fixtures.presidio",
+]

@@ -51,7 +51,7 @@ class KeyWords:
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def of(self, lemma: str) -> tuple[str, ...]:
-        """What a lemma adds to the key words of its text: none, itself in small letters, or its parts at colons."""
+        """What a lemma adds to the key words: nothing, or its parts at colons in small letters."""
         words = self._known.get(lemma)
         if words is None:
             if len(self._known) >= 200_000:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -15,9 +16,14 @@ from lakehouse.pii.detect.presidio.engine import Engine, make
 from lakehouse.pii.detect.presidio.patterns import Searcher, digits_of, searcher
 from lakehouse.pii.detect.presidio.reading import Entity, Reader, reader
 from lakehouse.pii.detect.recipe import Recipe
+from lakehouse.pii.detect.windows import windows
 from lakehouse.pii.spans import Span
 
 _DECIMALS: Final = 6
+_WINDOW: Final = 100_000
+_OVERLAP: Final = 2_000
+# Halves of pairs can't be written as UTF-8, which spaCy does.
+_LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +105,28 @@ class Analysis:
             UsageError: An entity is unknown.
         """
         plan = self._plan(tuple(entities))
+        texts = [_LONE.sub("\ufffd", text) for text in texts]
+        limit = self._reader.limit
+        if limit is None or all(len(text) <= limit for text in texts):
+            return self._spans(texts, plan)
+        short = [text if len(text) <= limit else "" for text in texts]
+        found = self._spans(short, plan)
+        for place, text in enumerate(texts):
+            if len(text) > limit:
+                found[place] = self._of_long(text, plan)
+        return found
+
+    def _of_long(self, text: str, plan: Plan) -> tuple[Span, ...]:
+        """What is in a text that Presidio itself refuses, piece by piece."""
+        found: list[tuple[str, Hit]] = []
+        for offset, piece in windows(text, size=_WINDOW, overlap=_OVERLAP):
+            (spans,) = self._spans([piece], plan)
+            found.extend(
+                (span.entity, Hit(span.start + offset, span.end + offset, span.score)) for span in spans
+            )
+        return self._final(found)
+
+    def _spans(self, texts: Sequence[str], plan: Plan) -> list[tuple[Span, ...]]:
         if plan.stock:
             return [self._stock(text, plan) for text in texts]
         found = [self._patterns(text, plan) for text in texts]

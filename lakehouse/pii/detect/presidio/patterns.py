@@ -1,4 +1,4 @@
-"""What Presidio's pattern recognizers find, without what only explains it, and only where anything can match."""
+"""What Presidio's pattern recognizers find, looked for only where anything can match."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import regex
+import regex  # type: ignore[import-untyped]
 from presidio_analyzer import EntityRecognizer, PatternRecognizer
 from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS
 from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
@@ -55,6 +55,8 @@ def searcher(recognizer: EntityRecognizer) -> Searcher | None:
         return PhoneSearcher(recognizer)
     if kind is IbanRecognizer:
         return GuardedSearcher(recognizer)
+    if isinstance(recognizer, PhoneRecognizer) and len(recognizer.supported_entities) == 1:
+        return OwnSearcher(recognizer)
     if isinstance(recognizer, PatternRecognizer) and kind.analyze is PatternRecognizer.analyze:
         return PatternSearcher(recognizer)
     return None
@@ -129,7 +131,7 @@ class PatternSearcher:
                     found.append(Hit(start, end, score))
         except TimeoutError:
             _LOG.warning(
-                "pattern `%s` took more than %d seconds in a text of %d characters; its other matches are not found",
+                "pattern `%s` took more than %d seconds in a text of %d characters: the rest is not searched",
                 expression.name,
                 REGEX_TIMEOUT_SECONDS,
                 len(text),
@@ -156,6 +158,20 @@ class GuardedSearcher:
     def hits(self, text: str, *, digits: int) -> list[Hit]:
         """All finds in a text, before context is looked at."""
         if not any(expression.may_match(text, digits=digits) for expression in self._expressions):
+            return []
+        results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
+        return [Hit(each.start, each.end, each.score) for each in results]
+
+
+class OwnSearcher:
+    """A recognizer that searches in a way of its own, and by the text alone, for numbers."""
+
+    def __init__(self, recognizer: PhoneRecognizer) -> None:
+        self.recognizer = recognizer
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at."""
+        if not digits:
             return []
         results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
         return [Hit(each.start, each.end, each.score) for each in results]
