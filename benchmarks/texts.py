@@ -68,10 +68,11 @@ def _moved(faker: Faker, rng: random.Random) -> str:
 
 
 def _refund(faker: Faker, rng: random.Random) -> str:
-    return (
-        f"On {faker.date()} {faker.first_name()} said that the parcel was late. "
-        f"We refunded {rng.randrange(900)} euros to card {faker.credit_card_number()}, IBAN {faker.iban()}. Thank you for your patience!"
+    late = f"On {faker.date()} {faker.first_name()} said that the parcel was late."
+    paid = (
+        f"We refunded {rng.randrange(900)} euros to card {faker.credit_card_number()}, IBAN {faker.iban()}."
     )
+    return f"{late} {paid} Thank you for your patience!"
 
 
 def _ticket(faker: Faker, rng: random.Random) -> str:

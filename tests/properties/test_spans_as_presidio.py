@@ -10,11 +10,12 @@ from lakehouse.pii.detect.finder import TextFinder
 from tests.fixtures.presidio import Stock
 
 PIECES = (
-    "John Smith", "Mary Jones-Miller", "Paris", "Berlin", "in March 2024", "12/03/2024", "2024-03-12T10:11:12Z",
-    "john@example.com", "http://www.example.com/x?y=1", "example.org", "212-555-5555", "+44 20 7946 0958",
-    "4111 1111 1111 1111", "DE89370400440532013000", "10.0.0.1", "::1", "078-05-1120", "A1234567", "phone",
-    "calls", "mobile:", "dated", "birthday", "website", "licenses", "is", "The", "said.", "however,", "?", "\n", "\n\n",
-    "😀", "e\u0301", "שלום", "\u200b", "(", ")", "-", "'", '"', "<b>", "{", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
+    "John Smith", "Mary Jones-Miller", "Paris", "Berlin", "in March 2024", "12/03/2024",
+    "2024-03-12T10:11:12Z", "john@example.com", "http://www.example.com/x?y=1", "example.org",
+    "212-555-5555", "+44 20 7946 0958", "4111 1111 1111 1111", "DE89370400440532013000", "10.0.0.1",
+    "::1", "078-05-1120", "A1234567", "phone", "calls", "mobile:", "dated", "birthday", "website",
+    "licenses", "is", "The", "said.", "however,", "?", "\n", "\n\n", "😀", "e\u0301", "שלום", "\u200b",
+    "(", ")", "-", "'", '"', "<b>", "{", "1BoatSLRHtKNngkdXEeobR76b53LETtpyT",
 )  # fmt: skip
 
 

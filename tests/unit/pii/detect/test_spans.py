@@ -19,14 +19,17 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.xdist_group("presidio"), pytest.mark.slow]
 
 ODD = [
-    "", " ", "\n", "\t \r\n", ".", "@", "a@b", "a@b.co", "0", "00000000000", "1" * 500, "(" * 40, "x" * 2000,
-    "call me at +1 425 882 8080 x12", "+49 30 901820 / 030 901820", "phones: 212-555-5555", "2125555555 phone",
-    "my number is: 212-555-5555.", "Number:212-555-5555", "numbers and calls 212 555 5555", "😀 John Smith 😀",
-    "הטלפון 03-5551234 של דוד כהן", "اتصل على 212-555-5555 الآن", "Jose\u0301 Garci\u0301a in Me\u0301xico",
+    "", " ", "\n", "\t \r\n", ".", "@", "a@b", "a@b.co", "0", "00000000000", "1" * 500, "(" * 40,
+    "x" * 2000, "call me at +1 425 882 8080 x12", "+49 30 901820 / 030 901820", "phones: 212-555-5555",
+    "2125555555 phone", "my number is: 212-555-5555.", "Number:212-555-5555",
+    "numbers and calls 212 555 5555", "😀 John Smith 😀", "הטלפון 03-5551234 של דוד כהן",
+    "اتصل على 212-555-5555 الآن", "Jose\u0301 Garci\u0301a in Me\u0301xico",
     "٠١٢٣٤٥٦٧٨٩ phone ٢١٢٥٥٥٥٥٥٥", "bad \ufffd\ufffd bytes john@example.com", "\x00\x01 John Smith \x7f",
-    "<b>John</b><i>Smith</i>", '{"name": "John Smith", "tel": "212-555-5555"}', "a:b:c phone:1 212-555-5555",
-    "-PRON- phone be 212-555-5555", "See www.example.com/a?b='c' and 'http://example.org'", "::1 and 10.0.0.1/24",
-    "He was born in May. June Carter sang. March Smith left", "Dr. No. 5 Smith. John", "John\nSmith\n\nParis",
+    "<b>John</b><i>Smith</i>", '{"name": "John Smith", "tel": "212-555-5555"}',
+    "a:b:c phone:1 212-555-5555", "-PRON- phone be 212-555-5555",
+    "See www.example.com/a?b='c' and 'http://example.org'", "::1 and 10.0.0.1/24",
+    "He was born in May. June Carter sang. March Smith left", "Dr. No. 5 Smith. John",
+    "John\nSmith\n\nParis",
 ]  # fmt: skip
 
 
@@ -69,7 +72,7 @@ def test_recognizers_that_presidio_leaves_out_find_what_they_find_there(
     text_finder: TextFinder, text_engine: Engine
 ) -> None:
     """Every entity that there is, and a score from which on nearly everything counts."""
-    from lakehouse.pii.detect.presidio.patterns import searcher
+    from lakehouse.pii.detect.presidio.patterns import searcher  # noqa: PLC0415 - seconds
 
     patterns = [each for each in text_engine.analyzer.registry.recognizers if each.name != "SpacyRecognizer"]
     assert all(searcher(each) for each in patterns), "one of them is not looked for in the quick way"
