@@ -16,8 +16,8 @@ from lakehouse.pii.spans import Span
 if TYPE_CHECKING:
     from lakehouse.pii.detect.presidio.analysis import Analysis
 
-_CHUNK_TEXTS: Final = 512
-_CHUNK_CHARACTERS: Final = 200_000
+_CHUNK_TEXTS: Final = 256
+_CHUNK_CHARACTERS: Final = 50_000
 
 
 class TextFinder:
@@ -51,8 +51,9 @@ class TextFinder:
         wanted = tuple(dict.fromkeys(entities))
         if not wanted:
             return [() for _ in texts]
-        # Texts of like lengths lie together: a batch costs as much as its longest.
-        distinct = sorted(dict.fromkeys(texts), key=len)
+        # Texts of like lengths lie together, as a batch costs as much as its longest; the long ones first, so
+        # that no core has the last of them for itself while the others wait.
+        distinct = sorted(dict.fromkeys(texts), key=len, reverse=True)
         look = Look(self._recipe, wanted)
         found: dict[str, tuple[Span, ...]] = {}
         chunks = list(_chunks(distinct))

@@ -11,7 +11,8 @@ it, by the library's own metadata:
 - It is valid only if some region of that calling code has a kind of number of that length and pattern.
   Presidio asks for valid numbers; where possible ones are enough, no look is left out.
 
-All other pieces (with a plus, letters, an extension) are left to the library.
+A piece with a plus and a calling code is read the same in all regions, so one look does for them all. Other
+pieces (with letters, an extension) are left to the library.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ import phonenumbers
 from phonenumbers import phonenumbermatcher, phonenumberutil
 from phonenumbers.phonemetadata import PhoneMetadata
 
+_SIGN_OR_DIGIT: Final = re.compile(rf"[{phonenumberutil._PLUS_CHARS}\d]")
 _PLAIN: Final = re.compile(r"[\d\-./()\[\] \u00a0]*")
 
 
@@ -141,16 +143,34 @@ class Phones:
         plain = {
             piece: phonenumbers.normalize_digits_only(piece) for piece in pieces if _PLAIN.fullmatch(piece)
         }
-        found: dict[tuple[int, int], None] = {}
+        looks: dict[str | None, frozenset[str]] = dict.fromkeys(self._others, frozenset())
+        alike = len(plain) < len(pieces) and all(
+            piece in plain or _is_international(piece) for piece in pieces
+        )
         for region in self._regions:
             vain = frozenset(piece for piece, digits in plain.items() if not region.could_be(digits))
-            if len(vain) < len(pieces):
-                matches = _Matcher(text, region.name, leniency=self._leniency, vain=vain)
-                found.update(((match.start, match.end), None) for match in matches)
-        for name in self._others:
-            matches = _Matcher(text, name, leniency=self._leniency, vain=frozenset())
+            if len(vain) == len(plain) and alike:
+                # What is left is read the same in every region, and in none.
+                looks[None] = vain
+            elif len(vain) < len(pieces):
+                looks[region.name] = vain
+        found: dict[tuple[int, int], None] = {}
+        for name, vain in looks.items():
+            matches = _Matcher(text, name, leniency=self._leniency, vain=vain)
             found.update(((match.start, match.end), None) for match in matches)
         return list(found)
+
+
+def _is_international(piece: str) -> bool:
+    """Whether a piece begins with a plus and a calling code, so that all regions read it alike."""
+    first = _SIGN_OR_DIGIT.search(piece)
+    if first is None or first.group() not in phonenumberutil._PLUS_CHARS:
+        return False
+    try:
+        phonenumbers.parse(piece, None)
+    except phonenumbers.NumberParseException:
+        return False
+    return True
 
 
 def _reads(own: Any) -> tuple[Any, ...]:
@@ -170,7 +190,7 @@ def _reads(own: Any) -> tuple[Any, ...]:
 class _Matcher(phonenumbers.PhoneNumberMatcher):
     """The library's own search, without the parsing that is in vain."""
 
-    def __init__(self, text: str, region: str, *, leniency: int, vain: frozenset[str]) -> None:
+    def __init__(self, text: str, region: str | None, *, leniency: int, vain: frozenset[str]) -> None:
         super().__init__(text, region, leniency=leniency)
         self._vain = vain
 

@@ -158,7 +158,7 @@ class Analysis:
                 stock = stock or bool(recognizer.context)
                 continue
             if name not in self._searchers:
-                self._searchers[name] = searcher(recognizer)
+                self._searchers[name] = searcher(recognizer, counts=self._counts)
             quick = self._searchers[name]
             if quick is None:
                 stock = True
@@ -210,6 +210,9 @@ class Analysis:
             near = context.with_lemmas(forms)
             for entity, hit, words in found.open:
                 found.sure.append((entity, self._risen(hit) if near.supports(hit.start, words) else hit))
+
+    def _counts(self, score: float) -> bool:
+        return max(score, self._rise.of(score)) >= self.engine.recipe.min_score
 
     def _risen(self, hit: Hit) -> Hit:
         return hit._replace(score=self._rise.of(hit.score))

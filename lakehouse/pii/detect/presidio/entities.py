@@ -22,6 +22,8 @@ from spacy.pipeline import EntityRecognizer
 from spacy.tokens import Doc
 from thinc.api import NumpyOps
 
+from lakehouse.pii.detect.presidio.vectors import WordVectors
+
 Floats = npt.NDArray[np.float32]
 
 _MARGIN: Final = 2e-3
@@ -57,7 +59,9 @@ class QuickEntities:
         ops = NumpyOps(use_blis=False)
         for layer in model.walk():
             layer.ops = ops
-        self._vectors, self._lower, upper = model.layers
+        tokens, self._lower, upper = model.layers
+        words, _, self._linear = tokens.layers
+        self._words = WordVectors(words)
         self._bias: Floats = self._lower.get_param("b")
         self._weights: Floats = upper.get_param("W")
         self._offsets: Floats = upper.get_param("b")
@@ -68,6 +72,8 @@ class QuickEntities:
         """Whether the recognizer is made as this expects."""
         layers = recognizer.model.layers
         if len(layers) != _POSITIONS or not recognizer.model.attrs.get("has_upper"):
+            return False
+        if [layer.name for layer in layers[0].layers][1:] != ["list2array", "linear"]:
             return False
         lower = layers[1]
         shaped = lower.get_dim("nF") == _POSITIONS and lower.get_dim("nP") >= 2
@@ -86,8 +92,7 @@ class QuickEntities:
         lengths = [len(doc) for doc in docs]
         if not sum(lengths):
             return [[] for _ in docs]
-        vectors = self._vectors.predict(list(docs))
-        features = self._lower.predict(np.ascontiguousarray(vectors))
+        features = self._lower.predict(self._linear.predict(np.concatenate(self._words.of(docs))))
         outside, sure = self._outside(features, _spaces(docs), np.cumsum(lengths) - 1)
         found: list[list[Piece] | None] = []
         first = 0

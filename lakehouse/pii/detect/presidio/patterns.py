@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -39,11 +39,12 @@ class Searcher(Protocol):
         """
 
 
-def searcher(recognizer: EntityRecognizer) -> Searcher | None:
+def searcher(recognizer: EntityRecognizer, *, counts: Callable[[float], bool]) -> Searcher | None:
     """Makes the quick way to what a recognizer finds.
 
     Args:
         recognizer: Any of Presidio's, or of the config.
+        counts: Whether a find of a score can count in the end, with words nearby that support it.
 
     Returns:
         The way; None for a recognizer that searches in some way of its own, or counts context itself.
@@ -58,7 +59,7 @@ def searcher(recognizer: EntityRecognizer) -> Searcher | None:
     if isinstance(recognizer, PhoneRecognizer) and len(recognizer.supported_entities) == 1:
         return OwnSearcher(recognizer)
     if isinstance(recognizer, PatternRecognizer) and kind.analyze is PatternRecognizer.analyze:
-        return PatternSearcher(recognizer)
+        return PatternSearcher(recognizer, counts=counts)
     return None
 
 
@@ -107,12 +108,24 @@ class _Expression:
 
 
 class PatternSearcher:
-    """Patterns, and what the recognizer says of each match."""
+    """Patterns, and what the recognizer says of each match.
 
-    def __init__(self, recognizer: PatternRecognizer) -> None:
+    Patterns whose finds count for nothing are left out. Such a find can only take away others of the same or
+    a lower score, which count for nothing either.
+    """
+
+    def __init__(self, recognizer: PatternRecognizer, *, counts: Callable[[float], bool]) -> None:
         self.recognizer = recognizer
         flags = recognizer.global_regex_flags
-        self._expressions = [_Expression.of(pattern, flags=flags) for pattern in recognizer.patterns]
+        kind = type(recognizer)
+        raises = kind.validate_result is not PatternRecognizer.validate_result or "validate_result" in vars(
+            recognizer
+        )
+        self._expressions = [
+            _Expression.of(pattern, flags=flags)
+            for pattern in recognizer.patterns
+            if raises or counts(pattern.score)
+        ]
 
     def hits(self, text: str, *, digits: int) -> list[Hit]:
         """All finds in a text, before context is looked at."""

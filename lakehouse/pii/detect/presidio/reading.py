@@ -27,6 +27,7 @@ from lakehouse.pii.detect.context import Tokens
 from lakehouse.pii.detect.lemmas import Assignment, Lemmas, assignment
 from lakehouse.pii.detect.presidio.entities import Piece, model_of
 from lakehouse.pii.detect.presidio.models import TokenEngine
+from lakehouse.pii.detect.presidio.vectors import WordVectors
 
 _BATCH: Final = 128
 _TOKENS_AT_ONCE: Final = 2_000
@@ -262,6 +263,7 @@ class PartsReader:
         self._parts = parts
         self._names = _Names(settings)
         self._quick = model_of(parts.recognizer)
+        self._vectors = WordVectors(parts.vectors.model)
         self.possible = parts.possible
         self.limit: int | None = parts.nlp.max_length
 
@@ -304,7 +306,8 @@ class PartsReader:
 
     def _parse(self, docs: Sequence[Doc]) -> None:
         if docs:
-            _run(self._parts.vectors, docs)
+            for batch in _batches(docs):
+                self._parts.vectors.set_annotations(batch, self._vectors.of(batch))
             _run(self._parts.parser, docs)
 
 
