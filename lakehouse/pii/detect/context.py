@@ -15,6 +15,7 @@ from typing import Final, Literal
 from lakehouse.pii.detect.lemmas import Lemmas
 
 Answer = Literal["yes", "no", "unknown"]
+_REMEMBERED: Final = 50_000
 _LEFT_OUT: Final = frozenset({"-PRON-", "be"})
 
 
@@ -54,7 +55,7 @@ class KeyWords:
         """What a lemma adds to the key words: nothing, or its parts at colons in small letters."""
         words = self._known.get(lemma)
         if words is None:
-            if len(self._known) >= 200_000:
+            if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             common = lemma in _LEFT_OUT or self.is_common(lemma)
             words = self._known[lemma] = () if common else tuple(lemma.lower().split(":"))

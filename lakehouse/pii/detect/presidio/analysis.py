@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -57,13 +58,22 @@ class _Found:
 
 
 class Analysis:
-    """Looks at texts.
+    """Looks at texts, those of one caller at a time.
+
+    spaCy keeps every word that it has ever seen. So that memory does not grow with the texts, the model is
+    loaded anew when the words are too many, which takes less than a second.
 
     Args:
         engine: Presidio, set up.
+        most_words: How many words the model may know.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, most_words: int = 150_000) -> None:
+        self._lock = threading.Lock()
+        self._most_words = most_words
+        self._set_up(engine)
+
+    def _set_up(self, engine: Engine) -> None:
         self.engine = engine
         enhancer = engine.analyzer.context_aware_enhancer
         self._rise = Rise(
@@ -104,8 +114,13 @@ class Analysis:
         Raises:
             UsageError: An entity is unknown.
         """
-        plan = self._plan(tuple(entities))
-        texts = [_LONE.sub("\ufffd", text) for text in texts]
+        with self._lock:
+            if self._reader.known_words() > self._most_words:
+                self._set_up(make(self.engine.recipe))
+            plan = self._plan(tuple(entities))
+            return self._of_any_length([_LONE.sub("\ufffd", text) for text in texts], plan)
+
+    def _of_any_length(self, texts: Sequence[str], plan: Plan) -> list[tuple[Span, ...]]:
         limit = self._reader.limit
         if limit is None or all(len(text) <= limit for text in texts):
             return self._spans(texts, plan)

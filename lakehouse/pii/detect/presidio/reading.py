@@ -83,6 +83,9 @@ class Reader(Protocol):
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
 
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+
 
 def reader(engine: NlpEngine, *, language: str) -> Reader:
     """Makes the quickest reader that gives the engine's own results.
@@ -127,6 +130,10 @@ class TokenReader:
         """The tokens of one."""
         return _tokens(split)
 
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._nlp.vocab)
+
 
 class WholeReader:
     """Any engine of Presidio's, as it is."""
@@ -159,6 +166,10 @@ class WholeReader:
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
         return _tokens(split.tokens)
+
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._engine.get_nlp(self._language).vocab)
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +314,10 @@ class PartsReader:
     def tokens(self, split: Doc) -> Tokens:
         """The tokens of one."""
         return _tokens(split)
+
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._parts.nlp.vocab)
 
     def _parse(self, docs: Sequence[Doc]) -> None:
         if docs:

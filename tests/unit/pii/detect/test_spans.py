@@ -124,3 +124,14 @@ def test_halves_of_pairs_do_no_harm(text_finder: TextFinder) -> None:
     text = "\ud83d John Smith \udc00 john@example.com"
     (spans,) = text_finder.find([text], entities=["PERSON", "EMAIL_ADDRESS"])
     assert "john@example.com" in {text[span.start : span.end] for span in spans}
+
+
+def test_words_that_were_seen_do_not_fill_the_memory(text_engine: Engine) -> None:
+    from lakehouse.pii.detect.presidio.analysis import Analysis  # noqa: PLC0415 - seconds
+
+    analysis = Analysis(text_engine, most_words=1)
+    texts = ["John Smith phoned", "Mary Jones wrote to m@example.com"]
+    first = analysis.spans(texts, entities=["PERSON", "EMAIL_ADDRESS"])
+    assert analysis.engine is not text_engine, "the model was loaded anew"
+    assert analysis.spans(texts, entities=["PERSON", "EMAIL_ADDRESS"]) == first
+    assert [len(spans) for spans in first] == [1, 2]
