@@ -18,7 +18,7 @@ _MARKS = (
     "\u200b",
     "\ufffd",
     "\ufeff",
-    "Ｗｉｄｅ",
+    "\uff37\uff49\uff44\uff45",
     "İstanbul",
     "ß",
     "\x00",
@@ -60,6 +60,7 @@ def _call(faker: Faker, rng: random.Random) -> str:
 
 
 def _moved(faker: Faker, rng: random.Random) -> str:
+    del rng
     address = faker.address().replace("\n", ", ")
     return (
         f"{faker.name()} ({faker.email()}) has moved to {address}. Her old number was {faker.phone_number()}."
@@ -67,13 +68,15 @@ def _moved(faker: Faker, rng: random.Random) -> str:
 
 
 def _refund(faker: Faker, rng: random.Random) -> str:
-    return (
-        f"On {faker.date()} {faker.first_name()} said that the parcel was late. We refunded {rng.randrange(900)} "
-        f"euros to card {faker.credit_card_number()}, IBAN {faker.iban()}. Thank you for your patience!"
+    late = f"On {faker.date()} {faker.first_name()} said that the parcel was late."
+    paid = (
+        f"We refunded {rng.randrange(900)} euros to card {faker.credit_card_number()}, IBAN {faker.iban()}."
     )
+    return f"{late} {paid} Thank you for your patience!"
 
 
 def _ticket(faker: Faker, rng: random.Random) -> str:
+    del rng
     return (
         f"Ticket {faker.uuid4()}: the user at {faker.ipv4()} can't open {faker.url()} since "
         f"{faker.day_of_week()}. MAC {faker.mac_address()}."
@@ -82,27 +85,29 @@ def _ticket(faker: Faker, rng: random.Random) -> str:
 
 def _story(faker: Faker, rng: random.Random) -> str:
     names = " and ".join(faker.name() for _ in range(rng.randrange(1, 4)))
-    return (
-        f"{names} from {faker.city()} work at {faker.company()}. They were born on {faker.date(pattern='%d %B %Y')}, "
-        f"and {rng.choice(('he', 'she'))} speaks {rng.choice(('German', 'Hindi', 'French'))}. {faker.sentence(12)}"
-    )
+    born = faker.date(pattern="%d %B %Y")
+    speaks = f"{rng.choice(('he', 'she'))} speaks {rng.choice(('German', 'Hindi', 'French'))}"
+    work = f"{names} from {faker.city()} work at {faker.company()}."
+    return f"{work} They were born on {born}, and {speaks}. {faker.sentence(12)}"
 
 
 def _none(faker: Faker, rng: random.Random) -> str:
     del faker
     goods = ("kettle", "lamp", "desk", "bicycle", "coat", "phone case", "printer", "garden chair")
+    times = ("last week", "in March", "twice", "for my mother")
     faults = ("is broken", "came in the wrong colour", "makes a strange noise", "never arrived", "is fine")
     return (
-        f"The {rng.choice(goods)} that I bought {rng.choice(('last week', 'in March', 'twice', 'for my mother'))} "
-        f"{rng.choice(faults)}, and the {rng.choice(goods)} {rng.choice(faults)} as well. "
-        f"It cost {rng.randrange(5, 900)}.{rng.randrange(100):02d}; I want {rng.choice(('my money', 'a new one'))}."
+        f"The {rng.choice(goods)} that I bought {rng.choice(times)} {rng.choice(faults)}, "
+        f"and the {rng.choice(goods)} {rng.choice(faults)} as well. It cost {rng.randrange(5, 900)}."
+        f"{rng.randrange(100):02d}; I want {rng.choice(('my money', 'a new one'))}."
     )
 
 
 def _papers(faker: Faker, rng: random.Random) -> str:
     return (
-        f"Dear team, my SSN is {faker.ssn()} and my driver's license {rng.choice('ABCDS')}{rng.randrange(10**7):07d}. "
-        f"Passport {rng.randrange(10**9):09d}, bank account number {rng.randrange(10**10)}. Regards, {faker.name()}"
+        f"Dear team, my SSN is {faker.ssn()} and my driver's license "
+        f"{rng.choice('ABCDS')}{rng.randrange(10**7):07d}. Passport {rng.randrange(10**9):09d}, "
+        f"bank account number {rng.randrange(10**10)}. Regards, {faker.name()}"
     )
 
 
@@ -114,7 +119,8 @@ def _short(faker: Faker, rng: random.Random) -> str:
 
 def _markup(faker: Faker, rng: random.Random) -> str:
     return (
-        f'<p class="c{rng.randrange(9)}">Hi {faker.first_name()},<br/>write to <a href="mailto:{faker.email()}">us'
+        f'<p class="c{rng.randrange(9)}">Hi {faker.first_name()},<br/>write to '
+        f'<a href="mailto:{faker.email()}">us'
         f"</a> &amp; visit '{faker.url()}' or \"{faker.domain_name()}\"</p>"
     )
 
@@ -151,7 +157,8 @@ def _shout(faker: Faker, rng: random.Random) -> str:
 
 def _colons(faker: Faker, rng: random.Random) -> str:
     return (
-        f"phone:{faker.phone_number()} mobile no.:{faker.phone_number()}; born:{faker.date()};url:{faker.url()} "
+        f"phone:{faker.phone_number()} mobile no.:{faker.phone_number()}; "
+        f"born:{faker.date()};url:{faker.url()} "
         f"calls {rng.randrange(10**9)} dialed numbers {faker.phone_number()} phones"
     )
 

@@ -7,4 +7,5 @@ pytest_plugins = [
     "tests.fixtures.vault",
     "tests.fixtures.sail",
     "tests.fixtures.postgres",
+    "tests.fixtures.presidio",
 ]

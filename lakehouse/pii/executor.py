@@ -126,6 +126,8 @@ class _Worker:
 
     def __init__(self) -> None:
         environment = {
+            # One core each: libraries that share a matrix out among all cores would be in each other's way.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
             **os.environ,
             "PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path),
         }

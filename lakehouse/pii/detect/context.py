@@ -15,6 +15,7 @@ from typing import Final, Literal
 from lakehouse.pii.detect.lemmas import Lemmas
 
 Answer = Literal["yes", "no", "unknown"]
+_REMEMBERED: Final = 50_000
 _LEFT_OUT: Final = frozenset({"-PRON-", "be"})
 
 
@@ -51,10 +52,10 @@ class KeyWords:
     _known: dict[str, tuple[str, ...]] = field(default_factory=dict, repr=False)
 
     def of(self, lemma: str) -> tuple[str, ...]:
-        """What a lemma adds to the key words of its text: none, itself in small letters, or its parts at colons."""
+        """What a lemma adds to the key words: nothing, or its parts at colons in small letters."""
         words = self._known.get(lemma)
         if words is None:
-            if len(self._known) >= 200_000:
+            if len(self._known) >= _REMEMBERED:
                 self._known.clear()
             common = lemma in _LEFT_OUT or self.is_common(lemma)
             words = self._known[lemma] = () if common else tuple(lemma.lower().split(":"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
@@ -16,8 +16,8 @@ from lakehouse.pii.spans import Span
 if TYPE_CHECKING:
     from lakehouse.pii.detect.presidio.analysis import Analysis
 
-_CHUNK_TEXTS: Final = 512
-_CHUNK_CHARACTERS: Final = 200_000
+_CHUNK_TEXTS: Final = range(64, 257)
+_CHUNK_CHARACTERS: Final = 50_000
 
 
 class TextFinder:
@@ -51,8 +51,9 @@ class TextFinder:
         wanted = tuple(dict.fromkeys(entities))
         if not wanted:
             return [() for _ in texts]
-        # Texts of like lengths lie together: a batch costs as much as its longest.
-        distinct = sorted(dict.fromkeys(texts), key=len)
+        # Texts of like lengths lie together, as a batch costs as much as its longest; the long ones first, so
+        # that no core has the last of them for itself while the others wait.
+        distinct = sorted(dict.fromkeys(texts), key=len, reverse=True)
         look = Look(self._recipe, wanted)
         found: dict[str, tuple[Span, ...]] = {}
         chunks = list(_chunks(distinct))
@@ -117,11 +118,13 @@ def _usual(recipe: Recipe) -> tuple[str, ...]:
     return analysis_of(recipe).engine.usual
 
 
-def _chunks(texts: Iterable[str]) -> Iterator[tuple[str, ...]]:
+def _chunks(texts: Sequence[str]) -> Iterator[tuple[str, ...]]:
+    # Few texts are shared out among all cores, many go in pieces that are worth the way.
+    most = min(max(_CHUNK_TEXTS[0], len(texts) // 16), _CHUNK_TEXTS[-1])
     chunk: list[str] = []
     size = 0
     for text in texts:
-        if chunk and (len(chunk) == _CHUNK_TEXTS or size + len(text) > _CHUNK_CHARACTERS):
+        if chunk and (len(chunk) == most or size + len(text) > _CHUNK_CHARACTERS):
             yield tuple(chunk)
             chunk, size = [], 0
         chunk.append(text)

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-_REMEMBERED: Final = 200_000
+_REMEMBERED: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from re import _constants as code  # type: ignore[attr-defined]
 from re import _parser as parser  # type: ignore[attr-defined]
 from typing import Any, Final
@@ -92,7 +93,7 @@ def _of_all(items: Iterable[tuple[Any, Any]]) -> _Found:
     sequence = list(items)
     parts = [_of(*item) for item in sequence]
     pairs = [pair for part in parts for pair in part.before_letter]
-    for here, following in zip(sequence, sequence[1:], strict=False):
+    for here, following in pairwise(sequence):
         mark, letters = _only(*here), _first(*following)
         if mark is not None and len(mark) == 1 and mark <= _MARKS and letters and letters <= _LETTERS:
             pairs.append((next(iter(mark)), letters))
@@ -104,10 +105,8 @@ def _of_all(items: Iterable[tuple[Any, Any]]) -> _Found:
 
 
 def _of(kind: Any, detail: Any) -> _Found:
-    if kind is code.SUBPATTERN:
-        return _of_all(detail[3])
-    if kind is code.ATOMIC_GROUP:
-        return _of_all(detail)
+    if kind in (code.SUBPATTERN, code.ATOMIC_GROUP):
+        return _of_all(detail[3] if kind is code.SUBPATTERN else detail)
     if kind in (code.MAX_REPEAT, code.MIN_REPEAT, code.POSSESSIVE_REPEAT):
         least, _, items = detail
         inner = _of_all(items) if least else _Found()
@@ -117,9 +116,8 @@ def _of(kind: Any, detail: Any) -> _Found:
     members = _only(kind, detail)
     if members is None:
         return _Found(digits=int(_only_digits(kind, detail)))
-    if all(member.isdigit() for member in members):
-        return _Found(digits=1)
-    return _Found(marks=(members,)) if members <= _MARKS else _Found()
+    only_digits = all(member.isdigit() for member in members)
+    return _Found(digits=int(only_digits), marks=(members,) if members <= _MARKS else ())
 
 
 def _of_any(branches: Sequence[_Found]) -> _Found:

@@ -9,8 +9,10 @@ it, by the library's own metadata:
   of the region's calling code. Its national part is the digits, perhaps without that code and without the
   region's national prefix, each taken off as the library does.
 - It is valid only if some region of that calling code has a kind of number of that length and pattern.
+  Presidio asks for valid numbers; where possible ones are enough, no look is left out.
 
-All other pieces (with a plus, letters, an extension) are left to the library.
+A piece with a plus and a calling code is read the same in all regions, so one look does for them all. Other
+pieces (with letters, an extension) are left to the library.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import phonenumbers
 from phonenumbers import phonenumbermatcher, phonenumberutil
 from phonenumbers.phonemetadata import PhoneMetadata
 
+_SIGN_OR_DIGIT: Final = re.compile(rf"[{phonenumberutil._PLUS_CHARS}\d]")
 _PLAIN: Final = re.compile(r"[\d\-./()\[\] \u00a0]*")
 
 
@@ -57,7 +60,8 @@ class _Region:
         regions = phonenumbers.COUNTRY_CODE_TO_REGION_CODE.get(own.country_code, ())
         kinds = [PhoneMetadata.metadata_for_region(region, None) for region in regions]
         known = tuple(kind for kind in kinds if kind is not None)
-        general = (kind.general_desc.national_number_pattern for kind in known)
+        descriptions: list[Any] = [kind.general_desc for kind in known]
+        general = (each.national_number_pattern for each in descriptions)
         return cls(
             name=name,
             code=str(own.country_code),
@@ -65,7 +69,7 @@ class _Region:
             national=re.compile(own.national_prefix_for_parsing) if own.national_prefix_for_parsing else None,
             transform=own.national_prefix_transform_rule or None,
             kinds=known,
-            lengths=frozenset(length for kind in known for length in kind.general_desc.possible_length),
+            lengths=frozenset(length for each in descriptions for length in each.possible_length),
             general=re.compile("|".join(f"(?:{pattern})" for pattern in general)),
         )
 
@@ -117,7 +121,7 @@ class Phones:
         read: set[tuple[Any, ...]] = set()
         for name in regions:
             own = PhoneMetadata.metadata_for_region(name, None)
-            if own is None:
+            if own is None or leniency < phonenumbers.Leniency.VALID:
                 self._others.append(name)
             elif (how := _reads(own)) not in read:
                 # The United States and Canada, say, read the same numbers out of the same digits.
@@ -139,16 +143,34 @@ class Phones:
         plain = {
             piece: phonenumbers.normalize_digits_only(piece) for piece in pieces if _PLAIN.fullmatch(piece)
         }
-        found: dict[tuple[int, int], None] = {}
+        looks: dict[str | None, frozenset[str]] = dict.fromkeys(self._others, frozenset())
+        alike = len(plain) < len(pieces) and all(
+            piece in plain or _is_international(piece) for piece in pieces
+        )
         for region in self._regions:
             vain = frozenset(piece for piece, digits in plain.items() if not region.could_be(digits))
-            if len(vain) < len(pieces):
-                matches = _Matcher(text, region.name, leniency=self._leniency, vain=vain)
-                found.update(((match.start, match.end), None) for match in matches)
-        for name in self._others:
-            matches = phonenumbers.PhoneNumberMatcher(text, name, leniency=self._leniency)
+            if len(vain) == len(plain) and alike:
+                # What is left is read the same in every region, and in none.
+                looks[None] = vain
+            elif len(vain) < len(pieces):
+                looks[region.name] = vain
+        found: dict[tuple[int, int], None] = {}
+        for name, vain in looks.items():
+            matches = _Matcher(text, name, leniency=self._leniency, vain=vain)
             found.update(((match.start, match.end), None) for match in matches)
         return list(found)
+
+
+def _is_international(piece: str) -> bool:
+    """Whether a piece begins with a plus and a calling code, so that all regions read it alike."""
+    first = _SIGN_OR_DIGIT.search(piece)
+    if first is None or first.group() not in phonenumberutil._PLUS_CHARS:
+        return False
+    try:
+        phonenumbers.parse(piece, None)
+    except phonenumbers.NumberParseException:
+        return False
+    return True
 
 
 def _reads(own: Any) -> tuple[Any, ...]:
@@ -165,10 +187,10 @@ def _reads(own: Any) -> tuple[Any, ...]:
     )
 
 
-class _Matcher(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+class _Matcher(phonenumbers.PhoneNumberMatcher):
     """The library's own search, without the parsing that is in vain."""
 
-    def __init__(self, text: str, region: str, *, leniency: int, vain: frozenset[str]) -> None:
+    def __init__(self, text: str, region: str | None, *, leniency: int, vain: frozenset[str]) -> None:
         super().__init__(text, region, leniency=leniency)
         self._vain = vain
 
@@ -176,7 +198,7 @@ class _Matcher(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
         return None if candidate in self._vain else super()._parse_and_verify(candidate, offset)
 
 
-class _Pieces(phonenumbers.PhoneNumberMatcher):  # type: ignore[misc]
+class _Pieces(phonenumbers.PhoneNumberMatcher):
     """The library's own search, which notes what it would parse as long as it finds nothing."""
 
     def __init__(self, text: str, *, leniency: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
@@ -15,9 +17,14 @@ from lakehouse.pii.detect.presidio.engine import Engine, make
 from lakehouse.pii.detect.presidio.patterns import Searcher, digits_of, searcher
 from lakehouse.pii.detect.presidio.reading import Entity, Reader, reader
 from lakehouse.pii.detect.recipe import Recipe
+from lakehouse.pii.detect.windows import windows
 from lakehouse.pii.spans import Span
 
 _DECIMALS: Final = 6
+_WINDOW: Final = 100_000
+_OVERLAP: Final = 2_000
+# Halves of pairs can't be written as UTF-8, which spaCy does.
+_LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +58,22 @@ class _Found:
 
 
 class Analysis:
-    """Looks at texts.
+    """Looks at texts, those of one caller at a time.
+
+    spaCy keeps every word that it has ever seen. So that memory does not grow with the texts, the model is
+    loaded anew when the words are too many, which takes less than a second.
 
     Args:
         engine: Presidio, set up.
+        most_words: How many words the model may know.
     """
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, *, most_words: int = 150_000) -> None:
+        self._lock = threading.Lock()
+        self._most_words = most_words
+        self._set_up(engine)
+
+    def _set_up(self, engine: Engine) -> None:
         self.engine = engine
         enhancer = engine.analyzer.context_aware_enhancer
         self._rise = Rise(
@@ -98,7 +114,34 @@ class Analysis:
         Raises:
             UsageError: An entity is unknown.
         """
-        plan = self._plan(tuple(entities))
+        with self._lock:
+            if self._reader.known_words() > self._most_words:
+                self._set_up(make(self.engine.recipe))
+            plan = self._plan(tuple(entities))
+            return self._of_any_length([_LONE.sub("\ufffd", text) for text in texts], plan)
+
+    def _of_any_length(self, texts: Sequence[str], plan: Plan) -> list[tuple[Span, ...]]:
+        limit = self._reader.limit
+        if limit is None or all(len(text) <= limit for text in texts):
+            return self._spans(texts, plan)
+        short = [text if len(text) <= limit else "" for text in texts]
+        found = self._spans(short, plan)
+        for place, text in enumerate(texts):
+            if len(text) > limit:
+                found[place] = self._of_long(text, plan)
+        return found
+
+    def _of_long(self, text: str, plan: Plan) -> tuple[Span, ...]:
+        """What is in a text that Presidio itself refuses, piece by piece."""
+        found: list[tuple[str, Hit]] = []
+        for offset, piece in windows(text, size=_WINDOW, overlap=_OVERLAP):
+            (spans,) = self._spans([piece], plan)
+            found.extend(
+                (span.entity, Hit(span.start + offset, span.end + offset, span.score)) for span in spans
+            )
+        return self._final(found)
+
+    def _spans(self, texts: Sequence[str], plan: Plan) -> list[tuple[Span, ...]]:
         if plan.stock:
             return [self._stock(text, plan) for text in texts]
         found = [self._patterns(text, plan) for text in texts]
@@ -130,7 +173,7 @@ class Analysis:
                 stock = stock or bool(recognizer.context)
                 continue
             if name not in self._searchers:
-                self._searchers[name] = searcher(recognizer)
+                self._searchers[name] = searcher(recognizer, counts=self._counts)
             quick = self._searchers[name]
             if quick is None:
                 stock = True
@@ -182,6 +225,9 @@ class Analysis:
             near = context.with_lemmas(forms)
             for entity, hit, words in found.open:
                 found.sure.append((entity, self._risen(hit) if near.supports(hit.start, words) else hit))
+
+    def _counts(self, score: float) -> bool:
+        return max(score, self._rise.of(score)) >= self.engine.recipe.min_score
 
     def _risen(self, hit: Hit) -> Hit:
         return hit._replace(score=self._rise.of(hit.score))

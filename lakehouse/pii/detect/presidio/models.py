@@ -30,7 +30,6 @@ from lakehouse.config.models import NlpConfig
 from lakehouse.errors import MissingPackageError, UsageError
 
 _ANY_LANGUAGE: Final = "xx"
-_UNLIMITED: Final = 2**31 - 1
 ONLY_WHEN_ASKED: Final = frozenset({"ORGANIZATION"})
 """Entities that a model finds and Presidio leaves out, as too many of them are none."""
 
@@ -57,7 +56,6 @@ class TokenEngine(NlpEngine):  # type: ignore[misc]
             blank = spacy.blank(self._language)
         except ImportError:
             blank = spacy.blank(_ANY_LANGUAGE)
-        blank.max_length = _UNLIMITED
         self.nlp = {self._language: blank}
 
     def is_loaded(self) -> bool:
@@ -177,7 +175,6 @@ def _load_spacy(model: str, *, language: str) -> Language:
             f"the language model `{model}` is for `{nlp.lang}`, and `pii.language` is `{language}`",
             advice="set `pii.nlp.model` to a model of that language, or `pii.nlp.engine` to `none`",
         )
-    nlp.max_length = _UNLIMITED
     return nlp
 
 

@@ -1,13 +1,13 @@
-"""What Presidio's pattern recognizers find, without what only explains it, and only where anything can match."""
+"""What Presidio's pattern recognizers find, looked for only where anything can match."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-import regex
+import regex  # type: ignore[import-untyped]
 from presidio_analyzer import EntityRecognizer, PatternRecognizer
 from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS
 from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
@@ -39,11 +39,12 @@ class Searcher(Protocol):
         """
 
 
-def searcher(recognizer: EntityRecognizer) -> Searcher | None:
+def searcher(recognizer: EntityRecognizer, *, counts: Callable[[float], bool]) -> Searcher | None:
     """Makes the quick way to what a recognizer finds.
 
     Args:
         recognizer: Any of Presidio's, or of the config.
+        counts: Whether a find of a score can count in the end, with words nearby that support it.
 
     Returns:
         The way; None for a recognizer that searches in some way of its own, or counts context itself.
@@ -55,8 +56,10 @@ def searcher(recognizer: EntityRecognizer) -> Searcher | None:
         return PhoneSearcher(recognizer)
     if kind is IbanRecognizer:
         return GuardedSearcher(recognizer)
+    if isinstance(recognizer, PhoneRecognizer) and len(recognizer.supported_entities) == 1:
+        return OwnSearcher(recognizer)
     if isinstance(recognizer, PatternRecognizer) and kind.analyze is PatternRecognizer.analyze:
-        return PatternSearcher(recognizer)
+        return PatternSearcher(recognizer, counts=counts)
     return None
 
 
@@ -105,12 +108,24 @@ class _Expression:
 
 
 class PatternSearcher:
-    """Patterns, and what the recognizer says of each match."""
+    """Patterns, and what the recognizer says of each match.
 
-    def __init__(self, recognizer: PatternRecognizer) -> None:
+    Patterns whose finds count for nothing are left out. Such a find can only take away others of the same or
+    a lower score, which count for nothing either.
+    """
+
+    def __init__(self, recognizer: PatternRecognizer, *, counts: Callable[[float], bool]) -> None:
         self.recognizer = recognizer
         flags = recognizer.global_regex_flags
-        self._expressions = [_Expression.of(pattern, flags=flags) for pattern in recognizer.patterns]
+        kind = type(recognizer)
+        raises = kind.validate_result is not PatternRecognizer.validate_result or "validate_result" in vars(
+            recognizer
+        )
+        self._expressions = [
+            _Expression.of(pattern, flags=flags)
+            for pattern in recognizer.patterns
+            if raises or counts(pattern.score)
+        ]
 
     def hits(self, text: str, *, digits: int) -> list[Hit]:
         """All finds in a text, before context is looked at."""
@@ -129,7 +144,7 @@ class PatternSearcher:
                     found.append(Hit(start, end, score))
         except TimeoutError:
             _LOG.warning(
-                "pattern `%s` took more than %d seconds in a text of %d characters; its other matches are not found",
+                "pattern `%s` took more than %d seconds in a text of %d characters: the rest is not searched",
                 expression.name,
                 REGEX_TIMEOUT_SECONDS,
                 len(text),
@@ -156,6 +171,20 @@ class GuardedSearcher:
     def hits(self, text: str, *, digits: int) -> list[Hit]:
         """All finds in a text, before context is looked at."""
         if not any(expression.may_match(text, digits=digits) for expression in self._expressions):
+            return []
+        results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
+        return [Hit(each.start, each.end, each.score) for each in results]
+
+
+class OwnSearcher:
+    """A recognizer that searches in a way of its own, and by the text alone, for numbers."""
+
+    def __init__(self, recognizer: PhoneRecognizer) -> None:
+        self.recognizer = recognizer
+
+    def hits(self, text: str, *, digits: int) -> list[Hit]:
+        """All finds in a text, before context is looked at."""
+        if not digits:
             return []
         results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
         return [Hit(each.start, each.end, each.score) for each in results]

@@ -14,7 +14,7 @@ run as they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -25,15 +25,18 @@ from spacy.tokens import Doc
 
 from lakehouse.pii.detect.context import Tokens
 from lakehouse.pii.detect.lemmas import Assignment, Lemmas, assignment
+from lakehouse.pii.detect.presidio.entities import Piece, model_of
 from lakehouse.pii.detect.presidio.models import TokenEngine
+from lakehouse.pii.detect.presidio.vectors import WordVectors
 
-_BATCH: Final = 256
+_BATCH: Final = 128
+_TOKENS_AT_ONCE: Final = 2_000
 # The layers of spaCy's usual models, whose input is the words alone, and what they look at.
 _LAYERS: Final = frozenset(
     {
         "dropout", "expand_window", "extract_features", "hashembed", "ints-getitem", "layernorm", "linear",
-        "list2array", "list2ragged", "maxout", "parser_model", "precomputable_affine", "ragged2list", "softmax",
-        "static_vectors", "tok2vec-listener", "with_array(ints-getitem", "with_array(maxout", "concatenate",
+        "list2array", "list2ragged", "maxout", "parser_model", "precomputable_affine", "ragged2list",
+        "softmax", "static_vectors", "tok2vec-listener", "concatenate",
     }
 )  # fmt: skip
 _OF_THE_WORD: Final = frozenset({"NORM", "LOWER", "ORTH", "PREFIX", "SUFFIX", "SHAPE", "SPACY", "IS_SPACE"})
@@ -57,24 +60,16 @@ class Entity:
     score: float
 
 
-class Text(Protocol):
-    """One text, split into tokens.
-
-    Attributes:
-        tokens: What it is split into.
-    """
-
-    tokens: Tokens
-
-
 class Reader(Protocol):
     """Reads texts with one language model.
 
     Attributes:
         possible: The lemmas that words can have whatever the model says; None where that is not known.
+        limit: The longest text, in characters; None for any.
     """
 
     possible: Lemmas | None
+    limit: int | None
 
     def split(self, texts: Sequence[str]) -> list[Any]:
         """Splits texts into tokens."""
@@ -87,6 +82,9 @@ class Reader(Protocol):
 
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
+
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
 
 
 def reader(engine: NlpEngine, *, language: str) -> Reader:
@@ -114,6 +112,7 @@ class TokenReader:
     def __init__(self, nlp: Language) -> None:
         self._nlp = nlp
         self.possible: Lemmas | None = None
+        self.limit: int | None = None
 
     def split(self, texts: Sequence[str]) -> list[Doc]:
         """Splits texts into tokens."""
@@ -131,6 +130,10 @@ class TokenReader:
         """The tokens of one."""
         return _tokens(split)
 
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._nlp.vocab)
+
 
 class WholeReader:
     """Any engine of Presidio's, as it is."""
@@ -139,6 +142,7 @@ class WholeReader:
         self._engine = engine
         self._language = language
         self.possible: Lemmas | None = None
+        self.limit: int | None = engine.get_nlp(language).max_length
 
     def split(self, texts: Sequence[str]) -> list[Any]:
         """Runs the engine over texts: it does all at once."""
@@ -162,6 +166,10 @@ class WholeReader:
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
         return _tokens(split.tokens)
+
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._engine.get_nlp(self._language).vocab)
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +273,10 @@ class PartsReader:
     def __init__(self, parts: Parts, *, settings: NerModelConfiguration) -> None:
         self._parts = parts
         self._names = _Names(settings)
+        self._quick = model_of(parts.recognizer)
+        self._vectors = WordVectors(parts.vectors.model)
         self.possible = parts.possible
+        self.limit: int | None = parts.nlp.max_length
 
     def split(self, texts: Sequence[str]) -> list[Doc]:
         """Splits texts into tokens."""
@@ -273,15 +284,25 @@ class PartsReader:
 
     def entities(self, split: Sequence[Doc]) -> list[list[Entity]]:
         """What the model finds in each."""
-        _run(self._parts.recognizer, split)
-        doubtful = [doc for doc in split if any(len(each) > 1 for each in doc.ents)]
-        self._parse(doubtful)
-        again = {id(doc) for doc in doubtful if _reaches_over(doc)}
-        found = []
-        for doc in split:
-            seen = self._parts.nlp(doc.text) if id(doc) in again else doc
-            found.append([entity for each in seen.ents if (entity := self._names.of(each)) is not None])
-        return found
+        found = self._pieces(split)
+        doubtful = [
+            (place, doc)
+            for place, (doc, pieces) in enumerate(zip(split, found, strict=True))
+            if any(piece.end - piece.start > 1 for piece in pieces)
+        ]
+        self._parse([doc for _, doc in doubtful])
+        for place, doc in doubtful:
+            if _reaches_over(doc, found[place]):
+                found[place] = _of(self._parts.nlp(doc.text))
+        return [self._names.of_all(doc, pieces) for doc, pieces in zip(split, found, strict=True)]
+
+    def _pieces(self, docs: Sequence[Doc]) -> list[list[Piece]]:
+        """What the recognizer finds where it knows of no sentences."""
+        found: list[list[Piece] | None] = [None] * len(docs)
+        if self._quick is not None:
+            found = [pieces for batch in _batches(docs) for pieces in self._quick.find(batch)]
+        _run(self._parts.recognizer, [doc for doc, seen in zip(docs, found, strict=True) if seen is None])
+        return [_of(doc) if seen is None else seen for doc, seen in zip(docs, found, strict=True)]
 
     def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
@@ -294,9 +315,14 @@ class PartsReader:
         """The tokens of one."""
         return _tokens(split)
 
+    def known_words(self) -> int:
+        """How many words are kept in memory."""
+        return len(self._parts.nlp.vocab)
+
     def _parse(self, docs: Sequence[Doc]) -> None:
         if docs:
-            _run(self._parts.vectors, docs)
+            for batch in _batches(docs):
+                self._parts.vectors.set_annotations(batch, self._vectors.of(batch))
             _run(self._parts.parser, docs)
 
 
@@ -307,12 +333,16 @@ class _Names:
         self._settings = settings
         self._known: dict[str, tuple[str, float] | None] = {}
 
-    def of(self, span: Any) -> Entity | None:
-        label = span.label_
-        if label not in self._known:
-            self._known[label] = self._look_up(label)
-        known = self._known[label]
-        return None if known is None else Entity(span.start_char, span.end_char, *known)
+    def of_all(self, doc: Doc, pieces: Iterable[Piece]) -> list[Entity]:
+        found = []
+        for piece in pieces:
+            if piece.label not in self._known:
+                self._known[piece.label] = self._look_up(piece.label)
+            known = self._known[piece.label]
+            if known is not None:
+                last = doc[piece.end - 1]
+                found.append(Entity(doc[piece.start].idx, last.idx + len(last), *known))
+        return found
 
     def _look_up(self, label: str) -> tuple[str, float] | None:
         settings = self._settings
@@ -328,9 +358,27 @@ def _run(part: Any, docs: Sequence[Doc]) -> None:
         pass
 
 
-def _reaches_over(doc: Doc) -> bool:
+def _batches(docs: Sequence[Doc]) -> Iterator[list[Doc]]:
+    """As many texts at once as a processor keeps close to itself."""
+    batch: list[Doc] = []
+    size = 0
+    for doc in docs:
+        if batch and size + len(doc) > _TOKENS_AT_ONCE:
+            yield batch
+            batch, size = [], 0
+        batch.append(doc)
+        size += len(doc)
+    if batch:
+        yield batch
+
+
+def _of(doc: Doc) -> list[Piece]:
+    return [Piece(each.start, each.end, each.label_) for each in doc.ents]
+
+
+def _reaches_over(doc: Doc, pieces: Iterable[Piece]) -> bool:
     """Whether a sentence begins within an entity."""
-    return any(token.is_sent_start for each in doc.ents for token in doc[each.start + 1 : each.end])
+    return any(doc[place].is_sent_start for piece in pieces for place in range(piece.start + 1, piece.end))
 
 
 def _tokens(doc: Doc) -> Tokens:
