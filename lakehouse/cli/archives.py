@@ -108,7 +108,12 @@ def restore_archive(
     }
     what = f"{plural(done.rows, 'row')} of {plural(len(done.archives), 'archive')}"
     head = f"{table}: {what} {'would be merged' if dry_run else 'merged'}"
-    if done.version is not None:
+    if not done.rows:
+        where = f"`lakehouse retention archives {table}` shows where they lie"
+        head = f"{table}: no archived row lies in that range ({where})"
+    elif done.version is not None:
         head += f" (version {done.version})"
+    elif not dry_run:
+        head = f"{table}: {what} looked at; nothing changed"
     counts = Fields(*((f"  {name}", f"{number:,}") for name, number in done.counts.items()))
     session.out.emit(document, head, counts)

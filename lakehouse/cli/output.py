@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -114,6 +115,8 @@ class Output:
 
     def ask(self, question: str) -> bool:
         """Asks a person for yes or no, on standard error; no is the default."""
+        # Polars has signals restart what they interrupt: Ctrl-C would wait for the next key.
+        signal.siginterrupt(signal.SIGINT, True)
         return click.confirm(question, default=False, err=True)
 
 

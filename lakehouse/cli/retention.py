@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from lakehouse.cli.archives import archives, restore_archive
 from lakehouse.cli.cells import amount, said, size
+from lakehouse.cli.errors import report
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, plural
@@ -79,7 +81,19 @@ def plan(
         Path(output).write_text(found.to_json() + "\n", encoding="utf-8")
     session.out.emit(found.to_dict(), *story(found))
     if not found.changes_nothing and not found.brakes:
-        session.out.next_steps(("lakehouse retention apply", "carry it out"))
+        words = [*tables, *_written(now, max_fraction, allow_empty=allow_empty)]
+        if output is not None:
+            words = ["--plan", output]
+        session.out.next_steps((shlex.join(["lakehouse", "retention", "apply", *words]), "carry it out"))
+
+
+def _written(now: datetime | None, max_fraction: float | None, *, allow_empty: bool) -> list[str]:
+    """The options as they are typed."""
+    from lakehouse.config.moments import iso
+
+    found = [] if now is None else ["--now", iso(now)]
+    found += [] if max_fraction is None else ["--max-fraction", f"{max_fraction:g}"]
+    return [*found, "--allow-empty"] if allow_empty else found
 
 
 @verb(
@@ -158,13 +172,10 @@ def _read(file: str, tables: tuple[str, ...], *, given: bool) -> RetentionPlan:
 
 def _told(session: Session, done: RetentionResult) -> int:
     """Says what was done, and which tables were not; the exit code of the first of those."""
-    lines = result_lines(done) or ["no table has rules for rows"]
-    session.out.emit(result_document(done), *lines)
+    session.out.emit(result_document(done), *result_lines(done))
     if not session.as_json:
         for error in done.errors:
-            click.echo(f"error: {error.message}", err=True)
-            if error.advice:
-                click.echo(f"  {error.advice}", err=True)
+            report(error, as_json=False, debug=session.debug)
     return done.errors[0].exit_code if done.errors else 0
 
 

@@ -90,7 +90,8 @@ def result_lines(done: RetentionResult) -> list[str]:
         if each.plan.digest != shown[each.table].digest:
             plan = f"planned again on version {each.plan.version}"
             lines.append(f"{each.table}: {plan}, since other writers changed what it takes")
-        lines.append(_result_line(each))
+        if each.plan.version is not None:
+            lines.append(_result_line(each))
     return lines
 
 

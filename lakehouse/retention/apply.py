@@ -140,7 +140,8 @@ class _Attempt:
         fresh = self.replan(self.newest)
         if self.exact and not shown.brakes and fresh.digest != shown.digest:
             held = fresh.protection != shown.protection and shown.protection is not None
-            what = "holds were placed or released" if held else "other writers changed rows that it takes"
+            what = "rows that it takes were changed, or are gone (was it carried out already?)"
+            what = "holds were placed or released" if held else what
             raise ConflictError(
                 f"table {shown.table}: the plan of version {shown.version} does not fit the table any more: "
                 f"{what} (version {fresh.version} now); nothing was done",

@@ -76,7 +76,9 @@ def bring_back(
             what = f"more than one archive that begins with {archive}"
         raise NotFoundError(
             f"table {target.name} has {what}",
-            advice=f"`lakehouse retention archives {target.name}` lists them",
+            advice=f"`lakehouse retention archives {target.name}` lists them"
+            if entries
+            else "rules with `action: archive` make them; --place (place=) looks into another folder",
         )
     total: dict[str, int] = {}
     rows, version, used = 0, None, []

@@ -130,6 +130,9 @@ def test_archives_are_listed_and_come_back(filled: Run) -> None:
     answer = filled(*back)
     assert "1 row of 1 archive merged (version 3)" in answer.out
     assert ids(filled) == [1, 2, 3, 4]
+    assert "1 row of 1 archive looked at; nothing changed" in filled(*back).out
+    answer = filled("retention", "restore-archive", "orders", "--from", "2030-01-01")
+    assert answer.out.startswith("orders: no archived row lies in that range")
     answer = filled("retention", "restore-archive", "orders", "--archive", "nowhere")
     assert answer.code == 6
 
@@ -143,6 +146,9 @@ def test_a_table_without_rules_for_rows_says_so(filled: Run) -> None:
 def test_the_way_to_the_archives_can_be_pasted(filled: Run) -> None:
     answer = filled("retention", "restore-archive", "orders")
     assert answer.code == 6
+    assert "--place" in answer.err
+    filled("retention", "apply", "orders", *NOW, "--yes")
+    answer = filled("retention", "restore-archive", "orders", "--archive", "x")
     assert "`lakehouse retention archives orders`" in answer.err
 
 
@@ -189,3 +195,32 @@ def test_one_refusal_names_its_table_once(filled: Run) -> None:
     assert answer.err.startswith(
         "error: table orders: it would have no rows left (5 would go); nothing was done\n"
     )
+
+
+def test_what_to_type_next_does_what_was_shown(filled: Run) -> None:
+    answer = filled(
+        "retention", "plan", "orders", "--now", "2027-03-01T01:00:00+01:00", "--max-fraction", "0.9"
+    )
+    command = "lakehouse retention apply orders --now 2027-03-01T00:00:00Z --max-fraction 0.9"
+    assert f"{command}   # carry it out" in answer.err
+    assert filled(*command.split()[1:], "--yes").code == 0
+    assert ids(filled) == [4]
+
+
+def test_a_plan_in_a_file_is_what_to_apply_next(filled: Run) -> None:
+    answer = filled("retention", "plan", "orders", *NOW, "--output", "my plan.json")
+    assert "lakehouse retention apply --plan 'my plan.json'   # carry it out" in answer.err
+    done = filled("retention", "apply", "--plan", "my plan.json", "--yes")
+    assert done.code == 0
+    again = filled("retention", "apply", "--plan", "my plan.json", "--yes")
+    assert again.code == 4
+    assert "was it carried out already?" in again.err
+    assert "hint: plan again" in again.err
+
+
+def test_tables_that_are_not_there_are_said_to_be_so_once(run: Run) -> None:
+    Path("lakehouse.yaml").write_text(CONFIG)
+    assert run("retention", "apply", "--yes").out.splitlines() == [
+        "orders: has not been made yet",
+        "tickets: has not been made yet",
+    ]

@@ -169,7 +169,7 @@ def test_rows_that_others_change_are_looked_at_again(tmp_path: Path, exact: bool
     racing = meanwhile(lake, lambda: lake.table("t").merge(again))
     if exact:
         plan = racing.retention.plan()
-        with pytest.raises(ConflictError, match="changed rows that it takes") as caught:
+        with pytest.raises(ConflictError, match="rows that it takes were changed") as caught:
             racing.retention.apply(plan)
         assert caught.value.exit_code == 4
         assert lake.ids() == list(range(8))
