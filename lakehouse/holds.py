@@ -16,7 +16,7 @@ from lakehouse.control import Control
 from lakehouse.delta.data import scan_table
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import NotFoundError, UsageError
+from lakehouse.errors import NotFoundError, TableNotFoundError, UsageError
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.protection.conditions import LONGEST, columns_of_condition, matching
@@ -194,9 +194,13 @@ class Holds:
         return {name: self._rows(name, conditions) for name, conditions in found.items()}
 
     def _rows(self, name: str, conditions: Sequence[str | None]) -> int | None:
-        if name not in self._config.tables or not self._table(name).exists():
+        try:
+            table = self._table(name)
+        except TableNotFoundError:
+            # The config has lost it since, or a copy was dropped.
             return 0
-        table = self._table(name)
+        if not table.exists():
+            return 0
         holds = tuple(TableHold(id="", reason="", where=condition) for condition in conditions)
         protection = Protection(name, holds)
         try:

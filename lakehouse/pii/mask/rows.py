@@ -21,7 +21,7 @@ from lakehouse.storage import Storage
 MOST_ROWS: Final = 500_000
 """Rows that are read at once."""
 
-CHUNK_BYTES: Final = 256 * 1024 * 1024
+CHUNK_BYTES: Final = 128 * 1024 * 1024
 """So much memory of rows is gathered before it is written, where that is more than one file holds."""
 
 
