@@ -9,16 +9,18 @@ from typing import Any, overload
 
 from lakehouse.config.models import Config
 from lakehouse.control import Control
+from lakehouse.copies import find_copy
 from lakehouse.errors import UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.mask.copies import MaskedCopies
 from lakehouse.pii.mask.copy_plan import CopyResult
+from lakehouse.pii.mask.frames import identity
 from lakehouse.pii.mask.in_place import mask_in_place
 from lakehouse.pii.mask.in_place_plan import InPlacePlan
 from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.operators.registry import operator_for
-from lakehouse.pii.reveal import KIND, LIMIT, Revealed, Revealer
+from lakehouse.pii.reveal import KIND, LIMIT, Person, Revealed, Revealer
 from lakehouse.pii.risk import RiskReport, risk_of
 from lakehouse.pii.scan.declare import Declaration, plan_declaration, write_declaration
 from lakehouse.pii.scan.findings import LastScan, ScanResult
@@ -62,6 +64,7 @@ class Pii:
         self._config = config
         self._table = table
         self._ring = ring
+        self._lake = lake
         self._records = records
         self._clock = clock
         self._masks = ConfigMasks(config, ring, finder)
@@ -271,10 +274,22 @@ class Pii:
             records=self._records,
             operator_for=operator_for,
             clock=self._clock,
+            person=self._person,
+            source=self._source,
         )
         return revealer.reveal(
             table, column, values=values, where=where, role=role, reason=reason, limit=limit
         )
+
+    def _person(self, table: Table, column: str) -> Person | None:
+        """Whose the masks of a column are, as it was when they were made."""
+        masks = self._masks.masks(self._source(table.name), table.snapshot().schema).masks
+        columns = next((place.person for place in masks.places if place.written == column), ())
+        return Person(columns, partial(identity, names=columns)) if columns else None
+
+    def _source(self, name: str) -> str:
+        entry = None if name in self._config.tables else find_copy(self._lake, name)
+        return name if entry is None else entry.source
 
     def history(self, table: str | None = None, *, limit: int | None = None) -> list[ActionRecord]:
         """Who turned masks back, the latest first; the state database remembers.

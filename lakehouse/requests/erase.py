@@ -230,7 +230,7 @@ def _attempt(
     change = not protocols.change_feed(snapshot.protocol, snapshot.metadata)
     try:
         for number, add in zip(chosen, adds, strict=True):
-            _rewrite(table, snapshot, add, chosen[number], found.rules, written)
+            _rewrite(table, found, add, chosen[number], written)
         pointer = None
         if forgetting is not None:
             pointer = rewrite(
@@ -277,15 +277,9 @@ def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
     return left
 
 
-def _rewrite(
-    table: OpenTable,
-    snapshot: Snapshot,
-    add: AddFile,
-    rows: pl.DataFrame,
-    rules: Sequence[RowRule],
-    written: _Written,
-) -> None:
+def _rewrite(table: OpenTable, found: Found, add: AddFile, rows: pl.DataFrame, written: _Written) -> None:
     """Writes what stays of a file."""
+    snapshot, rules = found.past.newest, found.rules
     deleting = [number for number, rule in enumerate(rules) if rule.do == "delete"]
     gone = np.unique(rows.filter(pl.col(RULE).is_in(deleting))[POSITION].to_numpy())
     emptied: dict[str, np.ndarray] = {}
@@ -297,7 +291,8 @@ def _rewrite(
             if places.size:
                 before = emptied.get(name, np.array([], dtype=places.dtype))
                 emptied[name] = np.union1d(before, places)
-    for part in _parts(table, snapshot, add):
+    for whole in _parts(table, snapshot, add):
+        part = whole
         at = part[POSITION].to_numpy()
         keep = ~np.isin(at, gone)
         written.deleted += int((~keep).sum())
