@@ -161,6 +161,7 @@ class Lakehouse:
             table=self.table,
             protection=partial(self._protection, quarantine=False),
             records=self._records,
+            ring=self._ring,
             before_write=self._probe,
         )
 

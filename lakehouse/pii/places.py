@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Final
 
 from lakehouse.config import Config
 from lakehouse.delta.schema import StructType
@@ -16,6 +18,9 @@ from lakehouse.pii.mask.seal import KeySeal
 from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.roles import RoleView, view_of
 from lakehouse.pii.spans import SpanFinder
+
+_FRESH: Final = 60.0
+"""Seconds after which masks are made anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,7 @@ class Masks:
     config: Config
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
-    _made: dict[tuple[str, str, frozenset[str]], TableMasks] = field(
+    _made: dict[tuple[str, str, frozenset[str], int], TableMasks] = field(
         default_factory=dict, repr=False, compare=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -52,10 +57,14 @@ class Masks:
             UsageError: A column can't be masked as the config says.
             KeysError: A key is not there.
         """
-        key = (table, repr(schema), without)
+        # So that a process which runs for long takes up a rotation of keys.
+        now = int(time.monotonic() // _FRESH)
+        key = (table, repr(schema), without, now)
         with self._lock:
             if key not in self._made:
                 source = ConfigMasks(self.config, self.ring, self.finder)
+                for old in [each for each in self._made if each[3] != now]:
+                    del self._made[old]
                 self._made[key] = source.masks(table, schema, without=without).masks
             return self._made[key]
 

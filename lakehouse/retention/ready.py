@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from lakehouse.config.models import RetentionRule
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import NotBuiltError, RefusedError
+from lakehouse.errors import KeysError, NotBuiltError, RefusedError
 from lakehouse.retention.brakes import refused_rule
 from lakehouse.retention.conditions import Condition, condition
 from lakehouse.retention.cutoff import cutoff_of
@@ -56,7 +56,7 @@ class _Steps:
     def take(self, kind: BrakeKind, step: Callable[[RetentionRule], T]) -> T | None:
         try:
             return step(self.rule)
-        except (RefusedError, NotBuiltError) as error:
+        except (RefusedError, NotBuiltError, KeysError) as error:
             self.brakes.append(refused_rule(self.rule, kind, error))
             return None
 
@@ -70,4 +70,4 @@ def _where(rule: RetentionRule, snapshot: Snapshot) -> Condition | None:
 def _neutral(rule: RetentionRule, snapshot: Snapshot, target: RetentionTarget) -> tuple[Neutral, ...]:
     if rule.action != "anonymize":
         return ()
-    return neutral_values(rule, snapshot, config=target.config, pii=target.pii)
+    return neutral_values(rule, snapshot, config=target.config, pii=target.pii, ring=target.ring)

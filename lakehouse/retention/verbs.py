@@ -12,6 +12,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, RefusedError, UsageError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.target import Clock, Mode, utc_now
+from lakehouse.pii.keys.ring import KeyRing, LateRing
 from lakehouse.protection import Protection
 from lakehouse.records import NoRecords, Records
 from lakehouse.retention.apply import apply_table, refuse_braked
@@ -45,6 +46,7 @@ class Retention:
         table: Gives a table by its name.
         protection: The gate: what is held of a table now.
         records: Where it is kept what was done.
+        ring: Opens the keys of the lake; None where there are none.
         clock: Gives the time.
         before_write: Called before anything is written.
     """
@@ -57,6 +59,7 @@ class Retention:
         table: Callable[[str], Table],
         protection: Callable[[str], Protection] = Protection,
         records: Records | None = None,
+        ring: Callable[[], KeyRing] | None = None,
         clock: Clock = utc_now,
         before_write: Callable[[], None] = lambda: None,
     ) -> None:
@@ -65,6 +68,7 @@ class Retention:
         self._table = table
         self._protection = protection
         self._records = records or NoRecords()
+        self._ring = None if ring is None else LateRing(ring)
         self._clock = clock
         self._before_write = before_write
         self._places = ArchivePlaces(config=config, lake=lake)
@@ -332,6 +336,7 @@ class Retention:
             rules=rules,
             mode=mode,
             check_archive=lambda rule: self._places.check(rule, table=table.name),
+            ring=self._ring,
         )
 
     def _concerns(self, rule: RetentionRule, table: str, snapshot: Snapshot) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -44,3 +45,26 @@ class KeyRing(Protocol):
 
     def versions(self, purpose: str) -> tuple[int, ...]:
         """The versions that there are, oldest first; none for a key that was not created."""
+
+
+@dataclass(frozen=True, slots=True)
+class LateRing:
+    """A `KeyRing` that is opened when the first key is asked for: who needs none need not have any.
+
+    Args:
+        ring: Opens it.
+    """
+
+    ring: Callable[[], KeyRing]
+
+    def current(self, purpose: str) -> Key:
+        """See `KeyRing.current`."""
+        return self.ring().current(purpose)
+
+    def version(self, purpose: str, version: int) -> Key:
+        """See `KeyRing.version`."""
+        return self.ring().version(purpose, version)
+
+    def versions(self, purpose: str) -> tuple[int, ...]:
+        """See `KeyRing.versions`."""
+        return self.ring().versions(purpose)

@@ -11,7 +11,7 @@ import polars as pl
 from lakehouse.config.models import ColumnPii, Config, OperatorConfig
 from lakehouse.config.models.operators import SETTINGS, plain_settings
 from lakehouse.delta.schema import StructType
-from lakehouse.pii.keys.ring import Key, KeyRing
+from lakehouse.pii.keys.ring import KeyRing, LateRing
 from lakehouse.pii.mask.frames import Place, TableMasks
 from lakehouse.pii.mask.leaves import InText
 from lakehouse.pii.mask.mark import fingerprint
@@ -39,22 +39,6 @@ class ReadyMasks:
 
 
 @dataclass(frozen=True, slots=True)
-class _OnUse:
-    """Opens the keys of a lake when the first is asked for: masks without one need none."""
-
-    ring: Callable[[], KeyRing]
-
-    def current(self, purpose: str) -> Key:
-        return self.ring().current(purpose)
-
-    def version(self, purpose: str, version: int) -> Key:
-        return self.ring().version(purpose, version)
-
-    def versions(self, purpose: str) -> tuple[int, ...]:
-        return self.ring().versions(purpose)
-
-
-@dataclass(frozen=True, slots=True)
 class ConfigMasks:
     """Gives the masks of tables.
 
@@ -77,7 +61,7 @@ class ConfigMasks:
             table,
             config=self.config.model_copy(update={"tables": tables}),
             schema=schema,
-            ring=_OnUse(self.ring),
+            ring=LateRing(self.ring),
             finder=self.finder,
         )
         paths = tuple(

@@ -84,7 +84,7 @@ def key_for(
         KeysError: The key is not there.
     """
     version = settings.version
-    if version is None and first:
-        versions = ring.versions(settings.key)
-        version = versions[0] if versions else None
+    if version is None and first and ring.versions(settings.key):
+        # Not the oldest that is left: with another key, what is looked for by masks would not be found.
+        version = 1
     return OperatorKey(ring=ring, purpose=settings.key, use=use, version=version, length=length)
