@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -77,6 +78,7 @@ def make(recipe: Recipe) -> Engine:
         MissingPackageError: A library or a language model is not installed.
         UsageError: The model is for another language; a country is unknown.
     """
+    _keep_values_out_of_logs()
     language = recipe.language
     nlp = make_engine(recipe.nlp, language=language)
     known = predefined(language=language, countries=recipe.countries)
@@ -96,3 +98,18 @@ def make(recipe: Recipe) -> Engine:
     keep_offline(registry.recognizers)
     analyzer = AnalyzerEngine(registry=registry, nlp_engine=nlp, supported_languages=[language])
     return Engine(recipe=recipe, analyzer=analyzer, nlp=nlp, recognizers=by_entity, usual=usual)
+
+
+class _WithoutValues(logging.Filter):
+    """Takes the values out of Presidio's errors: a number that can't be checked would be logged as it is."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.levelno >= logging.ERROR and record.args:
+            record.msg, record.args = "a value that looked like a number with check digits has none", ()
+        return True
+
+
+def _keep_values_out_of_logs() -> None:
+    logger = logging.getLogger("presidio-analyzer")
+    if not any(isinstance(each, _WithoutValues) for each in logger.filters):
+        logger.addFilter(_WithoutValues())

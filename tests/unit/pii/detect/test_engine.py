@@ -151,3 +151,9 @@ def test_an_engine_that_is_not_installed_is_named_with_what_to_do(engine: str) -
     with pytest.raises(MissingPackageError, match=f"`{engine}`, which is not installed") as caught:
         finder.usual()
     assert f"presidio-analyzer[{engine}]" in caught.value.advice
+
+
+def test_what_presidio_logs_has_no_values_in_it(caplog: pytest.LogCaptureFixture) -> None:
+    text = "DE89 3704 0044 0532 0130 0\u212a"  # the Kelvin sign, which counts as a K but is none
+    assert found(patterns(min_score=0.1), text, "IBAN_CODE") == []
+    assert "3704" not in caplog.text
