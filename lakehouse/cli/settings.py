@@ -24,19 +24,23 @@ def check(session: Session) -> None:
     """Find everything that is wrong in the config file.
 
     All problems at once, each with file, line, column, path and the nearest valid name. Conditions of
-    expectations are read against the table's `schema`; without one, only as SQL. Nothing is reached: no
-    store, no table. Exit code 2 if there are any.
+    expectations are read against the table's `schema`; without one, only as SQL. So is whether the columns
+    of `pii` can be masked by their operators. Nothing is reached: no store, no table, no key. Exit code 2 if
+    there are any.
     """
+    from itertools import chain
+
     from lakehouse.config import load_config
     from lakehouse.lake import Lakehouse
     from lakehouse.merge.config_findings import columns_to_come, condition_findings
+    from lakehouse.pii.mask.config_findings import mask_findings, not_built
 
     path = session.config_path()
-    loaded = load_config(path, further=condition_findings)
+    loaded = load_config(path, further=lambda each: chain(condition_findings(each), mask_findings(each)))
     # The options of the storage are known to the room that opens it, not to the config.
     Lakehouse(loaded)
     names = list(loaded.tables)
-    notes = list(columns_to_come(loaded))
+    notes = [*columns_to_come(loaded), *not_built(loaded)]
     for note in notes:
         session.out.note(f"note: {note}")
     session.out.emit(

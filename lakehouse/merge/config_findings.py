@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from lakehouse.config.models import Config
-from lakehouse.config.references import Finding
+from lakehouse.config.references import Finding, column_of
 from lakehouse.merge.expectations import fault_of
 from lakehouse.merge.tables import declared_schema
 
@@ -21,7 +21,8 @@ def columns_to_come(config: Config) -> Iterator[str]:
     """
     for name, table in config.tables.items():
         for column in table.pii:
-            if table.column_schema is not None and column not in table.column_schema:
+            known = table.column_schema
+            if known is not None and column not in known and column_of(column) not in known:
                 yield (
                     f"tables.{name}.pii.{column}: `{column}` is not in the `schema` of `{name}`; "
                     "nothing is masked by it until such a column comes"

@@ -1,7 +1,9 @@
-"""What ``anonymize`` writes in the place of personal values: null, or a constant of the column's type.
+"""What ``anonymize`` writes in the place of personal values, such that a second run finds nothing to do.
 
-A row is anonymized once all of its columns hold that, so a second run finds nothing to do. The other
-operators of the config are refused by name until they can be carried out.
+That can be null or a constant of the column's type, or a mask that can be told: one that stays what it is
+when it is masked again (``mask``, ``generalize``), or that says that it is one (``tokenize``). Masks that
+look like any other value (``hash``, ``fpe``, ``date_shift``, ``fake``) would be masked again by each run,
+and those of ``encrypt`` differ each time: they are refused by name.
 """
 
 from __future__ import annotations
@@ -12,11 +14,14 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.config.models import OperatorConfig, PiiConfig, RetentionRule, TableConfig
+from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig, RetentionRule, TableConfig
 from lakehouse.delta.exact import column
 from lakehouse.delta.schema import STRING, StructField, type_to_polars
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import NotBuiltError, RefusedError
+from lakehouse.errors import NotBuiltError, RefusedError, UsageError
+from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.paths import ColumnPath, column_of, parse_path
+from lakehouse.retention.once import CONSTANT, masks_once
 
 _REDACT: Final = OperatorConfig(operator="redact")
 _NULLIFY: Final = OperatorConfig(operator="nullify")
@@ -28,7 +33,7 @@ class Neutral:
 
     Args:
         column: The column.
-        value: A constant of the column's type.
+        value: A constant of the column's type, or what becomes of its values.
         is_null: Whether that is null.
     """
 
@@ -44,7 +49,12 @@ class Neutral:
 
 
 def neutral_values(
-    rule: RetentionRule, snapshot: Snapshot, *, config: TableConfig, pii: PiiConfig
+    rule: RetentionRule,
+    snapshot: Snapshot,
+    *,
+    config: TableConfig,
+    pii: PiiConfig,
+    ring: KeyRing | None = None,
 ) -> tuple[Neutral, ...]:
     """Works out what a rule writes: pure.
 
@@ -53,6 +63,7 @@ def neutral_values(
         snapshot: The version.
         config: The table's section.
         pii: The lake's section on personal data.
+        ring: The keys of the lake, which ``tokenize`` needs.
 
     Returns:
         The columns, each with what it will hold. Columns of ``pii`` that the table does not have yet are
@@ -60,30 +71,47 @@ def neutral_values(
 
     Raises:
         RefusedError: A column is not there, must not change, or has no neutral value.
-        NotBuiltError: An operator can't be carried out by this release.
+        NotBuiltError: Values would be masked anew by each run.
+        KeysError: The key is not there.
     """
-    named = rule.columns or tuple(name for name in config.pii if name in snapshot.schema)
-    if not named:
+    named = rule.columns or tuple(config.pii)
+    there = [name for name in named if _column(name, snapshot) in snapshot.schema]
+    missing = next((name for name in named if name not in there), None)
+    if rule.columns and missing is not None:
+        raise RefusedError(
+            f"rule {rule.name}: there is no column {missing}",
+            advice=f"the columns are: {', '.join(snapshot.schema.names)}",
+        )
+    if not there:
         raise RefusedError(
             f"rule {rule.name}: there is nothing to anonymize",
             advice="give `columns`, or say in the table's `pii` what is personal",
         )
+    inside: dict[str, list[tuple[ColumnPath, OperatorConfig, str]]] = {}
+    found: dict[str, Neutral] = {}
     fixed = _fixed(snapshot, config)
-    found: list[Neutral] = []
-    for name in named:
-        if name not in snapshot.schema:
+    for name in there:
+        path = parse_path(name, columns=snapshot.schema.names)
+        if path.column in fixed:
             raise RefusedError(
-                f"rule {rule.name}: there is no column {name}",
-                advice=f"the columns are: {', '.join(snapshot.schema.names)}",
-            )
-        if name in fixed:
-            raise RefusedError(
-                f"rule {rule.name}: column {name} can't be anonymized, since it {fixed[name]}",
+                f"rule {rule.name}: column {path.column} can't be anonymized, since it {fixed[path.column]}",
                 advice="leave it out of `columns`, or use `action: delete`",
             )
         operator = _operator(name, config=config, pii=pii)
-        found.append(_neutral(rule, snapshot.schema.field(name), operator, config=config))
-    return tuple(found)
+        if not path.steps and operator.operator in CONSTANT:
+            found[name] = _neutral(rule, snapshot.schema.field(name), operator, config=config)
+        elif not path.steps or path.column not in found:
+            kinds = config.pii.get(name)
+            inside.setdefault(path.column, []).append((path, operator, kinds.entities[0] if kinds else ""))
+    for name, places in inside.items():
+        if name not in found:
+            value = _masked(rule, snapshot.schema.field(name), places, ring=ring)
+            found[name] = Neutral(name, value, is_null=False)
+    return tuple(found.values())
+
+
+def _column(name: str, snapshot: Snapshot) -> str:
+    return column_of(name, columns=snapshot.schema.names)
 
 
 def _fixed(snapshot: Snapshot, config: TableConfig) -> dict[str, str]:
@@ -102,8 +130,32 @@ def _operator(name: str, *, config: TableConfig, pii: PiiConfig) -> OperatorConf
         return _NULLIFY
     default = pii.operators.get("DEFAULT", _REDACT)
     chosen = [pii.operators.get(kind, default) for kind in about.entities]
-    # Several kinds in one column that are masked in different ways: what leaves nothing fits all of them.
-    return chosen[0] if all(each == chosen[0] for each in chosen) else _REDACT
+    if any(each != chosen[0] for each in chosen) or _leaves_text(about, chosen[0]):
+        # Several kinds that are masked in different ways: what leaves nothing fits all of them.
+        return _REDACT
+    return chosen[0]
+
+
+def _leaves_text(about: ColumnPii, operator: OperatorConfig) -> bool:
+    """Whether the values are texts with personal data somewhere in them, and the mask would show a part."""
+    return about.is_text and operator.operator not in {*CONSTANT, "tokenize"}
+
+
+def _masked(
+    rule: RetentionRule,
+    field: StructField,
+    places: list[tuple[ColumnPath, OperatorConfig, str]],
+    *,
+    ring: KeyRing | None,
+) -> pl.Expr:
+    """What becomes of values that are masked one by one."""
+    kind = type_to_polars(field.type)
+    try:
+        change = masks_once(kind, places, ring=ring)
+    except (NotBuiltError, UsageError) as error:
+        kept = NotBuiltError if isinstance(error, NotBuiltError) else RefusedError
+        raise kept(f"rule {rule.name}, column {field.name}: {error.message}", advice=error.advice) from None
+    return column(field.name).map_batches(change, return_dtype=kind, is_elementwise=True)
 
 
 def _neutral(
@@ -111,20 +163,11 @@ def _neutral(
 ) -> Neutral:
     kind = type_to_polars(field.type)
     match operator.operator:
-        case "nullify":
-            return _null(rule, field, kind)
         case "redact" if field.type == STRING:
             return Neutral(field.name, pl.lit("", dtype=pl.String), is_null=False)
-        case "redact":
-            return _null(rule, field, kind)
         case "replace":
             return _replaced(rule, field, operator.settings, config=config)
-        case other:
-            raise NotBuiltError(
-                f"rule {rule.name}: the operator {other} (column {field.name}) can't be carried out by "
-                "retention in this release",
-                advice="name the column in `columns` of a rule of its own with nullify, redact or replace",
-            )
+    return _null(rule, field, kind)
 
 
 def _null(rule: RetentionRule, field: StructField, kind: pl.DataType) -> Neutral:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, StringConstraints, Valida
 from pydantic_core import ErrorDetails
 
 from lakehouse.config.models.base import Model, Name, RuleError
-from lakehouse.config.nearest import suggestion
+from lakehouse.config.nearest import nearest, suggestion
 
 ALPHABETS: Final = {
     "digits": string.digits,
@@ -32,6 +32,9 @@ _LONGEST_PURPOSE: Final = 48
 def _alphabet(text: str) -> str:
     if text in ALPHABETS:
         return text
+    near = nearest(text, ALPHABETS, cutoff=0.75)
+    if near is not None:
+        raise ValueError(f"is no alphabet; did you mean `{near}`?")
     if len(set(text)) != len(text):
         raise ValueError("names a character twice")
     if len(text) < 2:
@@ -242,7 +245,8 @@ def _explained(error: ErrorDetails) -> tuple[str, str]:
             return name, f"expected {context.get('expected')}"
         case "string_pattern_mismatch":
             return name, f"is not of the form {context.get('pattern')}"
-    return name, error["msg"][:1].lower() + error["msg"][1:].removeprefix("nput should be ")
+    message = error["msg"].removeprefix("Input ")
+    return name, message[:1].lower() + message[1:]
 
 
 def plain_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

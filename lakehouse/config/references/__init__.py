@@ -6,13 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.config.models import Config
-from lakehouse.config.references.lookup import Finding, Lookup
+from lakehouse.config.references.lookup import Finding, Lookup, column_of
+from lakehouse.config.references.operators import operator_findings
 from lakehouse.config.references.people import people_findings
 from lakehouse.config.references.store import store_findings
 from lakehouse.config.references.tables import table_findings
 from lakehouse.config.references.work import work_findings
 
-__all__ = ["Finding", "check_references"]
+__all__ = ["Finding", "check_references", "column_of"]
 
 
 def check_references(config: Config, data: Any) -> Iterator[Finding]:
@@ -29,4 +30,5 @@ def check_references(config: Config, data: Any) -> Iterator[Finding]:
     lookup = Lookup(config, data)
     yield from table_findings(lookup)
     yield from people_findings(lookup)
+    yield from operator_findings(lookup)
     yield from work_findings(lookup)

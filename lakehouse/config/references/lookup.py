@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lakehouse.config.document import Steps
 from lakehouse.config.models import Config
 from lakehouse.config.nearest import nearest, suggestion
+
+# A name, perhaps in backticks, and the steps into the column.
+_PATH: Final = re.compile(r"(?:`(?P<quoted>(?:[^`]|``)+)`|(?P<plain>[^.\[\]{}$`]+))(?:[.\[{$].*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +130,19 @@ def column_findings(
         message = lookup.no_column(table, name, must_be_first=must_be_first)
         if message:
             yield Finding((*way, at), message)
+
+
+def column_of(path: str) -> str:
+    """The column that a path of ``pii`` leads into.
+
+    Args:
+        path: Such as ``address.street`` or ``phones[]``.
+
+    Returns:
+        The column; the path itself where there is no way in.
+    """
+    found = _PATH.fullmatch(path)
+    return path if found is None else (found["quoted"] or "").replace("``", "`") or found["plain"]
 
 
 def _keys(data: Any, *way: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from typing import Final
 from lakehouse.config.document import Steps
 from lakehouse.config.models import RetentionRule, TableConfig
 from lakehouse.config.nearest import listed, suggestion
-from lakehouse.config.references.lookup import Finding, Lookup, column_findings
+from lakehouse.config.references.lookup import Finding, Lookup, column_findings, column_of
 
 _NAME: Final = re.compile(r"[^\W_][\w-]*")
 _LONGEST_NAME: Final = 128
@@ -137,7 +137,7 @@ def _columns(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]
     )
     for label, named in (("pii", tuple(table.pii)), ("changes.encodings", tuple(table.changes.encodings))):
         for column in named:
-            message = lookup.no_column(name, column)
+            message = lookup.no_column(name, column_of(column) if label == "pii" else column)
             if message:
                 yield Finding((*way, *label.split("."), column), message, on_key=True)
     for column, pii in table.pii.items():

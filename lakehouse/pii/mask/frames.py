@@ -166,12 +166,16 @@ def identity(frame: pl.DataFrame, names: tuple[str, ...], *, prefix: str = "") -
         Different texts for different values; null where a single column is null.
     """
     if len(names) == 1:
-        parts = [column(names[0]).cast(pl.String)]
+        parts = [_as_text(frame, names[0])]
     else:
-        texts = [column(name).cast(pl.String) for name in names]
-        sized = [pl.format("{}:{};", text.str.len_bytes(), text).fill_null("-;") for text in texts]
-        parts = sized
+        texts = [_as_text(frame, name) for name in names]
+        parts = [pl.format("{}:{};", text.str.len_bytes(), text).fill_null("-;") for text in texts]
     return frame.select(pl.concat_str([pl.lit(prefix), *parts]).alias("identity")).to_series()
+
+
+def _as_text(frame: pl.DataFrame, name: str) -> pl.Expr:
+    # Bytes need not be UTF-8.
+    return column(name).bin.encode("hex") if frame[name].dtype == pl.Binary else column(name).cast(pl.String)
 
 
 def _as_it_came(values: pl.Series, kind: pl.DataType) -> pl.Series:

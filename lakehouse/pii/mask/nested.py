@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import polars as pl
@@ -13,6 +15,9 @@ import pyarrow.compute as pc
 
 from lakehouse.errors import UsageError
 from lakehouse.pii.paths import Step
+
+_INEXACT: Final = re.compile(r"[0-9][.eE]|[0-9]{16}")
+_DEEPEST: Final = 200
 
 Change = Callable[[pl.Series, pl.Series], pl.Series]
 """From values, and the rows that they are in, to as many values of the same type."""
@@ -139,9 +144,16 @@ def _read(text: str | None) -> Any:
     if text is None:
         return None
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:
+        document = orjson.loads(text)
+        if text.count("[") + text.count("{") > _DEEPEST:
+            # What is nested deeper than can be written again is refused here.
+            orjson.dumps(document)
+        if _INEXACT.search(text):
+            # Numbers that would come out in other digits are kept as they are written.
+            return json.loads(text, parse_int=orjson.Fragment, parse_float=orjson.Fragment)
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError, RecursionError):
         return _NoJson(text)
+    return document
 
 
 def _write(document: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final
 
 import polars as pl
@@ -10,6 +10,7 @@ import polars as pl
 from lakehouse.errors import UsageError
 
 _SAMPLE: Final = 4096
+_PART: Final = 100_000
 _MOSTLY_DISTINCT: Final = 0.9
 
 
@@ -62,25 +63,36 @@ class Basic:
         raise NotImplementedError
 
 
-def on_distinct(values: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
+def on_distinct(
+    values: pl.Series, function: Callable[[pl.Series], pl.Series], *, always: bool = False
+) -> pl.Series:
     """Applies a function to each distinct value once.
 
     Args:
         values: Any values.
         function: From values to as many of the same type, one by one; null must give null.
+        always: Whether that is worth it however few are equal, since the function is slow.
 
     Returns:
         What the function gives for each, in the same order.
     """
-    if len(values) <= _SAMPLE // 16 or _mostly_distinct(values):
-        return function(values).alias(values.name)
+    if not always and (len(values) <= _SAMPLE // 16 or _mostly_distinct(values)):
+        return _in_parts(values, function)
     distinct = values.unique()
-    if len(distinct) > _MOSTLY_DISTINCT * len(values):
-        return function(values).alias(values.name)
-    masked = function(distinct)
+    if not always and len(distinct) > _MOSTLY_DISTINCT * len(values):
+        return _in_parts(values, function)
+    masked = _in_parts(distinct, function)
     pairs = pl.DataFrame({"value": distinct, "mask": masked})
     joined = values.alias("value").to_frame().join(pairs, on="value", how="left", maintain_order="left")
     return joined["mask"].alias(values.name)
+
+
+def _in_parts(values: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
+    """A part at a time, so that what Python makes of values is small."""
+    if len(values) <= _PART:
+        return function(values).alias(values.name)
+    parts = [function(values.slice(at, _PART)) for at in range(0, len(values), _PART)]
+    return pl.concat(parts).alias(values.name)
 
 
 def _mostly_distinct(values: pl.Series) -> bool:
@@ -111,6 +123,4 @@ def as_bytes(values: pl.Series) -> list[bytes | None]:
     """
     if values.dtype == pl.Binary:
         return list(values.to_list())
-    texts: Sequence[str | None] = values.cast(pl.String).to_list()
-    # A lone surrogate can't be in a Polars text, so that every text has bytes.
-    return [None if text is None else text.encode() for text in texts]
+    return list(values.cast(pl.String).cast(pl.Binary).to_list())

@@ -13,9 +13,14 @@ from lakehouse.errors import UsageError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.base import Operator
 from lakehouse.pii.operators.constant import Keep, Nullify, Redact, Replace
+from lakehouse.pii.operators.dates import DateShift
 from lakehouse.pii.operators.encryption import Encrypt
+from lakehouse.pii.operators.fake import Fake
+from lakehouse.pii.operators.fpe import Fpe
+from lakehouse.pii.operators.generalize import Generalize
 from lakehouse.pii.operators.hashing import Hash
 from lakehouse.pii.operators.masking import Mask
+from lakehouse.pii.operators.presidio import PresidioOperator
 from lakehouse.pii.operators.tokens import Tokenize
 
 _Make = Callable[[Any], Operator]
@@ -27,8 +32,16 @@ _PLAIN: Final[Mapping[str, _Make]] = {
     "keep": lambda _: Keep(),
     "replace": Replace,
     "mask": Mask,
+    "generalize": Generalize,
 }
-_KEYED: Final[Mapping[str, _MakeKeyed]] = {"hash": Hash, "tokenize": Tokenize, "encrypt": Encrypt}
+_KEYED: Final[Mapping[str, _MakeKeyed]] = {
+    "hash": Hash,
+    "tokenize": Tokenize,
+    "encrypt": Encrypt,
+    "fpe": Fpe,
+    "date_shift": DateShift,
+    "fake": Fake,
+}
 
 
 def operator_for(config: OperatorConfig, *, ring: KeyRing, pinned: bool = False) -> Operator:
@@ -52,7 +65,7 @@ def operator_for(config: OperatorConfig, *, ring: KeyRing, pinned: bool = False)
         return _PLAIN[name](SETTINGS[name].model_validate(settings))
     if name in _KEYED:
         return _KEYED[name](SETTINGS[name].model_validate(settings), ring=ring, pinned=pinned)
-    raise UsageError(f"there is no operator `{name}`", advice=f"there are {', '.join(SETTINGS)}")
+    return PresidioOperator(name, settings)
 
 
 def fitting(kind: pl.DataType) -> tuple[str, ...]:
@@ -72,5 +85,9 @@ _FITS: Final[Mapping[str, Callable[[pl.DataType], bool]]] = {
     "hash": lambda kind: kind in {pl.String, pl.Binary, pl.Int64},
     "tokenize": lambda kind: kind == pl.String,
     "encrypt": lambda kind: kind == pl.String,
+    "fpe": lambda kind: kind in {pl.String, pl.Int64, pl.Int32},
+    "date_shift": lambda kind: kind in {pl.String, pl.Date} or isinstance(kind, pl.Datetime),
+    "generalize": lambda kind: kind == pl.String or kind.is_numeric() or kind.is_temporal(),
+    "fake": lambda kind: kind == pl.String,
     "keep": lambda _: True,
 }

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
 from typing import Final
 
 import polars as pl
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from lakehouse.config.models.operators import TokenizeSettings
+from lakehouse.config.models.operators import KeyedSettings, TokenizeSettings
 from lakehouse.errors import KeysError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.pii.operators.common import Basic, as_bytes, each_text
+from lakehouse.pii.operators.common import Basic, each_text
 from lakehouse.pii.operators.keyed import key_for
+from lakehouse.pii.operators.siv import sealed
 
-_TOKEN: Final = re.compile(r"tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})")
+FORM: Final = "tok_([1-9][0-9]{0,9})_([A-Za-z0-9_-]{22,})"
+"""The form of a token: the version of its key, and its body."""
+
+TOKEN: Final = re.compile(rf"{FORM}\Z")
 _KEY_BYTES: Final = 64
 
 
@@ -25,8 +29,8 @@ class Tokenize(Basic):
 
     A token is ``tok_<version of the key>_<base64url of the 16-byte synthetic IV and the ciphertext>``,
     without padding: it has no character that a URL, CSV or file name would mind, and says which version turns
-    it back. Equal values of one entity have equal tokens wherever they stand, in a column of their own or in a
-    text, so that tables join on them; values of different entities don't. Values are taken exactly as they
+    it back. Equal values of one entity have equal tokens wherever they stand, in a column of their own or in
+    a text, so that tables join on them; values of different entities don't. Values are taken exactly as they
     are: ``A@b.example`` and ``a@b.example`` have different tokens. A token is as long as its value, times
     4/3, plus 28: the length of a value is no secret.
     """
@@ -38,12 +42,20 @@ class Tokenize(Basic):
     def __init__(self, settings: TokenizeSettings, *, ring: KeyRing, pinned: bool = False) -> None:
         self._key = key_for(settings, ring=ring, use="tokenize", first=pinned, length=_KEY_BYTES)
 
+    @classmethod
+    def of(cls, settings: KeyedSettings, *, ring: KeyRing) -> Tokenize:
+        """Tokens for what another operator can't mask, under the first version of its key.
+
+        Args:
+            settings: Of the other operator.
+            ring: The keys of the lake.
+        """
+        return cls(TokenizeSettings(key=settings.key, version=settings.version), ring=ring, pinned=True)
+
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes tokens; an empty text stays empty."""
-        encrypt, about = AESSIV(self._key.material).encrypt, [entity.encode()]
-        sealed = [encrypt(value, about) if value else value for value in as_bytes(values)]
-        bodies = pl.Series("body", sealed, dtype=pl.Binary).bin.encode("base64")
-        return _written(bodies, version=self._key.version).alias(values.name)
+        head = f"tok_{self._key.version}_"
+        return sealed(values, key=self._key.material, associated=entity.encode(), head=head)
 
     def back(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Turns tokens back."""
@@ -51,7 +63,7 @@ class Tokenize(Basic):
         ciphers: dict[int, AESSIV] = {}
 
         def back(text: str) -> str:
-            found = _TOKEN.fullmatch(text)
+            found = TOKEN.match(text)
             if found is None:
                 return text
             version = int(found[1])
@@ -64,26 +76,6 @@ class Tokenize(Basic):
                 raise _foreign(version, entity) from None
 
         return each_text(values, back)
-
-
-def token_of(value: bytes, *, key: bytes, version: int, entity: str) -> str:
-    """The token of one value, as `Tokenize` makes it.
-
-    Args:
-        value: Not empty.
-        key: 64 bytes.
-        version: The version of the key.
-        entity: What the value is.
-    """
-    body = urlsafe_b64encode(AESSIV(key).encrypt(value, [entity.encode()])).rstrip(b"=").decode()
-    return f"tok_{version}_{body}"
-
-
-def _written(bodies: pl.Series, *, version: int) -> pl.Series:
-    body = pl.col("body").str.strip_chars_end("=").str.replace_all("+", "-", literal=True)
-    body = body.str.replace_all("/", "_", literal=True)
-    written = pl.when(body != "").then(f"tok_{version}_" + body).otherwise(body)
-    return bodies.alias("body").to_frame().select(written).to_series()
 
 
 def _foreign(version: int, entity: str) -> KeysError:

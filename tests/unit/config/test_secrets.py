@@ -23,7 +23,7 @@ storage:
     {access_key_id: "${CANARY}", secret_access_key: "${CANARY}", session_token: "${CANARY}", region: eu}
 state: postgresql://lake:${CANARY}@db/lake?password=${CANARY}
 keys: {provider: vault, url: "https://vault.example", token: "${CANARY}"}
-pii: {operators: {PERSON: {operator: encrypt, key: "${CANARY}"}}}
+pii: {operators: {PERSON: {operator: presidio_encrypt, key: "${CANARY}"}}}
 alerts: [{to: "slack://${CANARY}/x/y"}, {to: "${CANARY_URL}"}]
 """
 _ENVIRON = {"CANARY": _CANARY, "CANARY_URL": f"mailto://me:{_CANARY}@mail.example"}

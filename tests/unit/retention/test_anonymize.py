@@ -11,6 +11,8 @@ import pytest
 from deltalake import DeltaTable
 
 from lakehouse.errors import RefusedError
+from lakehouse.retention.neutral import neutral_values
+from tests.unit.pii.rings import Ring
 from tests.unit.retention.lakes import NOW, Lake, fill, one_table
 
 MASK = {"name": "mask", "column": "at", "keep": "30d", "action": "anonymize"}
@@ -133,14 +135,87 @@ def test_a_column_that_must_not_be_null_needs_a_value(tmp_path: Path) -> None:
     assert rows(lake)[0][2] == 0
 
 
-def test_operators_that_are_not_there_yet_are_refused_by_name(tmp_path: Path) -> None:
+def test_masks_that_can_t_be_told_from_values_are_refused_by_name(tmp_path: Path) -> None:
     people(tmp_path, {"columns": ["name"]})
-    for operator in ("tokenize", "hash", "mask", "fake"):
+    for operator in ("hash", "fpe", "fake", "encrypt", "date_shift"):
         more = {"pii": {"operators": {"PERSON": {"operator": operator}}}}
         lake = one_table(tmp_path, MASK, more=more, pii={"name": "PERSON"})
         (brake,) = lake.retention.plan().tables[0].brakes
         assert brake.kind == "not_built"
         assert operator in brake.message
+        assert "would mask it again" in brake.message
+        assert "tokenize" in brake.advice
+
+
+def test_masks_that_stay_what_they_are(tmp_path: Path) -> None:
+    operators = {
+        "PERSON": {"operator": "mask", "keep_last": 1},
+        "AGE": {"operator": "generalize", "step": 10},
+        "LOCATION": {"operator": "keep"},
+    }
+    pii = {"name": "PERSON", "age": "AGE", "city": "LOCATION"}
+    people(tmp_path, {"columns": ["name"]})
+    lake = one_table(tmp_path, MASK, more={"pii": {"operators": operators}}, pii=pii)
+    (done,) = lake.retention.apply().tables
+    assert done.rows_anonymized == 2
+    assert rows(lake)[:3] == [
+        (0, "*******0", 30, "city 0"),
+        (1, None, 30, "city 1"),
+        (2, "person 2", 32, "city 2"),
+    ]
+    assert lake.retention.apply().tables[0].status == "nothing"
+
+
+def test_an_operator_that_does_not_fit_stops_the_rule(tmp_path: Path) -> None:
+    people(tmp_path, {"columns": ["name"]})
+    more = {"pii": {"operators": {"PERSON": {"operator": "generalize", "step": 10}}}}
+    lake = one_table(tmp_path, MASK, more=more, pii={"name": "PERSON"})
+    (brake,) = lake.retention.plan().tables[0].brakes
+    assert "column name: the operator generalize can't mask values of the type String" in brake.message
+    tokens = {"pii": {"operators": {"PERSON": {"operator": "tokenize"}}}}
+    lake = one_table(tmp_path, MASK, more=tokens, pii={"name": "PERSON"})
+    (brake,) = lake.retention.plan().tables[0].brakes
+    assert "the key `mask` is needed" in brake.message
+
+
+def test_tokens_are_known_as_such(tmp_path: Path) -> None:
+    lake = people(tmp_path, {"columns": ["name"]})
+    more = {"pii": {"operators": {"PERSON": {"operator": "tokenize"}}}}
+    again = one_table(tmp_path, MASK, more=more, pii={"name": "PERSON"})
+    (neutral,) = neutral_values(
+        again.config.tables["t"].retention[0],
+        lake.table("t").snapshot(),
+        config=again.config.tables["t"],
+        pii=again.config.pii,
+        ring=Ring(),
+    )
+    frame = pl.DataFrame({"name": ["Ann", None, "", "Ann"]})
+    masked = frame.with_columns(neutral.value)
+    assert masked["name"][0].startswith("tok_1_")
+    assert masked["name"].to_list()[1:] == [None, "", masked["name"][0]]
+    assert frame.select(neutral.differs()).to_series().to_list() == [True, False, False, True]
+    assert not masked.select(neutral.differs()).to_series().any()
+
+
+def test_inside_of_values(tmp_path: Path) -> None:
+    operators = {"PERSON": {"operator": "replace"}, "AGE": {"operator": "generalize", "step": 10}}
+    more = {"pii": {"operators": operators}}
+    pii = {"who.name": "PERSON", "who.age": "AGE", "tags[]": "PERSON"}
+    fill(
+        one_table(tmp_path, {**MASK, "columns": ["who"]}),
+        days(*AGES),
+        who=lambda i: {"name": f"person {i}", "age": 31 + i},
+        tags=lambda i: [f"t{i}", None] if i else None,
+    )
+    lake = one_table(tmp_path, MASK, more=more, pii=pii)
+    (done,) = lake.retention.apply().tables
+    assert done.rows_anonymized == 2
+    assert lake.table("t").read(columns=["id", "who", "tags"]).sort("id").rows()[:3] == [
+        (0, {"name": "<PERSON>", "age": 30}, None),
+        (1, {"name": "<PERSON>", "age": 30}, ["<PERSON>", None]),
+        (2, {"name": "person 2", "age": 33}, ["t2", None]),
+    ]
+    assert lake.retention.apply().tables[0].status == "nothing"
 
 
 def test_what_is_deleted_is_not_anonymized_and_what_is_archived_is_before(tmp_path: Path) -> None:

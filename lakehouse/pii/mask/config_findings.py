@@ -1,0 +1,67 @@
+"""What of a config can't be masked as it says, found without any table or key: for ``config check``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from lakehouse.config.models import Config
+from lakehouse.config.references import Finding
+from lakehouse.delta.schema import StructType
+from lakehouse.errors import LakehouseError, MissingPackageError, NotBuiltError
+from lakehouse.merge.tables import declared_schema
+from lakehouse.pii.keys.ring import Key
+from lakehouse.pii.mask.plan import SHRED, Planning
+
+
+class _NoKeys:
+    """Stands in for the keys, so that operators can be asked what they take; nothing is masked with it."""
+
+    def current(self, purpose: str) -> Key:
+        return self.version(purpose, 1)
+
+    def version(self, purpose: str, version: int) -> Key:
+        return Key(purpose, version, bytes(32))
+
+    def versions(self, purpose: str) -> tuple[int, ...]:  # noqa: ARG002
+        return (1,)
+
+
+def not_built(config: Config) -> Iterator[str]:
+    """Names columns that are to be masked in a way that this release does not have.
+
+    Args:
+        config: The config.
+
+    Yields:
+        A sentence for each.
+    """
+    for name, table in config.tables.items():
+        for written, about in table.pii.items():
+            if about.shred is not None:
+                yield f"tables.{name}.pii.{written}: {SHRED}; a merge that masks the table is refused"
+
+
+def mask_findings(config: Config) -> Iterator[Finding]:
+    """Looks for columns that can't be masked by the operators of their entities.
+
+    Types are only known where a table has a ``schema``. What masks key, partition and sequence columns is
+    checked in any case.
+
+    Args:
+        config: The config.
+
+    Yields:
+        What is wrong.
+    """
+    for name, table in config.tables.items():
+        schema = declared_schema(table.column_schema) if table.column_schema else StructType()
+        planning = Planning(name, config=config, schema=schema, ring=_NoKeys())
+        for written, about in table.pii.items():
+            try:
+                planning.checked(written, about)
+            except (NotBuiltError, MissingPackageError):
+                # The config can be right all the same.
+                continue
+            except LakehouseError as error:
+                message = error.message.removeprefix(f"table {name}, ").removeprefix(f"table {name}: ")
+                yield Finding(("tables", name, "pii", written), f"{message}; {error.advice}")

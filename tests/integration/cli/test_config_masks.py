@@ -1,0 +1,52 @@
+"""``config check`` on columns that can't be masked as the config says: with line, and in one go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+Run = Callable[..., Any]
+
+CONFIG = """\
+version: 1
+storage: {root: ./lake}
+tables:
+  people:
+    key: [id]
+    schema: {id: string, age: string, name: string}
+    pii:
+      id: PERSON
+      age: AGE
+      name: {entity: PERSON, shred: person}
+subjects:
+  person: {identifiers: {id: people.id}}
+pii:
+  operators:
+    AGE: {operator: generalize, stepp: 10}
+    PERSON: {operator: mask}
+"""
+
+
+def test_settings_types_and_keys(run: Run) -> None:
+    Path("lakehouse.yaml").write_text(CONFIG)
+    answer = run("config", "check")
+    assert answer.code == 2
+    assert "lakehouse.yaml:15:33: pii.operators.AGE.stepp" in answer.err
+    assert "did you mean `step`?" in answer.err
+    Path("lakehouse.yaml").write_text(CONFIG.replace("stepp", "step"))
+    answer = run("config", "check")
+    assert answer.code == 2
+    assert "lakehouse.yaml:8:11: tables.people.pii.id: " in answer.err
+    assert "is part of the key, and the operator `mask`" in answer.err
+    assert "lakehouse.yaml:9:12: tables.people.pii.age: " in answer.err
+    assert "these can: " in answer.err
+    assert "shred" not in answer.err
+
+
+def test_what_is_not_built_is_a_note(run: Run) -> None:
+    fine = CONFIG.replace("stepp", "step").replace("      id: PERSON\n      age: AGE\n", "")
+    Path("lakehouse.yaml").write_text(fine)
+    answer = run("config", "check")
+    assert answer.code == 0, answer.err
+    assert "note: tables.people.pii.name: `shred`" in answer.err

@@ -1,0 +1,52 @@
+"""What ``config check`` says of columns that can't be masked."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lakehouse.config import load_config
+from lakehouse.pii.mask.config_findings import mask_findings, not_built
+
+
+def findings(pii: dict[str, Any], schema: dict[str, str] | None, **section: Any) -> dict[str, str]:
+    operators = {"AGE": {"operator": "generalize", "step": 10}, "SECRET": {"operator": "encrypt"}}
+    table = {"pii": pii, **({"schema": schema} if schema else {}), **section}
+    config = load_config(
+        {
+            "version": 1,
+            "tables": {"t": table},
+            "subjects": {"s": {"identifiers": {"i": "t.id"}}},
+            "pii": {"operators": operators},
+        }
+    )
+    return {str(each.way[-1]): each.message for each in mask_findings(config)}
+
+
+def test_types_that_an_operator_can_t_mask() -> None:
+    found = findings(
+        {"id": "SECRET", "age": "AGE", "name": "AGE", "tags[]": "PERSON", "tags.x": "PERSON"},
+        {"id": "string", "age": "long", "name": "string", "tags": "array<string>"},
+        key=["id"],
+    )
+    assert set(found) == {"id", "name", "tags.x"}
+    assert "column id is part of the key" in found["id"]
+    assert "can't mask values of the type String" in found["name"]
+    assert "these can: redact" in found["name"]
+    assert "has no field `x`" in found["tags.x"]
+
+
+def test_without_a_schema_only_what_columns_are_for_is_known() -> None:
+    found = findings(
+        {"id": "PERSON", "at": "PERSON", "age": "AGE"}, None, key=["id"], changes={"sequence": "at"}
+    )
+    assert set(found) == {"id", "at"}
+
+
+def test_what_is_not_built_yet_is_a_note_and_no_problem() -> None:
+    pii = {"name": {"entity": "PERSON", "shred": "s"}}
+    assert findings(pii, None) == {}
+    config = load_config(
+        {"version": 1, "tables": {"t": {"pii": pii}}, "subjects": {"s": {"identifiers": {"i": "t.id"}}}}
+    )
+    (note,) = not_built(config)
+    assert "tables.t.pii.name: `shred`" in note
