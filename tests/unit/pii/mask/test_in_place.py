@@ -134,7 +134,7 @@ def test_rows_that_come_back_from_before_are_not_taken_for_masked(lake: MaskLake
 
 def test_an_empty_table_is_marked(tmp_path: Path) -> None:
     lake = masked(tmp_path, schema={"id": "long", "email": "string"}, pii={"email": "EMAIL_ADDRESS"})
-    lake.lake.table("t").create()
+    lake.t.create()
     assert in_place(lake).version == 1
     assert set(marks_of(lake.t.snapshot().configuration)) == {"email"}
 
