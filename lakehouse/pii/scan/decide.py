@@ -156,9 +156,9 @@ def _person(facts: PathFacts) -> Iterator[EntityFinding]:
     if name.says("PERSON") and not (name.bare and (name.among_things or not name.people) and not name.sure):
         if words.person >= 0.1 and words.shape + words.person >= 0.5:
             yield _finding(facts, "PERSON", max(words.person, words.shape), 0.88, ("name", "dictionary"))
-        elif model >= 0.3 and words.shape >= 0.5:
+        elif model >= 0.3 and words.shape >= 0.5 and (name.sure or _varied(facts)):
             yield _finding(facts, "PERSON", max(model, words.shape), 0.8, ("name", "model"))
-        elif name.sure and words.shape >= 0.8 and facts.distinct >= 6:
+        elif words.shape >= 0.8 and (name.sure or (name.bare and _varied(facts))) and facts.distinct >= 6:
             yield _finding(facts, "PERSON", words.shape, 0.7, ("name", "pattern"))
         return
     if name.among_things if name.bare else name.entities:
@@ -199,7 +199,7 @@ def _named_place(facts: PathFacts, model: float) -> Iterator[EntityFinding]:
     words = facts.words
     if words.address >= 0.5:
         yield _finding(facts, "LOCATION", words.address, 0.85, ("name", "pattern"))
-    elif words.postcode >= 0.8 and facts.name.postal:
+    elif words.postcode >= 0.8 and facts.name.postal and not facts.name.numbered:
         yield _finding(facts, "LOCATION", words.postcode, 0.75, ("name", "pattern"))
     elif words.place >= 0.05 and words.shape >= 0.5:
         yield _finding(facts, "LOCATION", max(words.place, words.shape), 0.8, ("name", "dictionary"))

@@ -184,4 +184,5 @@ class PathFacts:
             and words.shape < 0.6
             and words.street < 0.5
             and words.technical < 0.1
+            and not (self.name.says("LOCATION") and words.address >= 0.5)
         )

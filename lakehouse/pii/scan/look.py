@@ -37,6 +37,8 @@ _DATE_FORMATS: Final = (
 )
 _MOST_CHECKED: Final = 500
 """Of more values than twice this, not all have their checksums looked at."""
+_LONGEST_OWN: Final = 256
+"""Longer values are no match of a recognizer as a whole."""
 _OLDEST: Final = 115
 _VERSION_LIKE: Final = r"^v?[0-2]?\d\.[0-2]?\d\.[0-2]?\d\.[0-2]?\d$"
 
@@ -233,7 +235,7 @@ def _own_pattern(recognizer: Recognizer) -> re.Pattern[str]:
 
 
 def _is_whole(pattern: re.Pattern[str], text: str) -> bool:
-    return pattern.fullmatch(text) is not None
+    return len(text) <= _LONGEST_OWN and pattern.fullmatch(text) is not None
 
 
 def _any_of(words: pl.Series, known: frozenset[str]) -> pl.Series:
@@ -248,7 +250,7 @@ def _as_days(values: PathValues, texts: pl.Series) -> pl.Series | None:
         return values.values.cast(pl.Date)
     if values.kind == "number" and not values.values.dtype.is_integer():
         return None
-    if values.kind == "number" and values.values.is_between(1800, 2200).all():
+    if values.kind == "number" and values.values.cast(pl.Int128).is_between(1800, 2200).all():
         years = pl.DataFrame({"year": values.values.cast(pl.Int32)})
         return years.select(pl.date(pl.col("year"), 7, 1)).to_series()
     best: pl.Series | None = None

@@ -84,7 +84,9 @@ _FOR: Final[dict[str, str]] = {
     r"adres|ulica|miasto|kod pocztowy|adress|gatu?adress|gata|postnummer|postort|postcode|(home|"
     r"ship(ping)?|bill(ing)?|"
     r"delivery|mailing) (to|address|city|street|location)|location|locality",
-    "PERSON": r"(first|last|given|family|middle|maiden|full|sur|fore|nick|birth|display|legal|"
+    "PERSON": r"(ship|bill|delivery|invoice) ?names?|assignee|reviewer|approver|requester|reporter|"
+    r"jmeno|prijmeni|navn|fornavn|etternavn|efternavn|etunimi|sukunimi|soyad|prenume|prezime|"
+    r"(first|last|given|family|middle|maiden|full|sur|fore|nick|birth|display|legal|"
     r"preferred) ?names?|surname|"
     r"forename|firstname|lastname|fname|lname|f ?name|l ?name|(customer|client|contact|employee|patient|"
     r"person|user|"
@@ -138,7 +140,7 @@ _THING: Final = (
     r"medicine|species|airport|station|country|region|release|version|build|firmware|os|browser|agent string|"
     r"user ?agent|bucket|repo|repository|branch|commit|schema|database|db|index|rule|policy ?name|channel|"
     r"carrier|"
-    r"street ?name|theme|template|program|process|sensor|machine|vessel|ship ?name|vehicle|car|hotel|"
+    r"street ?name|theme|template|program|process|sensor|machine|vessel|vehicle|car|hotel|"
     r"restaurant|"
     r"school|university|hospital|employer|arbeitgeber"
 )

@@ -52,7 +52,8 @@ def is_card(value: str) -> bool:
 
 
 PATTERNS: Final = (
-    Pattern(entity="EMAIL_ADDRESS", regex=rf"(?:mailto:)?<?{EMAIL}>?", strength="clear", check=is_mail),
+    Pattern(entity="EMAIL_ADDRESS", regex=rf"(?:mailto:|[^<>@]{{1,80}}<|<)?{EMAIL}>?",
+            strength="clear", check=is_mail),
     Pattern(entity="IBAN_CODE", regex=rf"(?i){IBAN}", strength="clear", check=checks.iban),
     Pattern(entity="CREDIT_CARD", regex=CARD, strength="checked", check=is_card),
     Pattern(entity="MAC_ADDRESS", regex=r"(?i)(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}|"
@@ -142,11 +143,13 @@ UUID: Final = r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"
 HEX: Final = r"(?i)(?:0x)?(?:[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{56}|[0-9a-f]{64}|[0-9a-f]{96}|[0-9a-f]{128})"
 _PARTICLE: Final = (
     r"(?:d'|o'|de|del|della|da|das|dos|do|di|du|la|le|van|von|vom|der|den|die|zu|und|bin|al|el|y|e|"
-    r"'t|ten|ter|of|af)"
+    r"'t|ten|ter|of|af|nad|pod|on|upon|sur|sous|bei|am|im|an|aan|op|in|na|sul)"
 )
 NAME_SHAPE: Final = (
     rf"(?:pani? )?(?:(?i:{_PARTICLE})[ -]?){{0,3}}\p{{Lu}}[\p{{L}}.'\u2019-]*"
     rf"(?:,? ?[ -](?:{_PARTICLE} ){{0,3}}"
-    r"[\p{Lu}'\u2019][\p{L}.'\u2019-]*){0,6}"
+    r"[\p{Lu}'\u2019][\p{L}.'\u2019-]*){0,6}|"
+    # Scripts without capitals.
+    r"[\p{Lo}\p{M}]{2,10}(?:[ \u30fb][\p{Lo}\p{M}]{1,10}){0,3}"
 )
 """How names of people and places are written: words that begin with a capital, without digits."""

@@ -66,6 +66,9 @@ TRAPS: dict[str, tuple[str, str, Callable[[random.Random], Any]]] = {
     "flags": ("customers", "phone_verified", lambda r: r.random() < 0.5),
     "counts by name": ("customers", "email_count", lambda r: r.randint(0, 40)),
     "addresses of shops": ("stores", "city", lambda r: r.choice(("Berlin", "Paris", "Madrid", "Hamburg"))),
+    "counts of postcodes": ("regions", "postcode_count", lambda r: r.randint(1000, 9999)),
+    "ids of cities": ("customers", "city_id", lambda r: r.randint(10_000, 99_999)),
+    "teams that own": ("tasks", "owner", lambda r: r.choice(("Data Platform", "Finance", "Growth"))),
     "image files": ("assets", "c6", lambda r: f"icon{r.randint(1, 900)}@2x.png"),
     "status words": ("orders", "status", lambda r: r.choice(("open", "paid", "sent"))),
     "countries": ("customers", "country", lambda r: r.choice(("Germany", "France", "Spain"))),
@@ -80,6 +83,19 @@ PERSONAL: dict[str, tuple[str, str, Callable[[random.Random], Any], str]] = {
         "raw", "login",
         lambda r: f"u{r.randint(1, 999)}@example.org" if r.random() < 0.1 else f"u{r.randint(1, 999)}",
         "EMAIL_ADDRESS",
+    ),
+    "mail behind a name": (
+        "raw", "c7", lambda r: f"{r.choice(FIRST)} <m{r.randint(1, 99)}@example.org>", "EMAIL_ADDRESS",
+    ),
+    "whole addresses": (
+        "users", "address",
+        lambda r: f"Aleksanterinkatu {r.randint(1, 90)} B {r.randint(1, 9)}\n{_digits(r, 5)} Helsinki",
+        "LOCATION",
+    ),
+    "names without capitals": (
+        "users", "customer_name",
+        lambda r: f"{r.choice('王李張陳')}{r.choice('偉芳敏靜')}{r.choice('明華')}",
+        "PERSON",
     ),
     "full names": ("raw", "c2", lambda r: f"{r.choice(FIRST)} {r.choice(LAST)}", "PERSON"),
     "names in small letters": (
