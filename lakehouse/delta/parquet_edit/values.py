@@ -83,6 +83,26 @@ def emptied(
     return _inside(values, mask, node, constant)
 
 
+def kept_items(values: pa.Array, keep: Callable[[pa.Array], Mask]) -> pa.Array | None:
+    """Take elements out of lists, or entries out of maps.
+
+    Args:
+        values: The values of an element of the schema that is a list or map.
+        keep: Gets all items, and says which of them stay.
+
+    Returns:
+        The values, or None where all items stay.
+    """
+    lists = values.field(0)
+    items, lengths = _items(lists)
+    stay = keep(items)
+    if stay.all():
+        return None
+    owners = np.repeat(np.arange(len(lengths)), lengths)[stay]
+    fewer = np.bincount(owners, minlength=len(lengths))
+    return _rebuilt(values, [_relisted(lists, items.filter(pa.array(stay)), fewer)])
+
+
 def flat(values: pa.Array, node: Node) -> list[pa.Array]:
     """The plain values of each leaf, without nulls.
 

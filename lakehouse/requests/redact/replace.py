@@ -21,6 +21,7 @@ from dataclasses import dataclass
 
 from lakehouse.delta.parquet_edit.places import Step
 from lakehouse.delta.parquet_edit.problems import CantEditError
+from lakehouse.delta.stripping.log import drop_hadoop_checksum
 from lakehouse.errors import CorruptTableError
 from lakehouse.requests.redact.files import Cells, Rows, emptied_file
 from lakehouse.storage import Storage
@@ -80,6 +81,7 @@ def empty_in_place(
         raise error.of(f"{storage.url}/{path}") from None
     if done is None:
         return None
+    drop_hadoop_checksum(storage, path)
     storage.put(path, done.data)
     return Replaced(
         path=path,
