@@ -10,7 +10,7 @@ filters, page indexes, and whatever lay between the chunks. All of that is optio
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -21,10 +21,10 @@ import pyarrow as pa
 from lakehouse.delta.parquet_edit import footer as f
 from lakehouse.delta.parquet_edit import thrift
 from lakehouse.delta.parquet_edit.encodings import tries
-from lakehouse.delta.parquet_edit.footer import Footer
+from lakehouse.delta.parquet_edit.footer import Footer, read_footer
 from lakehouse.delta.parquet_edit.notes import clean_notes
 from lakehouse.delta.parquet_edit.problems import no_room
-from lakehouse.delta.parquet_edit.raw import Encoded, read_column, read_dictionary, write_column
+from lakehouse.delta.parquet_edit.raw import Encoded, Encoding, read_column, read_dictionary, write_column
 from lakehouse.delta.parquet_edit.thrift import Buffer, Fields
 from lakehouse.delta.parquet_edit.values import Mask, Target, among, changed, flat
 
@@ -50,8 +50,10 @@ class Edit:
     rows: Positions | None
     replaced: dict[tuple[int, int], Encoded] = field(default_factory=dict)
     """By row group and leaf the chunks that were written again."""
-    touched: list[tuple[int, int]] = field(default_factory=list)
-    """Row group and number of the target, for each part that was written again."""
+    touched: dict[tuple[int, int], Iterator[Encoding]] = field(default_factory=dict)
+    """By row group and number of the target what was written again, and the ways to write it smaller."""
+    gone: list[pa.Array] = field(default_factory=list)
+    """Plain values that were in the rows that changed, where those are not all rows."""
 
     def mask(self, group: int) -> Mask:
         """Which rows of a row group may change."""
@@ -72,7 +74,7 @@ def edited(
 
     Args:
         data: The file.
-        footer: Its footer, as `read_footer` gives it; it is changed.
+        footer: Its footer, as `read_footer` gives it.
         targets: What changes; no element lies inside of another.
         rows: Ascending positions of the rows that may change; None means all.
         size: Bytes that the new file must have.
@@ -84,14 +86,21 @@ def edited(
         CantEditError: It can't be done; the message says why.
     """
     edit = Edit(data, footer, targets, rows)
-    gone = [_change_all(edit, number) for number in range(len(targets))]
+    for number in range(len(targets)):
+        gone = _change_all(edit, number)
+        _clean_dictionaries(edit, number, gone)
+        edit.gone += gone
     if not edit.touched:
         return None
-    for number, values in enumerate(gone):
-        _clean_dictionaries(edit, number, values)
-        clean_notes(footer, values)
-    content = _fitted(edit, size)
-    return content, edit
+    while True:
+        parts, end = _laid_out(edit)
+        needed = sum(map(len, parts)) + len(end) + f.TRAILER
+        if needed <= size:
+            return b"".join(
+                [*parts, bytes(size - needed), end, len(end).to_bytes(4, "little"), f.MAGIC]
+            ), edit
+        if not _squeezed(edit, needed - size):
+            raise no_room(needed=needed, size=size)
 
 
 def _change_all(edit: Edit, number: int) -> list[pa.Array]:
@@ -114,20 +123,38 @@ def _change_all(edit: Edit, number: int) -> list[pa.Array]:
 
 
 def _replace(edit: Edit, group: int, number: int, values: pa.Array) -> None:
-    """Writes a part of a row group again, no longer than it was where that can be done."""
+    """Writes a part of a row group again, much as it was."""
     node = edit.targets[number].node
-    chunks = [edit.footer.chunk(group, leaf.leaf) for leaf in node.leaves()]
-    before = sum(chunk.length for chunk in chunks)
-    best: list[Encoded] = []
-    for encoding in tries([chunk.meta for chunk in chunks]):
-        found = write_column(values, node, encoding)
-        if not best or _bytes(found) < _bytes(best):
-            best = found
-        if _bytes(best) <= before:
-            break
-    for leaf, encoded in zip(node.leaves(), best, strict=True):
+    ways = tries([edit.footer.chunk(group, leaf.leaf).meta for leaf in node.leaves()])
+    for leaf, encoded in zip(node.leaves(), write_column(values, node, next(ways)), strict=True):
         edit.replaced[group, leaf.leaf] = encoded
-    edit.touched.append((group, number))
+    edit.touched[group, number] = ways
+
+
+def _squeezed(edit: Edit, bytes_over: int) -> int:
+    """Writes parts in smaller ways until enough is saved or there are no more; gives what was saved."""
+    saved = 0
+    while saved < bytes_over:
+        left = False
+        for (group, number), ways in edit.touched.items():
+            way = next(ways, None)
+            if way is None:
+                continue
+            left = True
+            target = edit.targets[number]
+            old = read_column(edit.data, edit.footer, target.node, group)
+            values = changed(old, target, edit.mask(group))
+            new = write_column(old if values is None else values, target.node, way)
+            leaves = [leaf.leaf for leaf in target.node.leaves()]
+            less = sum(len(edit.replaced[group, leaf].data) for leaf in leaves) - _bytes(new)
+            if less > 0:
+                edit.replaced.update({(group, leaf): each for leaf, each in zip(leaves, new, strict=True)})
+                saved += less
+            if saved >= bytes_over:
+                break
+        if not left:
+            break
+    return saved
 
 
 def _clean_dictionaries(edit: Edit, number: int, gone: Sequence[pa.Array]) -> None:
@@ -156,16 +183,18 @@ def _clean_dictionaries(edit: Edit, number: int, gone: Sequence[pa.Array]) -> No
             _replace(edit, group, number, column)
 
 
-def _fitted(edit: Edit, size: int) -> bytes:
-    """The file: chunks, zeros, footer."""
+def _laid_out(edit: Edit) -> tuple[list[Buffer], bytes]:
+    """What stands before the footer, and the footer."""
     parts: list[Buffer] = [f.MAGIC]
     at = len(f.MAGIC)
     view = memoryview(edit.data)
-    leaves = {leaf.leaf: leaf for leaf in edit.footer.root.leaves()}
+    footer = read_footer(edit.data)
+    clean_notes(footer, edit.gone)
+    leaves = [leaf.leaf for leaf in footer.root.leaves()]
     changing = {leaf.leaf for target in edit.targets for leaf in target.node.leaves()}
-    for group, fields in enumerate(edit.footer.groups):
+    for group, fields in enumerate(footer.groups):
         for leaf in leaves:
-            chunk = edit.footer.chunk(group, leaf)
+            chunk = footer.chunk(group, leaf)
             new = edit.replaced.get((group, leaf))
             content = view[chunk.start : chunk.start + chunk.length] if new is None else new.data
             _place(fields[f.COLUMNS].value[leaf], new, old_start=chunk.start, start=at)
@@ -175,12 +204,7 @@ def _fitted(edit: Edit, size: int) -> bytes:
             parts.append(content)
             at += len(content)
         _group_totals(fields, changing=changing)
-    end = thrift.write_struct(edit.footer.fields)
-    needed = at + len(end) + f.TRAILER
-    if needed > size:
-        raise no_room(needed=needed, size=size)
-    parts += [bytes(size - needed), end, len(end).to_bytes(4, "little"), f.MAGIC]
-    return b"".join(parts)
+    return parts, thrift.write_struct(footer.fields)
 
 
 def _place(column: Fields, new: Encoded | None, *, old_start: int, start: int) -> None:
