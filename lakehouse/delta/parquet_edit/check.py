@@ -44,8 +44,7 @@ def check(old: Buffer, new: bytes, edit: Edit) -> None:
             if (group, leaf.leaf) not in edit.replaced:
                 _same_bytes(old, new, before, after, group=group, leaf=leaf.leaf)
     for group, number in edit.touched:
-        target = edit.targets[number]
-        _same_cells(old, new, before, after, edit=edit, group=group, target=target)
+        _same_cells(old, new, before, after, edit=edit, group=group, number=number)
     _same_gaps(new, after)
 
 
@@ -71,8 +70,9 @@ def _same_bytes(old: Buffer, new: bytes, before: Footer, after: Footer, *, group
 
 
 def _same_cells(
-    old: Buffer, new: bytes, before: Footer, after: Footer, *, edit: Edit, group: int, target: Target
+    old: Buffer, new: bytes, before: Footer, after: Footer, *, edit: Edit, group: int, number: int
 ) -> None:
+    target = edit.targets[number]
     was = read_column(old, before, same_place(before, target.node), group)
     node = same_place(after, target.node)
     now = read_column(new, after, node, group)
@@ -81,9 +81,11 @@ def _same_cells(
         raise _wrong("cells that had to stay")
     if changed(now, Target(node, target.change), mask) is not None:
         raise _wrong("cells that had to change")
-    for leaf, values in zip(node.leaves(), flat(now, node), strict=True):
+    for place, leaf in enumerate(node.leaves()):
         known = read_dictionary(new, after.chunk(group, leaf.leaf), leaf)
-        if len(known) and not among(known, values.unique()).all():
+        if edit.rows is not None:
+            known = known.filter(pa.array(among(known, edit.gone[number][place])))
+        if len(known) and not among(known, flat(now, node)[place].unique()).all():
             raise _wrong("a dictionary")
 
 

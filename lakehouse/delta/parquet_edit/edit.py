@@ -10,6 +10,7 @@ filters, page indexes, and whatever lay between the chunks. All of that is optio
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -52,8 +53,8 @@ class Edit:
     """By row group and leaf the chunks that were written again."""
     touched: dict[tuple[int, int], Iterator[Encoding]] = field(default_factory=dict)
     """By row group and number of the target what was written again, and the ways to write it smaller."""
-    gone: list[pa.Array] = field(default_factory=list)
-    """Plain values that were in the rows that changed, where those are not all rows."""
+    gone: list[list[pa.Array]] = field(default_factory=list)
+    """By target and leaf the plain values that were in the rows that changed, unless those are all rows."""
 
     def mask(self, group: int) -> Mask:
         """Which rows of a row group may change."""
@@ -89,7 +90,7 @@ def edited(
     for number in range(len(targets)):
         gone = _change_all(edit, number)
         _clean_dictionaries(edit, number, gone)
-        edit.gone += gone
+        edit.gone.append(gone)
     if not edit.touched:
         return None
     while True:
@@ -189,7 +190,7 @@ def _laid_out(edit: Edit) -> tuple[list[Buffer], bytes]:
     at = len(f.MAGIC)
     view = memoryview(edit.data)
     footer = read_footer(edit.data)
-    clean_notes(footer, edit.gone)
+    clean_notes(footer, list(itertools.chain.from_iterable(edit.gone)))
     leaves = [leaf.leaf for leaf in footer.root.leaves()]
     changing = {leaf.leaf for target in edit.targets for leaf in target.node.leaves()}
     for group, fields in enumerate(footer.groups):
