@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -13,44 +11,14 @@ import pyarrow as pa
 import pytest
 from deltalake import CommitProperties, DeltaTable, QueryBuilder, write_deltalake
 
-from lakehouse.delta.actions import AddCdcFile, AddFile
-from lakehouse.delta.log_reading import commits
 from lakehouse.delta.snapshot import load_snapshot
-from lakehouse.delta.stripping.log import strip_log
-from lakehouse.pii.paths import parse_path
-from lakehouse.requests.locate import Condition, rows_of
-from lakehouse.requests.redact.columns import in_files, in_log
-from lakehouse.requests.redact.files import Cells
-from lakehouse.requests.redact.replace import empty_in_place
 from lakehouse.storage import open_storage
 from tests.fixtures.pages import every_byte
+from tests.fixtures.redaction import PERSON, STREET, anna, people, redact, traces
 from tests.fixtures.sail import Sail
+from tests.fixtures.servers import S3Server
 from tests.properties.tables import NAME, open_table
 from tests.unit.merge.test_mapped_tables import mapped
-
-PERSON = "zz-canary-anna@example.com"
-STREET = "zz-canary-street 7"
-COLUMNS = ("email", "address.street")
-
-
-def people(first: int, last: int) -> pl.DataFrame:
-    return pl.DataFrame(
-        [
-            {
-                "id": number,
-                "email": f"user{number}@example.com",
-                "address": {"street": f"Street {number}", "zip": number},
-                "v": number % 5,
-            }
-            for number in range(first, last)
-        ]
-    )
-
-
-def anna(number: int = 7, v: int = 1) -> pl.DataFrame:
-    return pl.DataFrame(
-        {"id": [number], "email": [PERSON], "address": [{"street": STREET, "zip": 7}], "v": [v]}
-    )
 
 
 def by_ours(root: Path) -> Path:
@@ -112,55 +80,6 @@ def by_sail(root: Path, sail: Sail) -> Path:
     sail.sql(f"INSERT INTO {name} VALUES (77, '{PERSON}', named_struct('street', '{STREET}', 'zip', 1), 3)")
     sail.sql(f"DELETE FROM {name} WHERE email = '{PERSON}'")
     return path
-
-
-def redact(path: Path) -> None:
-    """Empties the person's cells in every file that any version has ever had, and strips the log."""
-    storage = open_storage(path, options={"fsync": "false"})
-    files: dict[str, tuple[AddFile | AddCdcFile, int]] = {}
-    for commit in commits(storage):
-        for action in commit.actions:
-            if isinstance(action, AddFile | AddCdcFile):
-                files.setdefault(action.path, (action, commit.version))
-    who = [
-        Condition(("email",), pl.DataFrame({"x": [PERSON]})),
-        Condition(("address.street",), pl.DataFrame({"x": [STREET]})),
-    ]
-    stripped: set[tuple[str, ...]] = set()
-    touched = 0
-    for action, version in files.values():
-        snapshot = load_snapshot(storage, version=version)
-        wanted = [parse_path(text, columns=snapshot.schema.names) for text in COLUMNS]
-        stripped |= {names for each in wanted if (names := in_log(each, snapshot)) is not None}
-        cells = [Cells(found) for each in wanted if (found := in_files(each, snapshot)) is not None]
-        if not cells:
-            continue
-        for file, rows in rows_of(storage, snapshot, [action], who).positions().items():
-            done = empty_in_place(storage, file, size=action.size, rows=rows, columns=cells)
-            assert done is not None
-            assert empty_in_place(storage, file, size=action.size, rows=rows, columns=cells) is None
-            touched += 1
-    assert touched
-    assert strip_log(storage, stripped).changed
-    assert not strip_log(storage, stripped).changed
-
-
-def traces(path: Path) -> list[str]:
-    """Every file below in which the person still is, whatever it is compressed or encoded with."""
-    found = []
-    for file in sorted(path.rglob("*")):
-        if file.is_dir():
-            continue
-        data = file.read_bytes()
-        parts = list(every_byte(data)) if file.suffix == ".parquet" else [data]
-        parts += [
-            base64.b64decode(each)
-            for each in re.findall(rb"[A-Za-z0-9+/]{100,}={0,2}", data)
-            if len(each) % 4 == 0
-        ]
-        if any(b"zz-canary" in part for part in parts):
-            found.append(str(file.relative_to(path)))
-    return found
 
 
 def emptied(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -237,7 +156,9 @@ def check(path: Path, readers: Iterable[Read], *, some_fail: bool = False) -> No
     assert any(row["email"] == PERSON for rows in before.values() for row in rows)
     assert traces(path)
     times = {file.name: file.stat().st_mtime_ns for file in (path / "_delta_log").glob("*[0-9].json")}
-    redact(path)
+    touched, log = redact(open_storage(path, options={"fsync": "false"}))
+    assert touched
+    assert log.changed
     assert traces(path) == []
     assert times == {file.name: file.stat().st_mtime_ns for file in (path / "_delta_log").glob("*[0-9].json")}
     for (number, version), rows in before.items():
@@ -247,3 +168,27 @@ def check(path: Path, readers: Iterable[Read], *, some_fail: bool = False) -> No
 
 def has_columns(path: Path, version: int) -> bool:
     return "email" in load_snapshot(open_storage(path), version=version).schema.names
+
+
+def test_a_table_in_s3(moto_s3: S3Server) -> None:
+    with moto_s3.bucket() as bucket:
+        lake = open_storage(f"s3://{bucket}/lake", options=moto_s3.options())
+        table = open_table(Path(), storage=lake)
+        table.merge(people(0, 20))
+        table.merge(anna())
+        table.merge(pl.DataFrame({"id": [7], "_op": ["delete"]}))
+        storage = table.storage
+        newest = table.snapshot().version
+        before = [ordered(table.read(version=version)) for version in range(1, newest + 1)]
+        touched, log = redact(storage)
+        assert touched
+        assert log.retimed
+        again = open_table(Path(), storage=lake)
+        for version, rows in enumerate(before, start=1):
+            assert ordered(again.read(version=version)) == emptied(rows)
+            there = DeltaTable(storage.uri(), version=version, storage_options=storage.library_options())
+            assert there.version() == version
+        for info in storage.list():
+            data = storage.get(info.path)
+            parts = every_byte(data) if info.path.endswith(".parquet") else [data]
+            assert not any(b"zz-canary" in part for part in parts), info.path
