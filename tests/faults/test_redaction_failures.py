@@ -51,7 +51,7 @@ def test_a_failure_at_any_write(tmp_path: Path, when: Moment) -> None:
         with pytest.raises(StorageError, match="injected"):
             redact(FaultyStorage(inner, at=at, when=when, operations=WRITES))
         assert all_rows(path) == ids
-        redact(inner)
+        redact(inner, whole=False)
         assert all_rows(path) == ids
         assert traces(path) == []
         shutil.rmtree(path.parent)

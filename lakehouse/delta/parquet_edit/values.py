@@ -83,11 +83,12 @@ def emptied(
     return _inside(values, mask, node, constant)
 
 
-def kept_items(values: pa.Array, keep: Callable[[pa.Array], Mask]) -> pa.Array | None:
+def kept_items(values: pa.Array, mask: Mask, keep: Callable[[pa.Array], Mask]) -> pa.Array | None:
     """Take elements out of lists, or entries out of maps.
 
     Args:
         values: The values of an element of the schema that is a list or map.
+        mask: Out of which of them.
         keep: Gets all items, and says which of them stay.
 
     Returns:
@@ -95,7 +96,7 @@ def kept_items(values: pa.Array, keep: Callable[[pa.Array], Mask]) -> pa.Array |
     """
     lists = values.field(0)
     items, lengths = _items(lists)
-    stay = keep(items)
+    stay = keep(items) | ~np.repeat(mask, lengths)
     if stay.all():
         return None
     owners = np.repeat(np.arange(len(lengths)), lengths)[stay]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+import numpy as np
+import numpy.typing as npt
 import orjson
 import pyarrow as pa
 
@@ -9,6 +13,7 @@ from lakehouse.delta.parquet_edit.check import check
 from lakehouse.delta.parquet_edit.edit import edited
 from lakehouse.delta.parquet_edit.footer import Footer, Node, read_footer
 from lakehouse.delta.parquet_edit.places import find
+from lakehouse.delta.parquet_edit.raw import read_column
 from lakehouse.delta.parquet_edit.values import Change, Mask, Target, among, emptied, kept_items
 from lakehouse.delta.stripping.rules import TAGS, Rules
 from lakehouse.errors import CorruptTableError
@@ -67,7 +72,8 @@ def stripped_checkpoint(data: bytes, rules: Rules) -> bytes:
     """
     footer = read_footer(data)
     targets = _targets(footer, rules)
-    done = edited(data, footer, targets, rows=None, size=len(data))
+    rows = None if rules.files is None else _rows(data, footer, rules.files)
+    done = edited(data, footer, targets, rows=rows, size=len(data))
     if done is None:
         return data
     made, edit = done
@@ -114,17 +120,37 @@ def _targets(footer: Footer, rules: Rules) -> list[Target]:
     return [target for target in found if not any(above in nodes for above in target.node.ancestors()[:-1])]
 
 
+def _rows(data: bytes, footer: Footer, files: Collection[str]) -> npt.NDArray[np.uint64]:
+    """The positions of the actions that speak of some files."""
+    wanted = pa.array([path.encode() for path in sorted(files)], pa.binary())
+    found: list[npt.NDArray[np.int64]] = []
+    start = 0
+    for group, count in enumerate(footer.rows()):
+        for action in _FILES:
+            node = find(footer.root, [action, "path"])
+            if node is not None:
+                paths = read_column(data, footer, node, group).flatten()[0]
+                found.append(np.flatnonzero(among(paths, wanted)) + start)
+        start += count
+    return np.unique(np.concatenate(found)).astype(np.uint64) if found else np.zeros(0, dtype=np.uint64)
+
+
 def _of_stats(rules: Rules) -> Change:
     def change(values: pa.Array, mask: Mask, node: Node) -> pa.Array | None:
-        del mask, node
-        old = values.to_pylist()
+        del node
+        places = np.flatnonzero(mask)
+        old = values.take(pa.array(places)).to_pylist()
         new = [None if each is None else rules.stats(each.decode()).encode() for each in old]
-        return None if new == old else pa.array(new, values.type)
+        if new == old:
+            return None
+        order = np.arange(len(values))
+        order[places] = len(values) + np.arange(len(places))
+        return pa.concat_arrays([values, pa.array(new, values.type)]).take(pa.array(order))
 
     return change
 
 
 def _of_tags(values: pa.Array, mask: Mask, node: Node) -> pa.Array | None:
-    del mask, node
+    del node
     known = pa.array([name.encode() for name in sorted(TAGS)], pa.binary())
-    return kept_items(values, lambda pairs: among(pairs.field(0), known))
+    return kept_items(values, mask, lambda pairs: among(pairs.field(0), known))

@@ -11,7 +11,7 @@ back, so what is left is looked at again (`lakehouse verify`, or this function o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
@@ -91,7 +91,9 @@ class _Look:
     partitions: frozenset[str] = field(default_factory=frozenset)
 
 
-def strip_log(storage: Storage, columns: Iterable[Sequence[str]]) -> StrippedLog:
+def strip_log(
+    storage: Storage, columns: Iterable[Sequence[str]], *, files: Collection[str] | None = None
+) -> StrippedLog:
     """Take values of rows out of a table's log.
 
     What goes: minimum, maximum and number of nulls of the columns in the statistics of every file, living
@@ -103,6 +105,8 @@ def strip_log(storage: Storage, columns: Iterable[Sequence[str]]) -> StrippedLog
     Args:
         storage: The table's root.
         columns: The columns' physical names (`column_mapping.physical_names`), from the outside in.
+        files: Paths, as in the log, of the files that held what has to go; None means all. Bounds of other
+            files are values of rows that stay, and merges and queries of today need them.
 
     Returns:
         What was changed, and what could not be.
@@ -112,7 +116,7 @@ def strip_log(storage: Storage, columns: Iterable[Sequence[str]]) -> StrippedLog
         CantEditError: A checkpoint can't be changed. Those before it were.
         StorageError: The store failed.
     """
-    rules = Rules(columns)
+    rules = Rules(columns, files=files)
     listed = storage.list(LOG_FOLDER)
     commits = {version for info in listed if (version := commit_version(info.path)) is not None}
 

@@ -6,11 +6,11 @@ File".
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lakehouse.delta.stripping.cutting import quoted, replaced, text_of
+from lakehouse.delta.stripping.cutting import members, quoted, replaced, text_of
 
 _BY_COLUMN: Final = ("minValues", "maxValues", "nullCount")
 _INSIDE_LISTS: Final = ("element", "key", "value")
@@ -98,12 +98,12 @@ class Rules:
 
     Args:
         columns: Columns as statistics call them (their physical names), from the outside in, each with all
-        that
-            is in it. Statistics know no elements of lists and maps: a path that leads into one means the
-            list.
+            that is in it. Statistics know no elements of lists and maps: a path into one means the list.
+        files: Paths, as in the log, of the files whose statistics and tags go; None means all files.
     """
 
-    def __init__(self, columns: Iterable[Sequence[str]]) -> None:
+    def __init__(self, columns: Iterable[Sequence[str]], *, files: Collection[str] | None = None) -> None:
+        self.files = None if files is None else frozenset(files)
         self.columns = tuple(_outside_lists(path) for path in columns)
         self._tree = _Branch()
         for path in self.columns:
@@ -154,13 +154,19 @@ class Rules:
 
     def _action(self, name: str, value: str) -> Any:
         match name:
-            case "add" | "remove" | "cdc":
+            case "add" | "remove" | "cdc" if self._means(value):
                 new = replaced(value, 0, self._of_file)
             case "commitInfo":
                 new = replaced(value, 0, _of_commit)
             case _:
                 return ...
         return ... if new is value else new
+
+    def _means(self, value: str) -> bool:
+        if self.files is None:
+            return True
+        paths = (text_of(value[item.value : item.end]) for item in members(value) if item.key == "path")
+        return next(paths, None) in self.files
 
     def _of_file(self, key: str, value: str) -> Any:
         if key == "stats":

@@ -203,6 +203,24 @@ def test_a_checkpoint_in_parquet(text: bool, parsed: bool) -> None:
     assert stripped_checkpoint(new, RULES) is new
 
 
+def test_only_the_files_that_are_named() -> None:
+    rules = Rules([("email",), ("address", "street")], files=["g"])
+    other = add(path="g", tags={"mine": "canary"})
+    found = stripped_lines(lines(add(), other), rules).splitlines()
+    assert orjson.loads(found[0]) == add()
+    assert b"canary" not in found[1]
+    data = checkpoint()
+    assert stripped_checkpoint(data, rules) is data
+    rows = pq.read_table(io.BytesIO(data)).to_pylist()
+    rows[2]["add"]["path"] = "g"
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows, schema=pq.read_schema(io.BytesIO(data))), out)
+    new = pq.read_table(io.BytesIO(stripped_checkpoint(out.getvalue(), rules))).to_pylist()
+    assert new[:2] == rows[:2]
+    assert "canary" not in repr(new[2])
+    assert new[2]["add"]["stats"] == rules.stats(rows[2]["add"]["stats"])
+
+
 def test_checksums_of_versions() -> None:
     assert tells_values(orjson.dumps({"allFiles": [add()["add"]]}), RULES)
     assert tells_values(b"{not json", RULES)
