@@ -11,6 +11,7 @@ back, so what is left is looked at again (`lakehouse verify`, or this function o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
@@ -30,6 +31,7 @@ from lakehouse.storage.keeping import put_keeping_time
 Kind: TypeAlias = Literal["commit", "compaction", "checkpoint", "checksum", "hint", "unknown"]
 
 _CHECKPOINT: Final = ".checkpoint."
+_VERSIONED: Final = re.compile(r"\d{20}\.")
 _COMPACTED: Final = ".compacted.json"
 
 
@@ -163,7 +165,7 @@ def kind_of(path: str) -> Kind:  # noqa: PLR0911 - one for each kind
         return "checksum"
     if name.endswith(_COMPACTED):
         return "compaction"
-    if name.endswith(".json"):
+    if name.endswith(".json") and _VERSIONED.match(name):
         return "checkpoint" if _CHECKPOINT in name else "commit"
     return "unknown"
 

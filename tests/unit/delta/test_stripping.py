@@ -242,6 +242,7 @@ def test_checksums_of_versions() -> None:
         (f".{3:020d}.json.crc", "unknown"),
         ("_last_checkpoint", "hint"),
         ("notes.txt", "unknown"),
+        ("notes.json", "unknown"),
     ],
 )
 def test_what_a_file_of_the_log_is(name: str, kind: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,7 @@ import numpy as np
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pyarrow.parquet.encryption as pe
 import pytest
 from pyroaring import BitMap64
 
@@ -256,7 +258,9 @@ def test_a_file_of_polars_and_one_of_duckdb(tmp_path: Any) -> None:
     for data in (mine.getvalue(), place.read_bytes()):
         new = emptied(data, [500], Cells(("email",)))
         assert not holds(new, PERSON.encode())
-        for found in (pl.read_parquet(io.BytesIO(new)), pl.DataFrame(table(new))):
+        place.write_bytes(new)
+        by_duckdb = duckdb.sql(f"SELECT * FROM '{place}' ORDER BY id").pl()
+        for found in (pl.read_parquet(io.BytesIO(new)), pl.DataFrame(table(new)), by_duckdb):
             assert found["email"][500] is None
             assert found.with_row_index().filter(pl.col("index") != 500)["email"].to_list() == [
                 mail for mail in people()["email"].to_pylist() if mail != PERSON
@@ -316,3 +320,23 @@ def test_encrypted_damaged_and_short_files_are_refused() -> None:
 
 def test_the_search_of_this_test_sees_compressed_pages() -> None:
     assert sum(PERSON.encode() in part for part in every_byte(parquet(people(), compression="gzip"))) >= 1
+
+
+@pytest.mark.parametrize("plain_footer", [True, False])
+def test_encrypted_columns_are_refused(plain_footer: bool) -> None:
+    class Keys(pe.KmsClient):  # type: ignore[misc]
+        def wrap_key(self, key_bytes: bytes, master_key_identifier: str) -> bytes:
+            return base64.b64encode(key_bytes)
+
+        def unwrap_key(self, wrapped_key: bytes, master_key_identifier: str) -> bytes:
+            return base64.b64decode(wrapped_key)
+
+    factory = pe.CryptoFactory(lambda _: Keys())
+    secret = pe.EncryptionConfiguration(
+        footer_key="f", column_keys={"c": ["email"]}, plaintext_footer=plain_footer
+    )
+    properties = factory.file_encryption_properties(pe.KmsConnectionConfig(), secret)
+    data = parquet(people(), encryption_properties=properties)
+    for column in ("email", "note"):
+        with pytest.raises(CantEditError, match="encrypted"):
+            emptied_file(data, rows=[1], columns=[Cells((column,))])
