@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from lakehouse.delta.parquet_edit.problems import NoRoomError
+from lakehouse.delta.parquet_edit.problems import CantEditError, NoRoomError
+from lakehouse.errors import CorruptTableError
 from lakehouse.requests.redact.files import Cells, emptied_file
 from tests.fixtures.pages import holds
 
@@ -192,3 +193,27 @@ def test_columns_of_every_type_keep_all_other_cells_bit_by_bit(case: Case) -> No
     assert all(found["c"][row].as_py() is None for row in case.rows)
     assert found.schema.equals(pq.read_table(io.BytesIO(case.data)).schema)
     assert repr(pl.read_parquet(io.BytesIO(new))["n"].to_list()) == repr(case.table["n"].to_pylist())
+
+
+BASE = pa.table({"n": range(60), "c": [f"{MARK}-{n}" if n == 7 else "x" * n for n in range(60)]})
+
+
+@settings(deadline=None, max_examples=200)
+@given(data=written(BASE), places=st.lists(st.tuples(st.integers(1, 900), st.integers(0, 255)), min_size=1))
+def test_a_damaged_file_is_refused_without_a_word_of_its_content(
+    data: bytes, places: list[tuple[int, int]]
+) -> None:
+    broken = bytearray(data)
+    for place, value in places:
+        broken[-min(place, len(data))] = value
+    assert MARK not in attempt(bytes(broken))
+
+
+def attempt(data: bytes) -> str:
+    """What the refusal says; nothing where the damage does no harm."""
+    try:
+        done = emptied_file(data, rows=[7], columns=[Cells(("c",))])
+    except (CantEditError, CorruptTableError) as refused:
+        return f"{refused} {refused.__cause__}"
+    assert done is None or len(done.data) == len(data)
+    return ""

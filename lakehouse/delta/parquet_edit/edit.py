@@ -108,6 +108,8 @@ def _change_all(edit: Edit, number: int) -> list[pa.Array]:
     """Changes one target in all row groups; gives for each leaf the values that were in the changed rows."""
     target = edit.targets[number]
     gone: list[list[pa.Array]] = [[] for _ in target.node.leaves()]
+    for found, known in zip(gone, target.gone or (), strict=False):
+        found.append(known)
     for group in range(len(edit.footer.groups)):
         mask = edit.mask(group)
         if not mask.any():

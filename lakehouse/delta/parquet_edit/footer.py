@@ -233,7 +233,7 @@ def read_footer(data: Buffer) -> Footer:
 
 def _check(footer: Footer) -> None:
     leaves = sum(1 for _ in footer.root.leaves())
-    for group in footer.groups:
+    for number, group in enumerate(footer.groups):
         columns: list[Fields] = group[COLUMNS].value
         if len(columns) != leaves:
             raise CorruptTableError("a row group of a Parquet file has not one chunk for each column")
@@ -242,6 +242,8 @@ def _check(footer: Footer) -> None:
                 raise _encrypted()
             if FILE_PATH in column:
                 raise CantEditError("its column chunks lie in other files")
+        for leaf in range(leaves):
+            footer.chunk(number, leaf)
 
 
 def _tree(elements: list[Fields]) -> Node:

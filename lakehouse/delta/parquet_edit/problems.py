@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from lakehouse.errors import RefusedError
+import contextlib
+from collections.abc import Iterator
+
+import pyarrow as pa
+
+from lakehouse.errors import CorruptTableError, RefusedError
 
 
 class CantEditError(RefusedError):
@@ -45,3 +50,29 @@ def no_room(*, needed: int, size: int) -> NoRoomError:
         size: Bytes that it may have.
     """
     return NoRoomError(f"it would need {needed} bytes where it has {size}")
+
+
+@contextlib.contextmanager
+def without_values() -> Iterator[None]:
+    """Around all that reads a file: what a damaged one makes Python or Arrow say can show values of rows.
+
+    Raises:
+        CorruptTableError: In the place of any error that is none of ours. The cause is not kept.
+    """
+    try:
+        yield
+    except (
+        pa.ArrowException,
+        ArithmeticError,
+        AssertionError,
+        AttributeError,
+        LookupError,
+        NotImplementedError,
+        OSError,
+        TypeError,
+        ValueError,
+    ) as error:
+        raise CorruptTableError(
+            f"a Parquet file can't be read to its end ({type(error).__name__})",
+            advice="`lakehouse verify` shows what is wrong with it",
+        ) from None

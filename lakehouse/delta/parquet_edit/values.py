@@ -28,10 +28,13 @@ class Target:
     Args:
         node: An element of the schema that holds values: a leaf, or a group with all that is in it.
         change: What becomes of them.
+        gone: For each leaf plain values that no dictionary may hold either, unless a row points at them;
+            besides those that the rows had which change.
     """
 
     node: Node
     change: Change
+    gone: Sequence[pa.Array] | None = None
 
 
 def changed(values: pa.Array, target: Target, rows: Mask) -> pa.Array | None:

@@ -13,6 +13,7 @@ from lakehouse.delta.parquet_edit.check import check
 from lakehouse.delta.parquet_edit.edit import edited
 from lakehouse.delta.parquet_edit.footer import Footer, Node, read_footer
 from lakehouse.delta.parquet_edit.places import find
+from lakehouse.delta.parquet_edit.problems import without_values
 from lakehouse.delta.parquet_edit.raw import read_column
 from lakehouse.delta.parquet_edit.values import Change, Mask, Target, among, emptied, kept_items
 from lakehouse.delta.stripping.rules import TAGS, Rules
@@ -70,6 +71,11 @@ def stripped_checkpoint(data: bytes, rules: Rules) -> bytes:
         CorruptTableError: It is no Parquet file.
         CantEditError: It can't be changed at its size.
     """
+    with without_values():
+        return _stripped(data, rules)
+
+
+def _stripped(data: bytes, rules: Rules) -> bytes:
     footer = read_footer(data)
     targets = _targets(footer, rules)
     rows = None if rules.files is None else _rows(data, footer, rules.files)

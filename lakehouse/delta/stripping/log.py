@@ -24,7 +24,7 @@ from lakehouse.delta.log_reading import in_parallel
 from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.stripping.files import stripped_checkpoint, stripped_lines, tells_values
 from lakehouse.delta.stripping.rules import Rules
-from lakehouse.errors import NotFoundError
+from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.storage import ObjectInfo, Storage
 from lakehouse.storage.keeping import put_keeping_time
 
@@ -196,10 +196,15 @@ def _strip(storage: Storage, info: ObjectInfo, kind: Kind, rules: Rules, *, date
             new = stripped_checkpoint(data, rules)
         except CantEditError as error:
             raise error.of(f"{storage.url}/{info.path}") from None
+        except CorruptTableError as error:
+            raise _damaged(storage, info, error) from None
         partitions = frozenset[str]()
     else:
         # The size of a checkpoint is told by the hint, and by those who list it.
-        new = stripped_lines(data, rules, keep_size=kind == "checkpoint")
+        try:
+            new = stripped_lines(data, rules, keep_size=kind == "checkpoint")
+        except CorruptTableError as error:
+            raise _damaged(storage, info, error) from None
         partitions = _partition_columns(data)
     if new is data:
         return _Look(kind=kind, partitions=partitions)
@@ -210,6 +215,10 @@ def _strip(storage: Storage, info: ObjectInfo, kind: Kind, rules: Rules, *, date
     else:
         storage.put(info.path, new)
     return _Look(StrippedFile(info.path, kind, len(data), len(new), kept), kind, partitions)
+
+
+def _damaged(storage: Storage, info: ObjectInfo, error: CorruptTableError) -> CorruptTableError:
+    return CorruptTableError(f"{storage.url}/{info.path}: {error.message}", advice=error.advice)
 
 
 def _partition_columns(data: bytes) -> frozenset[str]:

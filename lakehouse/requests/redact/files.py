@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -16,7 +17,8 @@ from lakehouse.delta.parquet_edit.check import check
 from lakehouse.delta.parquet_edit.edit import edited
 from lakehouse.delta.parquet_edit.footer import Footer, Node, read_footer
 from lakehouse.delta.parquet_edit.places import Step, find
-from lakehouse.delta.parquet_edit.problems import CantEditError
+from lakehouse.delta.parquet_edit.problems import CantEditError, without_values
+from lakehouse.delta.parquet_edit.small import arrow_type
 from lakehouse.delta.parquet_edit.thrift import Buffer
 from lakehouse.delta.parquet_edit.values import Mask, Target, emptied
 from lakehouse.requests.redact.constants import Plain, stored
@@ -32,10 +34,13 @@ class Cells:
         path: What the file calls the column (or its field id), and from there down names of fields,
             ``element`` of lists, ``key`` and ``value`` of maps.
         neutral: What is written instead; None means null, as far as the file lets it be null.
+        gone: Values that must not stand in a dictionary of the column either, where no row of the file has
+            them: writers of categorical columns put all categories into each file. Never shown.
     """
 
     path: tuple[Step, ...]
     neutral: Plain = None
+    gone: tuple[Plain, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,13 +80,17 @@ def emptied_file(source: Buffer, *, rows: Rows, columns: Sequence[Cells]) -> Emp
         CantEditError: It can't be done (`NoRoomError`: it does not fit); the message says why.
         CorruptTableError: It is no Parquet file, or a damaged one.
     """
+    with without_values():
+        return _emptied_file(source, positions(rows), columns)
+
+
+def _emptied_file(source: Buffer, rows: npt.NDArray[np.uint64], columns: Sequence[Cells]) -> Emptied | None:
     footer = read_footer(source)
-    places = positions(rows)
-    if places.size and int(places[-1]) >= sum(footer.rows()):
+    if rows.size and int(rows[-1]) >= sum(footer.rows()):
         raise CantEditError("it has fewer rows than were named")
     counts: dict[tuple[Step, ...], int] = {}
     targets, missing = _targets(footer, columns, counts)
-    done = edited(source, footer, targets, rows=places, size=len(source))
+    done = edited(source, footer, targets, rows=rows, size=len(source))
     if done is None:
         return None
     data, edit = done
@@ -128,4 +137,14 @@ def _target(node: Node, cells: Cells, counts: dict[tuple[Step, ...], int]) -> Ta
             counts[cells.path] = counts.get(cells.path, 0) + held
         return new
 
-    return Target(node, change)
+    return Target(node, change, [_stored(leaf, cells.gone) for leaf in node.leaves()] if cells.gone else None)
+
+
+def _stored(leaf: Node, values: Sequence[Plain]) -> pa.Array:
+    """Those of the values that a leaf can hold."""
+    found = pa.array([], arrow_type(leaf))
+    for value in values:
+        # What does not fit can't be in it.
+        with contextlib.suppress(CantEditError):
+            found = pa.concat_arrays([found, pa.array([stored(leaf, value).as_py()], found.type)])
+    return found

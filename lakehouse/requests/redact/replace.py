@@ -79,6 +79,8 @@ def empty_in_place(
         done = emptied_file(source, rows=rows, columns=columns)
     except CantEditError as error:
         raise error.of(f"{storage.url}/{path}") from None
+    except CorruptTableError as error:
+        raise CorruptTableError(f"{storage.url}/{path}: {error.message}", advice=error.advice) from None
     if done is None:
         return None
     drop_hadoop_checksum(storage, path)

@@ -320,3 +320,16 @@ def test_a_checkpoint_whose_commit_is_gone_keeps_the_time_of_its_version(path: P
     time = file.stat().st_mtime_ns
     assert strip_log(open_storage(path), [("email",)]).changed
     assert file.stat().st_mtime_ns == time
+
+
+def test_a_damaged_file_of_the_log_is_named(path: Path) -> None:
+    commit = path / LOG / f"{1:020d}.json"
+    commit.write_bytes(b'{"add":{"path":"canary1"')
+    with pytest.raises(CorruptTableError, match=commit.name) as failed:
+        strip_log(open_storage(path), [("email",)])
+    assert "canary1" not in str(failed.value)
+    commit.unlink()
+    checkpoint_file = path / LOG / f"{2:020d}.checkpoint.parquet"
+    checkpoint_file.write_bytes(b"PAR1" + bytes(50) + b"PAR1")
+    with pytest.raises(CorruptTableError, match=checkpoint_file.name):
+        strip_log(open_storage(path), [("email",)])

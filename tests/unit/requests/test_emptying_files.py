@@ -241,6 +241,21 @@ def test_a_category_that_no_row_of_a_group_has_goes_from_its_dictionary() -> Non
     assert not holds(emptied(data, gone, Cells(("c",))), PERSON.encode())
 
 
+def test_a_category_goes_from_a_file_in_which_no_row_has_it() -> None:
+    known = pa.array(["x", "y", PERSON])
+    values = pa.DictionaryArray.from_arrays(pa.array([0, 1] * 10, pa.int32()), known)
+    data = parquet(pa.table({"c": values}), write_statistics=False)
+    assert holds(data, PERSON.encode())
+    assert emptied_file(data, rows=[], columns=[Cells(("c",))]) is None
+    named = Cells(("c",), gone=(PERSON, 5, "never there"))
+    assert PERSON not in repr(named)
+    new = emptied(data, [], named)
+    assert not holds(new, PERSON.encode())
+    assert table(new)["c"].to_pylist() == ["x", "y"] * 10
+    assert emptied_file(new, rows=[], columns=[named]) is None
+    assert emptied_file(data, rows=[], columns=[Cells(("c",), gone=("x",))]) is None
+
+
 def test_notes_of_the_file_with_the_value_go_and_others_stay() -> None:
     rows = people().replace_schema_metadata({"largest": PERSON, "origin": "shop"})
     new = emptied(parquet(rows), [500], Cells(("email",)))
