@@ -15,7 +15,7 @@ from lakehouse.delta.parquet_edit.footer import Footer, Node, read_footer
 from lakehouse.delta.parquet_edit.places import find
 from lakehouse.delta.parquet_edit.problems import without_values
 from lakehouse.delta.parquet_edit.raw import read_column
-from lakehouse.delta.parquet_edit.values import Change, Mask, Target, among, emptied, kept_items
+from lakehouse.delta.parquet_edit.values import Change, Mask, Target, among, emptied, flat, kept_items
 from lakehouse.delta.stripping.rules import TAGS, Rules
 from lakehouse.errors import CorruptTableError
 
@@ -85,6 +85,31 @@ def _stripped(data: bytes, rules: Rules) -> bytes:
     made, edit = done
     check(data, made, edit)
     return made
+
+
+def partition_names(data: bytes) -> frozenset[str]:
+    """What the partition values of the files in a checkpoint are told under.
+
+    Args:
+        data: A checkpoint, or a part or sidecar of one, in Parquet.
+
+    Returns:
+        Physical names of columns.
+
+    Raises:
+        CorruptTableError: It is no Parquet file.
+    """
+    with without_values():
+        footer = read_footer(data)
+        found: set[bytes] = set()
+        for action in ("add", "remove"):
+            node = find(footer.root, [action, "partitionValues", "key"])
+            if node is None:
+                continue
+            for group in range(len(footer.groups)):
+                names = flat(read_column(data, footer, node, group), node)[0]
+                found.update(names.unique().to_pylist())
+        return frozenset(name.decode() for name in found)
 
 
 def tells_values(data: bytes, rules: Rules) -> bool:

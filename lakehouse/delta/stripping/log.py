@@ -22,7 +22,7 @@ from lakehouse.delta.locations import is_local
 from lakehouse.delta.log_files import LAST_CHECKPOINT, LOG_FOLDER, commit_version
 from lakehouse.delta.log_reading import in_parallel
 from lakehouse.delta.parquet_edit.problems import CantEditError
-from lakehouse.delta.stripping.files import stripped_checkpoint, stripped_lines, tells_values
+from lakehouse.delta.stripping.files import partition_names, stripped_checkpoint, stripped_lines, tells_values
 from lakehouse.delta.stripping.rules import Rules
 from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.storage import ObjectInfo, Storage
@@ -198,7 +198,7 @@ def _strip(storage: Storage, info: ObjectInfo, kind: Kind, rules: Rules, *, date
             raise error.of(f"{storage.url}/{info.path}") from None
         except CorruptTableError as error:
             raise _damaged(storage, info, error) from None
-        partitions = frozenset[str]()
+        partitions = partition_names(data)
     else:
         # The size of a checkpoint is told by the hint, and by those who list it.
         try:
