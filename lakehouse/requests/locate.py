@@ -1,0 +1,306 @@
+"""Where people's rows are in the data files of a table: all people in one pass, rows marked deleted too.
+
+A row that a deletion vector hides still is in its file, with every cell. So vectors leave nothing out here;
+what was found says which rows are live.
+
+Statistics and partition values leave out files that can't hold any of the values (`candidates`); of the
+others only the columns asked for are read, in one streaming scan for each condition. Memory grows with the
+values and with the rows that are found.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+from pyroaring import BitMap64
+
+from lakehouse.delta.actions import AddCdcFile, AddFile
+from lakehouse.delta.exact import column
+from lakehouse.delta.scan import drop_hidden, scan_files
+from lakehouse.delta.scan_query import filters_fast
+from lakehouse.delta.schema import ArrayType, DataType, MapType, StructType, type_to_polars
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import DataError, UsageError
+from lakehouse.merge.locate import KeyFilter
+from lakehouse.pii.paths import ColumnPath, parse_path
+from lakehouse.storage import Storage
+
+FILE: Final = "__file"
+POSITION: Final = "__position"
+CONDITION: Final = "__condition"
+VALUE: Final = "__value"
+LIVE: Final = "__live"
+
+_INDEX: Final = "__index"
+_MANY_FILES: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """Rows that hold certain values.
+
+    Args:
+        columns: Columns, or paths into them (`lakehouse.pii.paths`) through fields, lists and maps; at most
+            one of them goes through a list or map.
+        values: As many columns, in order, under any names: each row is one combination that is looked for.
+            Values that are no values of a column's type are in no row. Never shown.
+    """
+
+    columns: tuple[str, ...]
+    values: pl.DataFrame = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """The rows that were found.
+
+    Args:
+        files: The files that were asked about.
+        frame: ``__file`` (number among the files), ``__position`` (of the row in its file, from 0),
+            ``__condition`` (number of the condition), ``__value`` (number of the row in the condition's
+            values) and ``__live`` (whether no deletion vector hides the row). A row that several values
+            lead to is there several times.
+        read: How many files were read for at least one condition; statistics ruled the others out.
+    """
+
+    files: tuple[AddFile | AddCdcFile, ...] = field(repr=False)
+    frame: pl.DataFrame = field(repr=False)
+    read: int
+
+    def positions(self, *, live: bool | None = None) -> dict[str, BitMap64]:
+        """The positions by file.
+
+        Args:
+            live: Only rows that are (not) live; None means all.
+
+        Returns:
+            Path, as in the log, to positions; files without any are left out.
+        """
+        frame = self.frame if live is None else self.frame.filter(pl.col(LIVE) == live)
+        parts = frame.select(FILE, POSITION).unique().partition_by(FILE, as_dict=True)
+        found: dict[str, BitMap64] = {}
+        for (number,), part in sorted(parts.items()):
+            found[self.files[number].path] = BitMap64(np.sort(part[POSITION].to_numpy()).astype(np.uint64))
+        return found
+
+
+def rows_of(
+    storage: Storage,
+    snapshot: Snapshot,
+    files: Sequence[AddFile | AddCdcFile],
+    conditions: Sequence[Condition],
+) -> Located:
+    """Find the rows that any of the conditions describes.
+
+    Args:
+        storage: The table's root.
+        snapshot: A version whose schema the files have; it need not have the files.
+        files: Data files, and files of change data.
+        conditions: What is looked for.
+
+    Returns:
+        The rows.
+
+    Raises:
+        UsageError: There is no such column, or no value can be compared with it.
+        DataError: A file's columns can't be read as the table's types.
+        CorruptTableError: A file is missing or can't be read.
+    """
+    adds = [_as_add(each) for each in files]
+    parts = [pl.DataFrame(schema=_SCHEMA)]
+    read: set[int] = set()
+    for number, condition in enumerate(conditions):
+        paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
+        wanted = _wanted(snapshot, condition, paths)
+        if wanted.is_empty():
+            continue
+        numbers = _candidates(snapshot, adds, paths, wanted)
+        read.update(numbers)
+        if not numbers:
+            continue
+        chosen = [adds[each] for each in numbers]
+        found = _scan(storage, snapshot, chosen, paths, wanted)
+        alive = drop_hidden(storage, found.with_row_index(_INDEX), chosen, file=FILE, position=POSITION)
+        live = np.zeros(found.height, dtype=np.bool_)
+        live[alive[_INDEX].to_numpy()] = True
+        parts.append(
+            found.with_columns(
+                pl.Series(numbers, dtype=pl.UInt32).gather(found[FILE]).alias(FILE),
+                pl.lit(number, dtype=pl.UInt32).alias(CONDITION),
+                pl.Series(LIVE, live),
+            ).select(*_SCHEMA)
+        )
+    return Located(tuple(files), pl.concat(parts), len(read))
+
+
+def candidates(snapshot: Snapshot, files: Sequence[AddFile], condition: Condition) -> list[int]:
+    """Which files can hold what a condition looks for, by statistics and partition values alone.
+
+    Args:
+        snapshot: A version whose schema the files have.
+        files: Data files.
+        condition: What is looked for.
+
+    Returns:
+        Numbers of files, ascending.
+
+    Raises:
+        UsageError: There is no such column.
+    """
+    paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
+    wanted = _wanted(snapshot, condition, paths)
+    return [] if wanted.is_empty() else _candidates(snapshot, files, paths, wanted)
+
+
+_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    FILE: pl.UInt32(),
+    POSITION: pl.UInt32(),
+    CONDITION: pl.UInt32(),
+    VALUE: pl.UInt32(),
+    LIVE: pl.Boolean(),
+}
+
+
+def _as_add(file: AddFile | AddCdcFile) -> AddFile:
+    if isinstance(file, AddFile):
+        return file
+    return AddFile(
+        path=file.path,
+        partition_values=file.partition_values,
+        size=file.size,
+        modification_time=0,
+        data_change=False,
+    )
+
+
+def _candidates(
+    snapshot: Snapshot, files: Sequence[AddFile], paths: Sequence[ColumnPath], wanted: pl.DataFrame
+) -> list[int]:
+    # Statistics know nothing of what is in lists and maps, and call a field of a struct by its path.
+    names = [".".join(path.names) for path in paths]
+    told = [
+        (_key(number), name)
+        for number, (path, name) in enumerate(zip(paths, names, strict=True))
+        if not path.steps
+        or (_only_fields(path) and name not in snapshot.schema.names and name.count(".") == len(path.steps))
+    ]
+    if not told:
+        return list(range(len(files)))
+    chosen = KeyFilter.of(wanted.select(pl.col(key).alias(name) for key, name in dict(told).items()))
+    kept = {id(add) for add in chosen.files(files, snapshot=snapshot)}
+    return [number for number, add in enumerate(files) if id(add) in kept]
+
+
+def _scan(
+    storage: Storage,
+    snapshot: Snapshot,
+    files: Sequence[AddFile],
+    paths: Sequence[ColumnPath],
+    wanted: pl.DataFrame,
+) -> pl.DataFrame:
+    """File, position and number of the value for every row that is found."""
+    keys = [_key(number) for number in range(len(paths))]
+    columns = list(dict.fromkeys(path.column for path in paths))
+    plain = len(columns) == len(paths) and not any(path.steps for path in paths)
+    named = zip(keys, columns, strict=plain)
+    only = wanted.select(pl.col(key).alias(name) for key, name in named) if plain else None
+    thinned = only is not None and filters_fast(only)
+    scan = scan_files(
+        storage,
+        snapshot,
+        files,
+        columns=columns,
+        file=FILE,
+        position=POSITION,
+        apply_vectors=False,
+        keys=only if thinned or len(files) > _MANY_FILES else None,
+    )
+    try:
+        rows = _values(scan, paths)
+        if thinned:
+            return (
+                rows.collect(engine="streaming")
+                .join(wanted, on=keys, how="inner")
+                .select(FILE, POSITION, VALUE)
+            )
+        found = rows.join(wanted.lazy(), on=keys, how="inner").select(FILE, POSITION, VALUE)
+        return found.collect(engine="streaming")
+    except pl.exceptions.PolarsError:
+        # The cause is not kept: its message can show values.
+        raise DataError(
+            f"the columns {', '.join(map(str, paths))} of {storage.url} can't be read as the table's types",
+            advice="`lakehouse verify` says which files are wrong",
+        ) from None
+
+
+def _values(scan: pl.LazyFrame, paths: Sequence[ColumnPath]) -> pl.LazyFrame:
+    """The values at the paths, one row for each element of lists on the way."""
+    rows = scan.select(
+        FILE, POSITION, *(column(path.column).alias(_key(number)) for number, path in enumerate(paths))
+    )
+    for number, path in enumerate(paths):
+        key = _key(number)
+        for step in path.steps:
+            match step.kind:
+                case "field":
+                    rows = rows.with_columns(pl.col(key).struct.field(step.name).alias(key))
+                case "item":
+                    rows = rows.explode(key)
+                case _:
+                    rows = rows.explode(key).with_columns(pl.col(key).struct.field(step.kind).alias(key))
+    return rows
+
+
+def _wanted(snapshot: Snapshot, condition: Condition, paths: Sequence[ColumnPath]) -> pl.DataFrame:
+    """The values in the columns' types, with their numbers; what is no such value is left out."""
+    if condition.values.width != len(paths):
+        raise UsageError("a condition has not one column of values for each of its columns")
+    if sum(not _only_fields(path) for path in paths) > 1:
+        raise UsageError("a condition goes through more than one list or map")
+    columns = []
+    for number, (path, values) in enumerate(zip(paths, condition.values, strict=True)):
+        kind = type_to_polars(_type_at(snapshot, path))
+        if kind.is_nested():
+            raise UsageError(f"the values at {path} are no plain values")
+        try:
+            columns.append(values.cast(kind, strict=False).alias(_key(number)))
+        except pl.exceptions.PolarsError:
+            raise UsageError(f"the values for {path} can't be compared with it") from None
+    return pl.DataFrame(columns).with_row_index(VALUE).drop_nulls()
+
+
+def _type_at(snapshot: Snapshot, path: ColumnPath) -> DataType:
+    if path.column not in snapshot.schema.names:
+        raise _no_column(snapshot, path)
+    kind: DataType = snapshot.schema.field(path.column).type
+    for step in path.steps:
+        match step.kind, kind:
+            case "field", StructType() if step.name in kind.names:
+                kind = kind.field(step.name).type
+            case "item", ArrayType(element, _):
+                kind = element
+            case "key", MapType(key, _, _):
+                kind = key
+            case "value", MapType(_, value, _):
+                kind = value
+            case _:
+                raise _no_column(snapshot, path)
+    return kind
+
+
+def _only_fields(path: ColumnPath) -> bool:
+    return all(step.kind == "field" for step in path.steps)
+
+
+def _key(number: int) -> str:
+    return f"__key{number}"
+
+
+def _no_column(snapshot: Snapshot, path: ColumnPath) -> UsageError:
+    return UsageError(
+        f"there is no column {path}", advice=f"the columns are: {', '.join(snapshot.schema.names)}"
+    )
