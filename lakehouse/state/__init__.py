@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
+from lakehouse.state.rows import ActionRecord, CertificateRecord, Hold, PlanRecord, ScanRecord, WrappedKey
+from lakehouse.state.stores import CertificateStore, HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
 __all__ = [
     "ActionRecord",
+    "CertificateRecord",
+    "CertificateStore",
     "Hold",
     "HoldStore",
     "KeyStore",

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
+from lakehouse.state.certificates import SqlCertificates
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
@@ -18,7 +19,7 @@ from lakehouse.state.keys import SqlKeys
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.scans import SqlScans
-from lakehouse.state.stores import HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
+from lakehouse.state.stores import CertificateStore, HoldStore, KeyStore, PlanStore, RecordStore, ScanStore
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -148,6 +149,7 @@ class State:
         self.records: RecordStore = SqlRecords(self._database)
         self.keys: KeyStore = SqlKeys(self._database)
         self.scans: ScanStore = SqlScans(self._database)
+        self.certificates: CertificateStore = SqlCertificates(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

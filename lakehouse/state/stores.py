@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
+from lakehouse.state.rows import ActionRecord, CertificateRecord, Hold, PlanRecord, ScanRecord, WrappedKey
 
 
 class HoldStore(Protocol):
@@ -163,3 +163,30 @@ class ScanStore(Protocol):
             table: Only in one table.
             limit: At most so many.
         """
+
+
+class CertificateStore(Protocol):
+    """The certificates: a chain without gaps or forks."""
+
+    def add(self, certificate: CertificateRecord) -> None:
+        """Keeps a certificate, as the next one. Of several that add at once, one does.
+
+        Args:
+            certificate: Its number is the next, and its ``previous`` the digest of the newest.
+
+        Raises:
+            ConflictError: It is not the next any more, or the request has one.
+        """
+
+    def last(self) -> CertificateRecord | None:
+        """The newest; None where there is none."""
+
+    def of_request(self, request: str) -> CertificateRecord | None:
+        """That of one request; None where it has none.
+
+        Args:
+            request: The request.
+        """
+
+    def list(self) -> builtins.list[CertificateRecord]:
+        """All of them, from the first."""
