@@ -1,8 +1,8 @@
 """One sequence of bytes for one document: what is signed and hashed.
 
 JSON as RFC 8785 (JSON Canonicalization Scheme) writes it: UTF-8, members sorted by their names, no spaces,
-and only what must be escaped is. Numbers are whole and below 2^53, so that no writer of numbers can differ; the
-names of members are ASCII, so that all orders are the same. ``jq -cjS`` writes the same.
+and only what must be escaped is. Numbers are whole and below 2^53, so that no writer of numbers can differ;
+the names of members are ASCII, so that all orders are the same. ``jq -cjS`` writes the same.
 """
 
 from __future__ import annotations

@@ -126,8 +126,8 @@ def _search(certificate: Certificate) -> str:
     return (
         "<h2>What was searched afterwards</h2>"
         f"<p>Everything that remained was opened and searched for {found.needles} identifiers of this "
-        f"person, {found.anywhere} of them in every text. <b>{hits}.</b> {found.part_of_longer:,} times one of "
-        "those that were searched for together was part of a longer word or number, and so somebody else's.</p>"
+        f"person, {found.anywhere} of them in every text. <b>{hits}.</b> {found.part_of_longer:,} times one "
+        "of those that were searched for together was part of a longer word or number, and so another's.</p>"
         f"{grid}{missing if found.not_searched else ''}"
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -11,8 +11,8 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakehouse.requests.search.sought import same_value
 from lakehouse.requests.search.tally import Tally
+from lakehouse.requests.search.values import Values
 from lakehouse.requests.search.walking import look_through
 
 _VIEWS: Final = (pa.string_view(), pa.binary_view())
@@ -64,9 +64,9 @@ def look_at(array: Any, path: str, tally: Tally, *, place: str = "") -> None:
         if pa.types.is_fixed_size_binary(kind):
             array = array.cast(pa.binary())
         tally.note(tally.sought.in_cells(*buffers(array), binary=True), where)
-    numbers = tally.columns.get(column)
-    if numbers:
-        _compare(array, numbers, tally, where)
+    values = tally.columns.get(column)
+    if values is not None:
+        _compare(array, values, tally, where)
     elif tally.json_cells and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         _records(array, tally, where)
 
@@ -105,49 +105,21 @@ def buffers(array: Any) -> tuple[Any, Any]:
     return content[begins[0] : begins[-1]], begins - begins[0]
 
 
-def _compare(array: Any, numbers: Sequence[int], tally: Tally, where: str) -> None:
-    kind, needles = array.type, tally.sought.needles
-    texts = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    # The long ones are found in texts anyway.
-    those = [number for number in numbers if not (texts and needles[number].anywhere)]
-    if not those:
+def _compare(array: Any, values: Values, tally: Tally, where: str) -> None:
+    kind = array.type
+    wanted = values.as_type(kind)
+    if not len(wanted):
         return
-    if texts:
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
         array = pc.utf8_lower(pc.utf8_trim_whitespace(array))
-    wanted = []
-    for number in those:
-        value = needles[number].value.strip()
-        for text in {value, value.lower()} if texts else {value}:
-            scalar = _as(text, kind)
-            if scalar is not None:
-                wanted.append(scalar)
-    if not wanted:
-        return
-    mask = pc.is_in(array, value_set=pa.array([each.as_py() for each in wanted], type=kind))
+    mask = pc.is_in(array, value_set=wanted)
     if not pc.any(mask).as_py():
         return
     counts: Counter[int] = Counter()
     for value in array.filter(mask).to_pylist():
-        counts.update(number for number in those if same_value(needles[number].value, value))
+        counts.update(values.of(value))
     for number, count in counts.items():
         tally.hit(number, where, count)
-
-
-def _as(text: str, kind: Any) -> Any:
-    """A text as a value of a type; None where it is none."""
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
-        return pa.scalar(text.encode(), type=kind) if not pa.types.is_fixed_size_binary(kind) else None
-    if pa.types.is_boolean(kind) or pa.types.is_null(kind):
-        return None
-    try:
-        return pa.scalar(text).cast(kind)
-    except (pa.ArrowException, ValueError, TypeError):
-        pass
-    try:
-        # As 42.0 for a whole number.
-        return pa.scalar(float(text)).cast(kind)
-    except (pa.ArrowException, ValueError, TypeError, OverflowError):
-        return None
 
 
 def _records(array: Any, tally: Tally, where: str) -> None:

@@ -13,7 +13,6 @@ found is therefore a candidate that the caller compares once more.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -49,6 +48,7 @@ def folded(data: bytes) -> bytes:
 
 
 _FOLDED: Final = bytes(byte | _FOLD for byte in range(256))
+_AT: Final = folded(b"@")
 
 
 class Grams:
@@ -91,10 +91,12 @@ class _Part:
         self._mask_64 = np.uint64((1 << 8 * self._window) - 1)
         self._strings = [folded(each) for each in strings]
         self._numbers = list(numbers)
-        offsets = _rarest(self._strings, window=self._window, gram=gram)
-        self._offsets = np.array(offsets, dtype=np.int64)
+        self._offsets = _rarest(self._strings, window=self._window, gram=gram)
         self._lengths = np.array([len(each) for each in strings], dtype=np.int64)
-        windows = [each[at : at + self._window] for each, at in zip(self._strings, offsets, strict=True)]
+        windows = [
+            each[at : at + self._window]
+            for each, at in zip(self._strings, self._offsets.tolist(), strict=True)
+        ]
         self._group(windows)
         self._words = [
             np.array([int.from_bytes(each[at : at + gram], "little") for each in windows], dtype=np.uint32)
@@ -230,17 +232,26 @@ def _edges(strings: Sequence[bytes], *, tail: bool) -> tuple[npt.NDArray[np.uint
     return values, masks
 
 
-def _rarest(strings: Sequence[bytes], *, window: int, gram: int) -> list[int]:
+def _rarest(strings: Sequence[bytes], *, window: int, gram: int) -> Numbers:
     """For each string where its window begins: what few of the others have, and no mail domain."""
-    seen: Counter[bytes] = Counter()
-    for each in strings:
-        seen.update({each[at : at + gram] for at in range(len(each) - gram + 1)})
-    result = []
-    for each in strings:
-        domain = each.find(folded(b"@"))
-        costs = [seen[each[at : at + gram]] for at in range(len(each) - gram + 1)]
-        choices = range(len(each) - window + 1)
-        result.append(
-            min(choices, key=lambda at: (sum(costs[at : at + _STEP]), 0 <= domain < at + window, at))
-        )
+    lengths = np.array([len(each) for each in strings], dtype=np.int64)
+    ends = np.cumsum(lengths)
+    begins = ends - lengths
+    data = np.frombuffer(b"".join(strings), dtype=np.uint8)
+    # The grams of all positions; those that reach into the next string are never chosen.
+    words = _eight(data, np.arange(len(data))) & np.uint64((1 << 8 * gram) - 1)
+    _, which, counts = np.unique(words, return_inverse=True, return_counts=True)
+    summed = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(counts[which])])
+    last = np.minimum(np.arange(len(data)) + _STEP, len(data))
+    costs = (summed[last] - summed[:-1]) * 2
+    owner = np.repeat(np.arange(len(strings)), lengths)
+    at = np.array([each.find(_AT) for each in strings], dtype=np.int64)
+    place = np.arange(len(data)) - begins[owner]
+    costs += (at[owner] >= 0) & (at[owner] < place + window)
+    costs[place > lengths[owner] - window] = np.iinfo(np.int64).max
+    smallest = np.minimum.reduceat(costs, begins)
+    # The first of the best: later writes are undone by earlier ones.
+    best = np.flatnonzero(costs == smallest[owner])[::-1]
+    result = np.zeros(len(strings), dtype=np.int64)
+    result[owner[best]] = place[best]
     return result

@@ -30,9 +30,9 @@ def look_at_name(path: str, tally: Tally) -> None:
             seen.update(found.whole)
             tally.inside += sum(found.inside.values())
         if equals and value != _NULL:
-            numbers = tally.columns.get(tally.names.get(unquote(key), unquote(key)), ())
-            for spelled in _spelled(value):
-                seen.update(tally.sought.equal(numbers, spelled))
+            values = tally.columns.get(tally.names.get(unquote(key), unquote(key)))
+            if values is not None:
+                seen.update(number for spelled in _spelled(value) for number in values.of(spelled))
     for number in seen:
         tally.hit(number, PLACE)
 

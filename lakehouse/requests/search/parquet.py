@@ -27,6 +27,7 @@ from lakehouse.requests.search.opening import read_at
 from lakehouse.requests.search.pages import Page, between, dictionary_content, pages_of, pieces, texts_of
 from lakehouse.requests.search.tally import Tally
 from lakehouse.requests.search.thrift import DamagedError, binaries, read_struct
+from lakehouse.requests.search.values import Values
 from lakehouse.requests.search.walking import look_through
 
 _BATCH: Final = 1 << 17
@@ -128,16 +129,15 @@ def _statistics(chunk: Chunk, values: list[bytes], tally: Tally) -> None:
     place = f"statistics of column {column}"
     tally.cells += len(values)
     tally.note(tally.sought.in_texts(values, binary=True), place)
-    numbers = tally.columns.get(column, ())
+    wanted = tally.columns.get(column)
     for value in values:
         for number in tally.sought.cut_off(value.decode("utf-8", "ignore")):
             tally.hit(number, place)
         known: Any = number_of(chunk.kind, value)
         if known is None and chunk.kind == _BYTE_ARRAY:
             known = value.decode("utf-8", "ignore")
-        for number in tally.sought.equal(numbers, known):
-            if not (isinstance(known, str) and tally.sought.needles[number].anywhere):
-                tally.hit(number, place)
+        for number in wanted.of(known) if wanted is not None else ():
+            tally.hit(number, place)
 
 
 def _chunk(work: _File, chunk: Chunk) -> None:
@@ -189,39 +189,27 @@ def _dictionary(chunk: Chunk, page: Page, data: bytes, tally: Tally) -> None:
     if content is None:
         tally.fail(f"the dictionary of column {column} is compressed in a way that is not known")
         return
-    numbers = tally.columns.get(column, ())
+    values = tally.columns.get(column)
     if chunk.kind == _BYTE_ARRAY:
-        short = [number for number in numbers if not tally.sought.needles[number].anywhere]
-        if short or tally.sought.in_bytes(content):
+        if values is not None or tally.sought.in_bytes(content):
             texts = texts_of(content)
             tally.note(tally.sought.in_texts(texts, binary=True), place)
-            _short(texts, short, tally, place)
-    elif numbers and chunk.kind in _WIDTHS:
+            _short(texts, values, tally, place)
+    elif chunk.kind > _BYTE_ARRAY:
+        tally.note(tally.sought.in_bytes(content), place)
+    elif values is not None and chunk.kind in _WIDTHS:
         width = _WIDTHS[chunk.kind]
-        values = np.frombuffer(content[: len(content) // width.itemsize * width.itemsize], dtype=width)
-        for number in numbers:
-            try:
-                wanted = float(tally.sought.needles[number].value)
-            except ValueError:
-                continue
-            for value in values[values.astype(np.float64) == wanted].tolist():
-                for equal in tally.sought.equal([number], value):
-                    tally.hit(equal, place)
-    else:
-        tally.note(tally.sought.in_bytes(content) if chunk.kind > _BYTE_ARRAY else _nothing(tally), place)
+        numbers = np.frombuffer(content[: len(content) // width.itemsize * width.itemsize], dtype=width)
+        for number in numbers[np.isin(numbers, values.whole())].tolist():
+            for equal in values.of(number):
+                tally.hit(equal, place)
 
 
-def _nothing(tally: Tally) -> Any:
-    return tally.sought.in_texts([])
-
-
-def _short(texts: list[bytes], numbers: list[int], tally: Tally, place: str) -> None:
-    if not numbers:
+def _short(texts: list[bytes], values: Values | None, tally: Tally, place: str) -> None:
+    if values is None or not len(values.as_type(pa.string())):
         return
-    spelled = {text.strip().lower(): text for text in texts}
-    for number in numbers:
-        text = spelled.get(tally.sought.needles[number].value.strip().lower().encode())
-        if text is not None:
+    for text in texts:
+        for number in values.of(text.decode("utf-8", "replace")):
             tally.hit(number, place)
 
 

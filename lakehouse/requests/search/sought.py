@@ -7,14 +7,14 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
 from lakehouse.requests.needles import Needle
 from lakehouse.requests.search.forms import Form, confirmed, forms_of, plain, whole_word
 from lakehouse.requests.search.grams import Bytes, Grams, Numbers
+from lakehouse.requests.search.values import Values
 
 _NEAR: Final = 24
 """Bytes around a find that are looked at to tell words from parts of words."""
@@ -65,8 +65,8 @@ class Sought:
             for table, column in each.columns:
                 self._by_column.setdefault((table, column), []).append(number)
 
-    def columns(self, tables: Sequence[str]) -> dict[str, tuple[int, ...]]:
-        """The columns in which needles are compared as values, and which.
+    def columns(self, tables: Sequence[str]) -> dict[str, Values]:
+        """The columns in which needles are compared as values, and those values.
 
         Args:
             tables: The tables whose columns these are.
@@ -77,7 +77,7 @@ class Sought:
                 # As `emails[].value`: what leads into lists and JSON is no part of a column's name in files.
                 plainly = re.sub(r"\[\]|\{(key)?\}|\$|`", "", column)
                 result.setdefault(plainly, {}).update(dict.fromkeys(numbers))
-        return {column: tuple(numbers) for column, numbers in result.items()}
+        return {column: Values(self.needles, tuple(numbers)) for column, numbers in result.items()}
 
     def in_cells(self, data: Bytes, offsets: Numbers, *, binary: bool = False) -> Found:
         """Looks into texts that lie one after the other.
@@ -170,17 +170,6 @@ class Sought:
                     yield self._begin[at][1]
                 at += 1
 
-    def equal(self, numbers: Sequence[int], value: Any) -> Iterator[int]:
-        """The needles that are a value.
-
-        Args:
-            numbers: Those that are compared.
-            value: A single value of whatever type.
-        """
-        for number in numbers:
-            if same_value(self.needles[number].value, value):
-                yield number
-
     def _choice(self, *, binary: bool) -> tuple[Grams, list[Form]]:
         return (self._anything, self._forms) if binary else (self._texts, self._text_forms)
 
@@ -189,25 +178,3 @@ def _joined(texts: Sequence[bytes]) -> tuple[Bytes, Numbers]:
     offsets = np.zeros(len(texts) + 1, dtype=np.int64)
     np.cumsum([len(each) for each in texts], out=offsets[1:])
     return np.frombuffer(b"".join(texts), dtype=np.uint8), offsets
-
-
-def same_value(text: str, value: Any) -> bool:
-    """Whether a value, of whatever type, is what a text says.
-
-    Args:
-        text: The text: a number, a date in ISO's form, or itself.
-        value: The value.
-    """
-    if value is None or isinstance(value, bool):
-        return False
-    if isinstance(value, bytes):
-        return value == text.encode()
-    if isinstance(value, str):
-        return plain(value.strip()) == plain(text.strip())
-    if isinstance(value, int | float | Decimal):
-        try:
-            return Decimal(text.strip()) == Decimal(str(value))
-        except InvalidOperation:
-            return False
-    written = value.isoformat() if hasattr(value, "isoformat") else str(value)
-    return str(written) == text or str(value) == text

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from lakehouse.requests.needles import Hit
 from lakehouse.requests.search.report import Kind, NotSearched, ObjectResult, Searched
 from lakehouse.requests.search.sought import Found, Sought
+from lakehouse.requests.search.values import Values
 
 
 @dataclass(slots=True, kw_only=True)
@@ -19,7 +20,7 @@ class Tally:
         sought: What is looked for.
         table: Below whose folder the object is.
         path: The object as it may be shown.
-        columns: The columns that identify, without what leads into lists: the numbers of their needles.
+        columns: The columns that identify, without what leads into lists, and the values of their needles.
         names: Physical names of columns and the names that people see.
         json_cells: Whether texts in Parquet are read as JSON, for short identifiers in records.
     """
@@ -27,7 +28,7 @@ class Tally:
     sought: Sought
     table: str
     path: str
-    columns: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    columns: dict[str, Values] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     json_cells: bool = False
     rows: int = 0

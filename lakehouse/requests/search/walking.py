@@ -11,6 +11,7 @@ from urllib.parse import unquote
 import orjson
 
 from lakehouse.requests.search.tally import Tally
+from lakehouse.requests.search.values import Values
 
 # What may be shown of the way to a value: names that the protocol and we ourselves give. Any other key could
 # be somebody's name.
@@ -84,7 +85,7 @@ def look_through(documents: Iterable[Any], tally: Tally, *, place: str = "") -> 
         tally: Where finds are noted.
         place: What comes before the way to a value.
     """
-    last = {column.rsplit(".", 1)[-1]: numbers for column, numbers in tally.columns.items()}
+    last = {column.rsplit(".", 1)[-1]: values for column, values in tally.columns.items()}
     texts: list[_Text] = []
     for document in documents:
         for way, value in _values(document, ()):
@@ -135,24 +136,20 @@ def _json(text: str) -> Any:
         return None
 
 
-def _compare(
-    way: tuple[str, ...], value: Any, tally: Tally, last: dict[str, tuple[int, ...]], place: str
-) -> None:
+def _compare(way: tuple[str, ...], value: Any, tally: Tally, last: dict[str, Values], place: str) -> None:
     if not last or not way:
         return
-    numbers = last.get(tally.names.get(way[-1], way[-1]))
-    if numbers:
-        for number in tally.sought.equal(numbers, value):
-            # In texts, the long ones are found by what follows.
-            if not (isinstance(value, str) and tally.sought.needles[number].anywhere):
-                tally.hit(number, _place(place, way))
+    values = last.get(tally.names.get(way[-1], way[-1]))
+    if values is not None:
+        for number in values.of(value):
+            tally.hit(number, _place(place, way))
     elif isinstance(value, str) and "operationParameters" in way:
         # A condition such as `id = 42`: its literals, where it names a column that identifies.
         for column, those in last.items():
             if re.search(rf"\b{re.escape(column)}\b", value):
                 for literal in _LITERAL.finditer(value):
                     found = literal.group(1) if literal.group(1) is not None else literal.group(2)
-                    for number in tally.sought.equal(those, found):
+                    for number in those.literal(found):
                         tally.hit(number, _place(place, way))
 
 

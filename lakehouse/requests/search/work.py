@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import io
+import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import IO, Final
 
 from lakehouse.errors import NotFoundError, StorageError
@@ -15,6 +18,7 @@ from lakehouse.requests.search.places import Folder
 from lakehouse.requests.search.report import Kind, NotSearched, ObjectResult, Searched
 from lakehouse.requests.search.sought import Sought
 from lakehouse.requests.search.tally import Tally
+from lakehouse.requests.search.values import Values
 from lakehouse.storage.object_versions import ObjectVersion, object_versions
 
 _LOG: Final = "_delta_log/"
@@ -49,15 +53,22 @@ class Task:
     items: tuple[Item, ...]
 
 
-@dataclass(frozen=True, slots=True)
 class Work:
-    """What is done with a task. Pickles.
+    """What is done with a task. Pickles: once, however many tasks there are.
 
     Args:
         sought: What is looked for.
     """
 
-    sought: Sought
+    def __init__(self, sought: Sought) -> None:
+        self.sought = sought
+
+    def __reduce__(self) -> tuple[Callable[[bytes], Work], tuple[bytes]]:
+        return _unpacked, (self._packed,)
+
+    @cached_property
+    def _packed(self) -> bytes:
+        return pickle.dumps(self.sought, protocol=pickle.HIGHEST_PROTOCOL)
 
     def __call__(self, task: Task) -> tuple[ObjectResult, ...]:
         """Searches the objects of a task.
@@ -68,11 +79,10 @@ class Work:
         Returns:
             What each told.
         """
-        return tuple(self._one(task.folder, item) for item in task.items)
+        columns = self.sought.columns((task.folder.table, *task.folder.like))
+        return tuple(self._one(task.folder, item, columns) for item in task.items)
 
-    def _one(self, folder: Folder, item: Item) -> ObjectResult:
-        tables = (folder.table, *folder.like)
-        columns = self.sought.columns(tables)
+    def _one(self, folder: Folder, item: Item, columns: dict[str, Values]) -> ObjectResult:
         tally = Tally(
             sought=self.sought,
             table=folder.table,
@@ -96,6 +106,12 @@ class Work:
             tally.fail(f"it can't be read ({type(error).__name__})")
             return tally.result(kind=kind, size=0)
         return tally.result(kind=kind, size=size)
+
+
+@lru_cache(maxsize=1)
+def _unpacked(packed: bytes) -> Work:
+    """In another process: the same for all tasks of a search. Nothing comes here from outside of the house."""
+    return Work(pickle.loads(packed))  # noqa: S301 - from the process that started this one
 
 
 def _look(file: IO[bytes], kind: Kind, path: str, tally: Tally) -> tuple[Kind, int]:
