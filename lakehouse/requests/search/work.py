@@ -22,6 +22,7 @@ from lakehouse.requests.search.values import Values
 from lakehouse.storage.object_versions import ObjectVersion, object_versions
 
 _LOG: Final = "_delta_log/"
+_DOCUMENTS: Final = (".json", ".jsonl", ".ndjson", ".txt", ".csv", ".gz", ".crc")
 _MAGICS: Final = (b"PAR1", b"PARE")
 
 
@@ -110,7 +111,7 @@ class Work:
 
 @lru_cache(maxsize=1)
 def _unpacked(packed: bytes) -> Work:
-    """In another process: the same for all tasks of a search. Nothing comes here from outside of the house."""
+    """In another process: the same for all tasks of a search."""
     return Work(pickle.loads(packed))  # noqa: S301 - from the process that started this one
 
 
