@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lakehouse.requests.search.places import Folder, Place, StateDatabase
+from lakehouse.requests.search.places import Folder, Place, StateDatabase, lake_places
 from lakehouse.requests.search.report import NotSearched, Searched, SearchReport
 from lakehouse.requests.search.run import Progress, search
 
@@ -14,5 +14,6 @@ __all__ = [
     "SearchReport",
     "Searched",
     "StateDatabase",
+    "lake_places",
     "search",
 ]

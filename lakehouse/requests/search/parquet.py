@@ -31,6 +31,8 @@ from lakehouse.requests.search.values import Values
 from lakehouse.requests.search.walking import look_through
 
 _BATCH: Final = 1 << 17
+_BATCH_BYTES: Final = 64 << 20
+_FEWEST: Final = 1 << 8
 _PIECE: Final = 8 << 20
 _OVERLAP: Final = 1 << 14
 _BLOOM_HEADER: Final = 64
@@ -79,6 +81,8 @@ def look_at_parquet(file: IO[bytes], size: int, tally: Tally, *, rows_as_documen
         tally: Where finds are noted.
         rows_as_documents: For checkpoints: rows are looked through value by value too, JSON in them unpacked.
     """
+    if not size:
+        return
     work = _File(file, size, tally)
     try:
         footer = read_footer(file, size)
@@ -235,6 +239,7 @@ def _values(work: _File, footer: Footer, *, rows_as_documents: bool) -> None:
             thrift_container_size_limit=1 << 30,
         )
         for group in range(parquet.num_row_groups):
+            _typed_statistics(parquet.metadata.row_group(group), tally)
             for batch in _batches(parquet, group):
                 _batch(batch, tally, rows_as_documents=rows_as_documents)
     except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
@@ -244,7 +249,28 @@ def _values(work: _File, footer: Footer, *, rows_as_documents: bool) -> None:
 
 
 def _batches(parquet: Any, group: int) -> Iterator[Any]:
-    yield from parquet.iter_batches(batch_size=_BATCH, row_groups=[group], use_threads=False)
+    """Some rows at a time: fewer where they are wide."""
+    about = parquet.metadata.row_group(group)
+    width = about.total_byte_size // max(about.num_rows, 1) + 1
+    rows = min(max(_BATCH_BYTES // width, _FEWEST), _BATCH)
+    yield from parquet.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
+
+
+def _typed_statistics(group: Any, tally: Tally) -> None:
+    """Dates, decimals and the like, of which the bytes alone do not say what they are."""
+    for at in range(group.num_columns if tally.columns else 0):
+        column = tally.column(_without_lists(group.column(at).path_in_schema))
+        values, known = tally.columns.get(column), group.column(at).statistics
+        if values is None or known is None or not known.has_min_max:
+            continue
+        try:
+            ends = (known.min, known.max)
+        except (pa.ArrowException, NotImplementedError, ValueError, OverflowError):
+            continue
+        for end in ends:
+            # Numbers and texts were compared before.
+            for number in () if isinstance(end, int | float | str | bytes) else values.of(end):
+                tally.hit(number, f"statistics of column {column}")
 
 
 def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
@@ -263,7 +289,7 @@ def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
         tally.inside += plainly.inside
 
 
-@functools.cache
+@functools.lru_cache(maxsize=4096)
 def _without_lists(path: str) -> str:
     """A column's path without what Parquet puts between a list or map and its values."""
     parts, at = path.split("."), 0

@@ -45,3 +45,42 @@ class StateDatabase:
 
 
 Place = Folder | StateDatabase
+
+
+def lake_places(
+    lake: Storage,
+    *,
+    tables: Mapping[str, Mapping[str, str]],
+    copies: Mapping[str, str] | None = None,
+    quarantine: str = "__quarantine",
+) -> tuple[Folder, ...]:
+    """Everything below a lake's root, each object once: tables, quarantines, copies, and all that is in none.
+
+    Archives that lie elsewhere are places of their own, as is the state database.
+
+    Args:
+        lake: The lake's root.
+        tables: The tables; of those that map columns, physical and display names.
+        copies: Masked copies, and the tables that they are made from.
+        quarantine: What the names of quarantines end in.
+    """
+    places = []
+    for name, names in tables.items():
+        places.append(_folder(lake, name, names=names))
+        places.append(_folder(lake, f"{name}{quarantine}", like=(name,), names=names, records=True))
+    for copy, source in (copies or {}).items():
+        if copy not in tables:
+            places.append(_folder(lake, copy, like=(source,), names=tables.get(source, {})))
+    rest = Folder(storage=lake, like=tuple(tables), leave_out=tuple(place.table for place in places))
+    return (*places, rest)
+
+
+def _folder(
+    lake: Storage,
+    name: str,
+    *,
+    names: Mapping[str, str],
+    like: tuple[str, ...] = (),
+    records: bool = False,
+) -> Folder:
+    return Folder(storage=lake.child(name), shown=name, table=name, like=like, names=names, records=records)

@@ -32,6 +32,9 @@ class Values:
         self._sets: dict[Any, Any] = {}
         for number in numbers:
             value = needles[number].value.strip()
+            if not value:
+                # Nobody is identified by nothing, which is in many cells.
+                continue
             self._written.setdefault(value, []).append(number)
             decimal = _decimal(value)
             if decimal is not None:

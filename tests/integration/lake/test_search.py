@@ -17,7 +17,7 @@ from deltalake import CommitProperties, DeltaTable, write_deltalake
 from lakehouse import Lakehouse
 from lakehouse.pii.executor import Executor, Here, Processes
 from lakehouse.requests.needles import Hit, Needle
-from lakehouse.requests.search import Folder, SearchReport, StateDatabase, search
+from lakehouse.requests.search import Folder, SearchReport, StateDatabase, lake_places, search
 from lakehouse.requests.search import run as running
 from lakehouse.storage import Storage, open_storage
 from tests.fixtures.servers import S3Server
@@ -139,6 +139,19 @@ def test_records_in_quarantine_are_found(lake: Lakehouse, tmp_path: Path) -> Non
     assert lake.table("people").merge(bad).rejected
     report = look(tmp_path / "lake" / "people__quarantine", like=("people",), records=True)
     assert any(hit.identifier == "email" and hit.place.startswith("column") for hit in report.hits)
+
+
+def test_a_lake_is_searched_as_a_whole_and_each_object_once(lake: Lakehouse, tmp_path: Path) -> None:
+    lake.apply()
+    lake.table("people").merge([{"id": 4711, "email": MAIL}, {"id": "no number", "email": MAIL}])
+    (tmp_path / "lake" / "archive" / "people").mkdir(parents=True)
+    pl.DataFrame({"id": [4711]}).write_parquet(tmp_path / "lake" / "archive" / "people" / "a.parquet")
+    report = search(lake_places(lake.storage, tables={"people": {}}), PERSON, executor=Here())
+    files = [each for each in (tmp_path / "lake").rglob("*") if each.is_file()]
+    assert report.total.objects == len(files)
+    assert {hit.table for hit in report.hits} == {"people", "people__quarantine", ""}
+    assert there(report, "archive/people/a.parquet") >= {("id", "column id")}
+    assert not [hit for hit in report.hits if MAIL in hit.path]
 
 
 def test_the_state_database_of_a_lake_is_searched(lake: Lakehouse, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import datetime as dt
 import json
 import struct
 import uuid
+from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,11 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from lakehouse.requests.needles import Needle
+from lakehouse.requests.search.forms import plain
 from tests.unit.requests.search.planted import MAIL, SHORT, look, places
 
 OTHERS = [f"somebody{number}@example.net" for number in range(1000)]
@@ -266,3 +270,76 @@ def test_a_uuid_is_found_as_text_and_as_bytes(tmp_path: Path) -> None:
     )
     found = {hit.place for hit in look(tmp_path, needles=[needle]).hits}
     assert {"column a", "column b", "column c"} <= found
+
+
+def test_dates_and_decimals_in_statistics_alone_are_found(tmp_path: Path) -> None:
+    born, owed = dt.date(1990, 2, 3), Decimal("4711.50")
+    file = write(
+        tmp_path, {"id": [born, born], "sum": [owed, owed]}, compression="none", use_dictionary=False
+    )
+    needles = [
+        Needle("r1", "born", "1990-02-03", (("people", "id"),)),
+        Needle("r1", "owed", "4711.5", (("people", "sum"),)),
+    ]
+    found = places(look(tmp_path, needles=needles))
+    assert found >= {("born", "statistics of column id"), ("owed", "statistics of column sum")}
+    assert file.exists()
+
+
+def test_nothing_is_no_identifier_and_no_bytes_are_no_file(tmp_path: Path) -> None:
+    write(tmp_path, {"id": ["", " ", None], "email": ["", "", ""]})
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    (tmp_path / "empty.json").write_bytes(b"")
+    assert look(tmp_path, needles=[Needle("r1", "id", " ", (("people", "id"),))]).clean
+
+
+def test_a_bloom_filter_is_told_and_fails_nothing(tmp_path: Path) -> None:
+    pl.DataFrame({"email": ["a", "b"]}).write_parquet(tmp_path / "a.parquet")
+    options = {"bloom_filter_options": {"email": True}}
+    try:
+        write(tmp_path, {"email": ["a", "b"]}, **options)
+    except TypeError:
+        pytest.fail("this pyarrow writes no Bloom filters")
+    report = look(tmp_path)
+    assert report.clean
+    assert [each.limit for each in report.not_searched] == [True]
+
+
+signs = st.text(st.sampled_from("ab1@.-_ äÄß\\\"/%'"), max_size=12)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    value=signs.filter(lambda text: len(text.strip()) >= 6 and not text.isdigit()).map(str.strip),
+    others=st.lists(signs, max_size=30),
+    at=st.integers(0, 30),
+    options=st.fixed_dictionaries(
+        {
+            "use_dictionary": st.booleans(),
+            "compression": st.sampled_from(["none", "snappy", "zstd"]),
+            "write_statistics": st.booleans(),
+            "row_group_size": st.integers(1, 20),
+            "data_page_version": st.sampled_from(["1.0", "2.0"]),
+        }
+    ),
+    around=st.sampled_from([("", ""), (" ", " "), ("(", ")"), ("x\n", "\ty")]),
+    change=st.sampled_from([str, str.upper, str.lower]),
+)
+def test_a_person_is_found_in_any_file_and_any_words(
+    tmp_path: Path,
+    value: str,
+    others: list[str],
+    at: int,
+    options: dict[str, Any],
+    around: tuple[str, str],
+    change: Callable[[str], str],
+) -> None:
+    needle = Needle("r1", "name", value)
+    if not needle.anywhere:
+        return
+    values = [*others[:at], around[0] + change(value) + around[1], *others[at:]]
+    write(tmp_path, {"a": values}, **options)
+    assert ("name", "column a") in places(look(tmp_path, needles=[needle]))
+    rest = [other for other in others if plain(value) not in plain(other)] or ["-"]
+    write(tmp_path, {"a": rest}, **options)
+    assert look(tmp_path, needles=[needle]).hits == ()
