@@ -7,6 +7,7 @@ Three tables, written by delta-rs: customers (e-mail, name, a note), orders and 
 by number. For each person an e-mail address and a number are looked for, and nobody is there. Beside it, in
 the same run: pyarrow decoding the same files in one process and looking at nothing, and delta-rs deleting
 1,000 other people from the three tables, with a full vacuum and a clean-up of the log.
+Memory is that of the first process; with several, each of the others has about as much as one alone has.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ import re
 import unicodedata
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 from urllib.parse import quote, quote_plus
 
@@ -45,8 +45,8 @@ class Form:
 
     needle: int
     encoding: Encoding
-    text: str
-    data: bytes
+    text: str = field(repr=False)
+    data: bytes = field(repr=False)
 
 
 def plain(text: str) -> str:
@@ -79,6 +79,10 @@ def forms_of(value: str, *, needle: int) -> Iterator[Form]:
 
 
 def _spellings(value: str) -> Iterator[str]:
+    if value.isascii():
+        # The case of these letters is no matter in the search itself.
+        yield value
+        return
     for case in (value, value.lower(), value.upper(), value.title(), value.casefold()):
         yield unicodedata.normalize("NFC", case)
         yield unicodedata.normalize("NFD", case)
