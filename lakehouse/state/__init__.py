@@ -9,12 +9,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, Hold, PlanRecord, ScanRecord, WrappedKey
+from lakehouse.state.rows import ActionRecord, CertificateRecord, Hold, PlanRecord, ScanRecord, WrappedKey
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
 
-__all__ = ["ActionRecord", "Hold", "PlanRecord", "ScanRecord", "WrappedKey", "open_state"]
+__all__ = [
+    "ActionRecord",
+    "CertificateRecord",
+    "Hold",
+    "PlanRecord",
+    "ScanRecord",
+    "WrappedKey",
+    "open_state",
+]
 
 
 def open_state(url: str) -> State:

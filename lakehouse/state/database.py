@@ -11,6 +11,7 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
+from lakehouse.state.certificates import SqlCertificates
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
@@ -149,6 +150,7 @@ class State:
         self.keys = SqlKeys(self._database)
         self.scans = SqlScans(self._database)
         self.requests = SqlRequests(self._database)
+        self.certificates = SqlCertificates(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -154,6 +154,27 @@ class ActionRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertificateRecord:
+    """A signed certificate.
+
+    Args:
+        sequence: Its number, from 1.
+        previous: The digest of the one before; None for the first.
+        digest: SHA-256 of its canonical JSON, in hexadecimal.
+        request: What it is about.
+        at: When it was signed (timezone-aware).
+        document: Its canonical JSON; no personal data.
+    """
+
+    sequence: int
+    previous: str | None
+    digest: str
+    request: str
+    at: datetime
+    document: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRecord:
     """Where personal data was found in a table.
 

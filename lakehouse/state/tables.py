@@ -243,6 +243,18 @@ suppressions: Final = Table(
     Index("ix_lakehouse_suppressions_digest", "digest"),
 )
 
+certificates: Final = Table(
+    "lakehouse_certificates",
+    metadata,
+    Column("seq", BigInteger, primary_key=True, autoincrement=False, comment="from 1, without gaps"),
+    Column("previous", String(64), nullable=False, unique=True, comment="digest of the one before"),
+    Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of the document"),
+    Column("request_id", Text, nullable=False, unique=True),
+    Column("at", Moment, nullable=False),
+    Column("document", Text, nullable=False, comment="the signed JSON, as it was hashed; no personal data"),
+    comment="what was done for people who asked, signed",
+)
+
 APPEND_ONLY: Final = (
     "about",
     "claims",
@@ -255,5 +267,6 @@ APPEND_ONLY: Final = (
     "requests",
     "request_events",
     "suppressions",
+    "certificates",
 )
 """Tables (without their common beginning) that refuse updates and deletes."""

@@ -14,7 +14,7 @@ from importlib import import_module
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from lakehouse.errors import StorageError
+from lakehouse.errors import NotFoundError, StorageError
 from lakehouse.storage.objects import Storage
 
 _AT_ONCE: Final = 1000
@@ -99,6 +99,28 @@ class ObjectVersions:
                         latest=each["IsLatest"],
                         mark=mark,
                     )
+
+    def get(self, version: ObjectVersion) -> bytes:
+        """The content of one version.
+
+        Args:
+            version: Which; a mark has none.
+
+        Raises:
+            NotFoundError: It is gone.
+            StorageError: The store does not tell.
+        """
+        try:
+            answer = self._client.get_object(
+                Bucket=self._bucket, Key=self._prefix + version.path, VersionId=version.id
+            )
+            return bytes(answer["Body"].read())
+        except _failures() as error:
+            response = getattr(error, "response", None)
+            code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+            if code in {"NoSuchKey", "NoSuchVersion"}:
+                raise NotFoundError("an older version of an object is gone") from None
+            raise _told("get_object", error) from None
 
     def delete(self, versions: Sequence[ObjectVersion]) -> None:
         """Deletes versions for good.

@@ -228,7 +228,7 @@ def _own_pattern(recognizer: Recognizer) -> re.Pattern[str]:
     try:
         return re.compile(written, re.IGNORECASE)
     except re.error:
-        import regex # noqa: PLC0415 - Presidio searches with it, it knows more
+        import regex  # noqa: PLC0415 - Presidio searches with it, it knows more
 
         found: re.Pattern[str] = regex.compile(written, regex.IGNORECASE)
         return found

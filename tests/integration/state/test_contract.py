@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -15,10 +16,12 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, RefusedError, StorageError
-from lakehouse.state import ActionRecord, Hold, ScanRecord, WrappedKey, open_state
+from lakehouse.requests.certificate import issue, verify_chain
+from lakehouse.state import ActionRecord, CertificateRecord, Hold, ScanRecord, WrappedKey, open_state
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, metadata
+from tests.unit.requests.certificate.samples import RING, content
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 CANARY = "zoë.o'connor@shop.example"
@@ -336,3 +339,62 @@ def together(work: Callable[[], None], times: int) -> None:
         thread.join()
     if failed:
         raise failed[0]
+
+
+def certificate(sequence: int, previous: str | None, digest: str) -> CertificateRecord:
+    return CertificateRecord(
+        sequence=sequence,
+        previous=previous,
+        digest=digest * 64,
+        request=f"request-{sequence}-{digest}",
+        at=NOW,
+        document='{"ä":1}',
+    )
+
+
+def test_certificates_are_a_chain(state: State) -> None:
+    first, second = certificate(1, None, "a"), certificate(2, "a" * 64, "b")
+    with pytest.raises(ConflictError, match="not the next"):
+        state.certificates.add(second)
+    assert (state.certificates.last(), state.certificates.list()) == (None, [])
+    state.certificates.add(first)
+    for wrong in (
+        certificate(1, None, "c"),
+        certificate(3, "a" * 64, "c"),
+        certificate(2, "c" * 64, "c"),
+        replace(second, request=first.request),
+        replace(second, digest=first.digest),
+    ):
+        with pytest.raises(ConflictError, match="not the next"):
+            state.certificates.add(wrong)
+    state.certificates.add(second)
+    assert state.certificates.list() == [first, second]
+    assert state.certificates.last() == second
+    assert state.certificates.of_request(first.request) == first
+    assert state.certificates.of_request("none") is None
+
+
+def test_of_many_certificates_at_once_each_gets_its_own_number(url: str, state: State) -> None:
+    state.make()
+
+    def go(number: int) -> None:
+        other = open_state(url)
+        for turn in range(3):
+            issue(content(f"r{number}-{turn}"), lake="shop", ring=RING, store=other.certificates, now=NOW)
+        other.close()
+
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(go, range(5)))
+    found = state.certificates.list()
+    assert [each.sequence for each in found] == list(range(1, 16))
+    assert all(verdict.valid for verdict in verify_chain([each.document for each in found], ring=RING))
+
+
+@pytest.mark.parametrize(
+    "verb", ["UPDATE lakehouse_certificates SET at = at", "DELETE FROM lakehouse_certificates"]
+)
+def test_certificates_can_not_be_changed(state: State, ask: Callable[..., Any], verb: str) -> None:
+    state.certificates.add(certificate(1, None, "a"))
+    with pytest.raises(StorageError):
+        ask(verb)
+    assert len(state.certificates.list()) == 1

@@ -15,7 +15,17 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
-_APPEND_ONLY = ("about", "claims", "holds", "hold_events", "plans", "records", "keys", "scans")
+_APPEND_ONLY = (
+    "about",
+    "claims",
+    "holds",
+    "hold_events",
+    "plans",
+    "records",
+    "keys",
+    "scans",
+    "certificates",
+)
 
 
 def upgrade() -> None:
@@ -142,6 +152,27 @@ def upgrade() -> None:
         comment="where personal data was found",
     )
     op.create_index("ix_lakehouse_scans_table_name_seq", "lakehouse_scans", ["table_name", "seq"])
+    op.create_table(
+        "lakehouse_certificates",
+        sa.Column(
+            "seq", sa.BigInteger(), autoincrement=False, nullable=False, comment="from 1, without gaps"
+        ),
+        sa.Column("previous", sa.String(64), nullable=False, comment="digest of the one before"),
+        sa.Column("digest", sa.String(64), nullable=False, comment="SHA-256 of the document"),
+        sa.Column("request_id", sa.Text(), nullable=False),
+        sa.Column("at", moment, nullable=False),
+        sa.Column(
+            "document",
+            sa.Text(),
+            nullable=False,
+            comment="the signed JSON, as it was hashed; no personal data",
+        ),
+        sa.PrimaryKeyConstraint("seq", name="pk_lakehouse_certificates"),
+        sa.UniqueConstraint("previous", name="uq_lakehouse_certificates_previous"),
+        sa.UniqueConstraint("digest", name="uq_lakehouse_certificates_digest"),
+        sa.UniqueConstraint("request_id", name="uq_lakehouse_certificates_request_id"),
+        comment="what was done for people who asked, signed",
+    )
     op.get_bind().execute(sa.text("INSERT INTO lakehouse_about (id) VALUES (:id)"), {"id": uuid.uuid4().hex})
     _keep_what_is_there()
 
@@ -170,6 +201,7 @@ def _keep_what_is_there() -> None:
 def downgrade() -> None:
     """Takes all of it away."""
     for name in (
+        "certificates",
         "scans",
         "keys",
         "records",

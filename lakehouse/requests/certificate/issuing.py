@@ -1,0 +1,118 @@
+"""Gives certificates their place in the lake's chain, and keeps them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from importlib import metadata as packages
+from typing import Final
+
+from lakehouse.errors import ConflictError, RefusedError
+from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.requests.certificate.canonical import canonical, digest
+from lakehouse.requests.certificate.document import (
+    Certificate,
+    Content,
+    Missing,
+    Search,
+    SearchedKind,
+    Signed,
+)
+from lakehouse.requests.certificate.signing import PURPOSE, as_document, sign
+from lakehouse.requests.search.report import SearchReport
+from lakehouse.state.certificates import SqlCertificates
+from lakehouse.state.rows import CertificateRecord
+
+_TRIES: Final = 50
+
+
+def issue(content: Content, *, lake: str, ring: KeyRing, store: SqlCertificates, now: datetime) -> Signed:
+    """Signs what was done, as the next certificate of the lake. A request has one certificate at most.
+
+    Of several processes that issue at once each gets its own number.
+
+    Args:
+        content: What it tells.
+        lake: The lake's name.
+        ring: The lake's keys; `sign` is used.
+        store: Where certificates are kept.
+        now: The time (timezone-aware).
+
+    Returns:
+        The certificate; that which the request has already, if it does.
+
+    Raises:
+        RefusedError: The person was found.
+        KeysError: The lake has no key to sign with.
+        ConflictError: Others issue all the time.
+    """
+    if content.search.hits:
+        raise RefusedError(
+            f"request {content.request.id} gets no certificate: the person was found "
+            f"{content.search.hits} times",
+            advice="see where, take that away, and verify again",
+        )
+    key = ring.current(PURPOSE)
+    for _ in range(_TRIES):
+        known = store.of_request(content.request.id)
+        if known is not None:
+            return Signed.model_validate_json(known.document)
+        last = store.last()
+        certificate = Certificate.model_validate(
+            {
+                **dict(content),
+                "lake": lake,
+                "sequence": last.sequence + 1 if last else 1,
+                "previous": last.digest if last else None,
+                "issued": now,
+                "software": f"lakehouse {packages.version('lakehouse')}",
+            }
+        )
+        signed = sign(certificate, key)
+        try:
+            store.add(_record(signed, now=now))
+        except ConflictError:
+            continue
+        return signed
+    raise ConflictError("others issue certificates all the time", advice="run it again")
+
+
+def search_part(reports: SearchReport, *, request: str, needles: int, anywhere: int) -> Search:
+    """What a search says about one request, of all that it looked for.
+
+    Args:
+        reports: What was searched and found.
+        request: The request.
+        needles: How many needles it had.
+        anywhere: How many of them were looked for in every text.
+    """
+    return Search(
+        needles=needles,
+        anywhere=anywhere,
+        searched=tuple(
+            SearchedKind(
+                kind=each.kind, objects=each.objects, bytes=each.bytes, rows=each.rows, cells=each.cells
+            )
+            for each in reports.searched
+        ),
+        hits=sum(hit.count for hit in reports.hits if hit.request == request),
+        part_of_longer=reports.inside,
+        not_searched=_missing(reports),
+        milliseconds=round(reports.seconds * 1000),
+    )
+
+
+def _missing(reports: SearchReport) -> tuple[Missing, ...]:
+    return tuple(Missing(what=each.path or "the lake", reason=each.reason) for each in reports.not_searched)
+
+
+def _record(signed: Signed, *, now: datetime) -> CertificateRecord:
+    document = as_document(signed)
+    certificate = signed.certificate
+    return CertificateRecord(
+        sequence=certificate.sequence,
+        previous=certificate.previous,
+        digest=digest(document),
+        request=certificate.request.id,
+        at=now,
+        document=canonical(document).decode(),
+    )

@@ -1,0 +1,71 @@
+"""Signs certificates, with the lake's key of the purpose `sign`."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from lakehouse.pii.keys.ring import Key
+from lakehouse.requests.certificate.canonical import canonical
+from lakehouse.requests.certificate.document import Certificate, Signed, SigningKey
+
+PURPOSE = "sign"
+
+
+def private_key(key: Key) -> Ed25519PrivateKey:
+    """The private key that a lake's key stands for (RFC 8032; derived by HKDF).
+
+    Args:
+        key: A version of the key `sign`.
+    """
+    return Ed25519PrivateKey.from_private_bytes(key.derive("ed25519"))
+
+
+def public_bytes(key: Key) -> bytes:
+    """The public key, 32 bytes.
+
+    Args:
+        key: A version of the key `sign`.
+    """
+    return private_key(key).public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
+
+def public_pem(public: bytes) -> str:
+    """A public key as openssl reads it (SubjectPublicKeyInfo, RFC 8410).
+
+    Args:
+        public: Its 32 bytes.
+    """
+    # What comes before is the same for all keys of Ed25519.
+    content = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + public).decode()
+    return f"-----BEGIN PUBLIC KEY-----\n{content}\n-----END PUBLIC KEY-----\n"
+
+
+def sign(certificate: Certificate, key: Key) -> Signed:
+    """Signs a certificate.
+
+    Args:
+        certificate: What it says.
+        key: A version of the key `sign`.
+    """
+    about = SigningKey(version=key.version, public=base64.b64encode(public_bytes(key)).decode())
+    signed = canonical(_json({"certificate": certificate, "key": about}))
+    signature = base64.b64encode(private_key(key).sign(signed)).decode()
+    return Signed(certificate=certificate, key=about, signature=signature)
+
+
+def as_document(signed: Signed) -> dict[str, Any]:
+    """A signed certificate as JSON can hold it.
+
+    Args:
+        signed: The certificate.
+    """
+    document: dict[str, Any] = signed.model_dump(mode="json")
+    return document
+
+
+def _json(parts: dict[str, Certificate | SigningKey]) -> dict[str, Any]:
+    return {name: part.model_dump(mode="json") for name, part in parts.items()}
