@@ -15,7 +15,7 @@ from lakehouse.state.transactions import Transactions
 
 
 class SqlCertificates:
-    """`CertificateStore` on a database.
+    """The certificates, in a database: a chain without gaps or forks.
 
     Args:
         database: Where.

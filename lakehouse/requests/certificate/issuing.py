@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from importlib import metadata as packages
-from typing import Final
+from typing import Final, Protocol
 
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.pii.keys.ring import KeyRing
@@ -19,13 +19,25 @@ from lakehouse.requests.certificate.document import (
 )
 from lakehouse.requests.certificate.signing import PURPOSE, as_document, sign
 from lakehouse.requests.search.report import SearchReport
-from lakehouse.state.certificates import SqlCertificates
 from lakehouse.state.rows import CertificateRecord
 
 _TRIES: Final = 50
 
 
-def issue(content: Content, *, lake: str, ring: KeyRing, store: SqlCertificates, now: datetime) -> Signed:
+class Chain(Protocol):
+    """Where certificates are kept: without gaps or forks. `lakehouse.state.certificates.SqlCertificates`."""
+
+    def add(self, certificate: CertificateRecord) -> None:
+        """Keeps the next one; raises `ConflictError` where it is not the next any more."""
+
+    def last(self) -> CertificateRecord | None:
+        """The newest; None where there is none."""
+
+    def of_request(self, request: str) -> CertificateRecord | None:
+        """That of one request; None where it has none."""
+
+
+def issue(content: Content, *, lake: str, ring: KeyRing, store: Chain, now: datetime) -> Signed:
     """Signs what was done, as the next certificate of the lake. A request has one certificate at most.
 
     Of several processes that issue at once each gets its own number.
