@@ -138,7 +138,7 @@ def _promise(request: RequestView) -> list[Block]:
     elif not promise.reasons:
         return []
     else:
-        head = f"  it can be done by {moment(promise.earliest)} at the earliest:"
+        head = f"  it can be done by {_second(promise.earliest)} at the earliest:"
     return [head, *(f"    {reason}" for reason in promise.reasons)]
 
 
@@ -167,7 +167,7 @@ def list_(session: Session, *, status: str | None, kind: str | None, overdue: bo
             said(each.subject),
             said(each.status),
             said(_day(each.due) + (" overdue" if each.overdue(now) else "")),
-            said(moment(each.submitted)),
+            said(_second(each.submitted)),
             said(each.author),
             said(each.external_id or ""),
         ]
@@ -189,7 +189,7 @@ def show(session: Session, *, request_id: str) -> None:
     """Show a request: what was asked, and what happened to it."""
     found = session.lake.requests.show(request_id)
     rows: list[list[Cell]] = [
-        [said(moment(each.at)), said(each.event), said(each.author), said(_detail(each.detail))]
+        [said(_second(each.at)), said(each.event), said(each.author), said(_detail(each.detail))]
         for each in found.events
     ]
     fields = [
@@ -197,8 +197,8 @@ def show(session: Session, *, request_id: str) -> None:
         ("asks for", f"{found.kind} of a {found.subject}"),
         ("known by", ", ".join(found.identifiers)),
         ("status", found.status),
-        ("due", moment(found.due)),
-        ("submitted", f"{moment(found.submitted)} by {found.author}"),
+        ("due", _second(found.due)),
+        ("submitted", f"{_second(found.submitted)} by {found.author}"),
     ]
     fields += [("external id", found.external_id)] if found.external_id else []
     fields += [("same person", found.same_as)] if found.same_as else []
@@ -279,6 +279,10 @@ def readmit(
         subject, identifiers=pairs(identifiers), reason=reason, author=author
     )
     session.out.emit({"identifiers": number}, f"{plural(number, 'identifier')} may come back")
+
+
+def _second(value: datetime) -> str:
+    return moment(value.replace(microsecond=0))
 
 
 def _day(value: datetime) -> str:
