@@ -26,6 +26,7 @@ from lakehouse.errors import (
     LakehouseError,
     NotBuiltError,
     NotFoundError,
+    UsageError,
 )
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.commit import commit_info, millis, write
@@ -303,6 +304,11 @@ def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapsho
 
 def _refuse_unbuilt(target: MergeTarget) -> None:
     """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
+    if target.config.mask_at == "merge" and target.config.pii and target.masks is None:
+        raise UsageError(
+            f"tables.{target.name} says `mask_at: merge`, and this table was opened without its masks",
+            advice="open it by `Lakehouse.open(...).table(...)`, which knows keys and operators",
+        )
     shredded = [name for name, about in target.config.pii.items() if about.shred is not None]
     if shredded:
         raise NotBuiltError(

@@ -177,7 +177,7 @@ class Retention:
             StorageError: The state database can't be read.
         """
         name = None if table is None else self._table(table).name
-        return self._records.list(table=name, kinds=(RETENTION, "vacuum"), limit=limit)
+        return self._records.list(table=name, kinds=(RETENTION, "vacuum", "mask"), limit=limit)
 
     def archives(self, table: str | None = None, *, place: str | None = None) -> list[ArchiveEntry]:
         """The archives of a table, or of all, the oldest first.

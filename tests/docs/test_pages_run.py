@@ -68,5 +68,5 @@ def test_a_block_is_of_a_known_language(page: str) -> None:
 
 def test_what_is_not_run_has_a_reason_and_is_rare() -> None:
     left_out = [block for page in guides() for block in blocks(page) if block.not_run is not None]
-    assert len(left_out) <= 8
+    assert len(left_out) <= 10
     assert all(len(block.not_run or "") > 10 for block in left_out)

@@ -100,7 +100,7 @@ def test_in_place_shows_what_it_does_and_asks(filled: Run) -> None:
     assert (done["version"], done["rows"], done["changes_nothing"]) == (2, 3, False)
     assert "nothing to do" in filled("pii", "mask", "people", "--in-place", "--yes").out
     (record,) = filled("retention", "history", "--json").document["records"]
-    assert (record["kind"], record["action"], record["table"], record["rows"]) == (
+    assert (record["verb"], record["action"], record["table"], record["rows"]) == (
         "mask",
         "mask",
         "people",

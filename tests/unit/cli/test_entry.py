@@ -154,7 +154,7 @@ def test_completion_of_verbs() -> None:
         COMP_WORDS="lakehouse re",
         COMP_CWORD="1",
     )
-    assert done.stdout.split() == ["plain,read", "plain,restore", "plain,retention"]
+    assert done.stdout.split() == ["plain,read", "plain,restore", "plain,request", "plain,retention"]
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
