@@ -16,7 +16,6 @@ from lakehouse import (
     DataError,
     Lakehouse,
     LakehouseError,
-    NotBuiltError,
     StorageError,
     Table,
     TableNotFoundError,
@@ -173,21 +172,6 @@ class TestTables:
         with pytest.raises(VersionNotFoundError, match="can't come back"):
             rewritten.restore(version=1)
         assert names(rewritten) == ["Ada L.", "Bob"]
-
-
-@pytest.mark.parametrize(
-    "section",
-    [
-        {"mask_at": "merge", "pii": {"name": "PERSON"}},
-        {"pii": {"name": {"entity": "PERSON", "shred": "customer"}}},
-    ],
-)
-def test_what_this_table_can_not_do_is_refused_when_used(section: dict[str, Any], tmp_path: Path) -> None:
-    asked = open_table(tmp_path, **section)
-    with pytest.raises((NotBuiltError, UsageError), match=next(iter(section))) as caught:
-        asked.merge(ROWS)
-    assert caught.value.exit_code == 2
-    assert not asked.exists()
 
 
 def test_a_store_that_vanishes_mid_merge(monkeypatch: pytest.MonkeyPatch) -> None:

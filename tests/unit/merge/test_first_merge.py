@@ -122,6 +122,12 @@ def test_what_this_release_does_not_do_is_said(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_table_that_masks_is_not_merged_into_without_its_masks(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="without its masks"):
+        open_table(tmp_path, pii={"name": "PERSON"}, mask_at="merge").merge([{"id": 1, "name": "Ada"}])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_source_and_offset_belong_together(tmp_path: Path) -> None:
     table = open_table(tmp_path)
     with pytest.raises(UsageError, match="belong together"):
