@@ -11,7 +11,7 @@ from lakehouse.cli.cells import Cell, cell, said
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, Fields, plural
-from lakehouse.cli.parameters import TableName
+from lakehouse.cli.parameters import TableName, pairs
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def add(
         table=table,
         where=where,
         subject=subject,
-        identifiers=_identifiers(identifiers) or None,
+        identifiers=pairs(identifiers) or None,
         reason=reason,
         author=author,
         until=until,
@@ -96,17 +96,6 @@ def add(
     if not whole and not any(number != 0 for number in rows.values()):
         session.out.note("no row is like that now; rows that come later are held too")
     session.out.next_steps((f"lakehouse hold release {made.id}", "end it"))
-
-
-def _identifiers(given: tuple[str, ...]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name.strip() and equals and value):
-            # What was given can be the value alone, so it is not repeated.
-            raise click.UsageError("write --id NAME=VALUE, as --id id=7", click.get_current_context())
-        found.setdefault(name.strip(), []).append(value)
-    return found
 
 
 @verb(

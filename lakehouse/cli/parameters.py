@@ -164,5 +164,23 @@ def words(values: Sequence[str]) -> list[str] | None:
     return found or None
 
 
+def pairs(given: tuple[str, ...]) -> dict[str, str | list[str]]:
+    """Reads ``--id NAME=VALUE``.
+
+    Args:
+        given: As given.
+
+    Raises:
+        click.UsageError: One is no pair; it is not repeated, since it can be the value alone.
+    """
+    found: dict[str, list[str]] = {}
+    for text in given:
+        name, equals, value = text.partition("=")
+        if not (name.strip() and equals and value):
+            raise click.UsageError("write --id NAME=VALUE, as --id id=7", click.get_current_context())
+        found.setdefault(name.strip(), []).append(value)
+    return dict(found)
+
+
 def _context() -> click.Context | None:
     return click.get_current_context(silent=True)

@@ -12,6 +12,7 @@ from lakehouse.cli.cells import Cell, moment, said
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
+from lakehouse.cli.parameters import pairs
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
@@ -27,24 +28,6 @@ id_option = click.option(
     multiple=True,
     help="What the person is known by; can repeat.",
 )
-
-
-def pairs(given: tuple[str, ...]) -> dict[str, str | list[str]]:
-    """Reads ``--id NAME=VALUE``.
-
-    Args:
-        given: As given.
-
-    Raises:
-        click.UsageError: One is no pair; it is not repeated, since it can be the value alone.
-    """
-    found: dict[str, list[str]] = {}
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not (name.strip() and equals and value):
-            raise click.UsageError("write --id NAME=VALUE, as --id id=7", click.get_current_context())
-        found.setdefault(name.strip(), []).append(value)
-    return dict(found)
 
 
 @verb(

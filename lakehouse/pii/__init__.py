@@ -1,5 +1,5 @@
 """Personal data: found, masked, turned back, weighed; and the keys for it.
 
-`detect` and `scan` find it, `operators` and `mask` mask it. Presidio is imported in `detect.presidio` alone,
-and in `operators.presidio` for operators of its own.
+`detect` and `scan` find it, `operators` and `mask` mask it. Presidio and spaCy are imported in
+`detect.presidio` alone, and Presidio's operators in `operators.presidio`: on use, since they take seconds.
 """

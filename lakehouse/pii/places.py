@@ -45,6 +45,11 @@ class Masks:
         # Another process makes its own.
         return Masks, (self.config, self.ring, self.finder)
 
+    @property
+    def source(self) -> ConfigMasks:
+        """Where they come from."""
+        return ConfigMasks(self.config, self.ring, self.finder)
+
     def of(self, table: str, schema: StructType, without: frozenset[str] = frozenset()) -> TableMasks:
         """The masks of a table.
 
@@ -76,7 +81,7 @@ class Masks:
         """
         if not self.config.masked_at_merge(table):
             return None
-        return MergeMasks(table=table, config=self.config, masks=partial(self.of, table))
+        return MergeMasks(table=table, config=self.config, masks=partial(self.of, table), source=self.source)
 
     def seal(self, table: str) -> KeySeal | None:
         """What seals a table's rejected records; None where they are kept as they came.

@@ -35,14 +35,7 @@ def resolve_strictly(subject: SubjectConfig, identifiers: Pairs, *, name: str, c
         NotFoundError: An identifier that the config does not know.
         UsageError: A table needs an identifier that was not given, or a value does not fit its column.
     """
-    for given, _ in identifiers:
-        if given not in subject.identifiers:
-            near = nearest(given, subject.identifiers)
-            known = ", ".join(subject.identifiers)
-            raise NotFoundError(
-                f"the subject {name} has no identifier {given}",
-                advice=f"did you mean {near}?" if near else f"it is known by: {known}",
-            )
+    ensure_known(subject, identifiers, name=name)
     lacking = {
         identifier: table
         for table, where in _rules(subject, identifiers)
@@ -66,6 +59,27 @@ def resolve_strictly(subject: SubjectConfig, identifiers: Pairs, *, name: str, c
             )
         found.append((table, condition))
     return tuple(dict.fromkeys(found))
+
+
+def ensure_known(subject: SubjectConfig, identifiers: Pairs, *, name: str) -> None:
+    """Refuses identifiers by which nobody of a kind is known.
+
+    Args:
+        subject: The kind of person.
+        identifiers: Name and value.
+        name: What the config calls the kind of person.
+
+    Raises:
+        NotFoundError: An identifier that the config does not know; the advice names the nearest.
+    """
+    for given, _ in identifiers:
+        if given not in subject.identifiers:
+            near = nearest(given, subject.identifiers)
+            known = ", ".join(subject.identifiers)
+            raise NotFoundError(
+                f"the subject {name} has no identifier {given}",
+                advice=f"did you mean {near}?" if near else f"it is known by: {known}",
+            )
 
 
 def resolve_now(

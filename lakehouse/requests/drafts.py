@@ -15,6 +15,7 @@ from lakehouse.config import Config
 from lakehouse.config.nearest import nearest
 from lakehouse.errors import DataError, LakehouseError, NotFoundError, UsageError
 from lakehouse.protection.given import ensure_plain, pairs_of, text_of
+from lakehouse.protection.subjects import ensure_known
 from lakehouse.requests.identity import Person
 
 KINDS: Final = ("erasure", "access")
@@ -80,14 +81,7 @@ def draft_of(
             "a request needs to say who it is about",
             advice=f"give one of the identifiers of {name}: {', '.join(section.identifiers)}",
         )
-    for given, _ in pairs:
-        if given not in section.identifiers:
-            near = nearest(given, tuple(section.identifiers))
-            known = ", ".join(section.identifiers)
-            raise NotFoundError(
-                f"the subject {name} has no identifier {given}",
-                advice=f"did you mean {near}?" if near else f"it is known by: {known}",
-            )
+    ensure_known(section, pairs, name=name)
     external = None
     if external_id is not None:
         external = ensure_plain(

@@ -24,11 +24,13 @@ from lakehouse.delta.data import read_rows_at, scan_file, scan_files, write_file
 from lakehouse.delta.log import Commit
 from lakehouse.delta.schema import StructField, StructType, to_polars
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.delta.transaction import Committed, commit
-from lakehouse.errors import LakehouseError, RefusedError
+from lakehouse.delta.transaction import Committed, Conflicted, commit
+from lakehouse.errors import LakehouseError, ProtectedError, RefusedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
-from lakehouse.requests.find import FILE, LIVE, POSITION, RULE, Found
+from lakehouse.protection.gate import ADVICE
+from lakehouse.requests.find import RULE, Found
+from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.rules import RowRule
 from lakehouse.verbs.opened import OpenTable
 
@@ -62,6 +64,10 @@ class Erased:
     bytes: int = 0
 
 
+class _HoldsChangedError(Exception):
+    """A hold was placed or released since the rows were found."""
+
+
 @dataclass(slots=True)
 class _Written:
     adds: list[AddFile] = field(default_factory=list)
@@ -86,6 +92,7 @@ def erase(
         sleep: How to wait between tries.
 
     Raises:
+        ProtectedError: Rows are held; leave the requests out that wait for them (`Found.without`).
         RefusedError: A column that is to be emptied must not be.
         ConflictError: Other writers were faster in every try.
         StorageError: The store failed.
@@ -93,6 +100,7 @@ def erase(
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
         ensure_erasable(found)
+        _ensure_free(found)
         newest = found.past.newest
         chosen = _chosen(table, found)
         memory = load_manifest(table.storage, newest)
@@ -128,6 +136,14 @@ def ensure_erasable(found: Found) -> None:
                     advice="let `do` be delete, or take the column out of `columns`",
                 )
             _neutral(found.table, newest.schema.field(name))
+
+
+def _ensure_free(found: Found) -> None:
+    holds = list(dict.fromkeys(hold for each in found.held.values() for hold in each))
+    if holds:
+        raise ProtectedError(
+            f"erasure is refused: rows of table {found.table} are held by {', '.join(holds)}", advice=ADVICE
+        )
 
 
 def _neutral(table: str, item: StructField) -> pl.Expr:
@@ -242,14 +258,11 @@ def _attempt(
     removes = [replace(add.remove(at_ms=now_ms), stats=None, tags=None, data_change=change) for add in adds]
     fresh = [replace(add, data_change=change) for add in written.adds]
     tail: list[Action] = [pointer] if pointer is not None else []
-    outcome = commit(
-        table.storage,
-        version=snapshot.version + 1,
-        actions=[*removes, *fresh, *tail],
-        commit_info=_commit_info(snapshot, written, adds),
-        base=snapshot,
-        now_ms=lambda: now_ms,
-    )
+    try:
+        outcome = _commit(table, found, [*removes, *fresh, *tail], written, adds, now_ms=now_ms)
+    except _HoldsChangedError:
+        _clean_up(table, written)
+        return None
     if not isinstance(outcome, Committed):
         _clean_up(table, written)
         return None
@@ -262,6 +275,32 @@ def _attempt(
         anonymized=written.anonymized,
         files=len(adds),
         bytes=sum(add.size for add in adds),
+    )
+
+
+def _commit(
+    table: OpenTable,
+    found: Found,
+    actions: Sequence[Action],
+    written: _Written,
+    adds: Sequence[AddFile],
+    *,
+    now_ms: int,
+) -> Committed | Conflicted:
+    snapshot = found.past.newest
+
+    def refuse_new_holds() -> None:
+        if table.protection() != found.protection:
+            raise _HoldsChangedError
+
+    return commit(
+        table.storage,
+        version=snapshot.version + 1,
+        actions=actions,
+        commit_info=_commit_info(snapshot, written, adds),
+        base=snapshot,
+        now_ms=lambda: now_ms,
+        last_look=refuse_new_holds,
     )
 
 

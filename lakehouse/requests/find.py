@@ -6,27 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-import numpy.typing as npt
 import polars as pl
 
-from lakehouse.delta.deletion_vectors import positions_of
-from lakehouse.delta.scan import read_vectors, scan_files
+from lakehouse.delta.scan import scan_files
 from lakehouse.delta.schema import to_polars
 from lakehouse.protection import Protection
-from lakehouse.protection.conditions import fitting, marked
+from lakehouse.protection.conditions import marked
+from lakehouse.protection.gate import judge
+from lakehouse.requests.locate import CONDITION, FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.people import People, Place
 from lakehouse.requests.rules import RowRule
 
-FILE: Final = "__file"
-POSITION: Final = "__position"
 REQUEST: Final = "__request"
 RULE: Final = "__rule"
-LIVE: Final = "__live"
 HELD: Final = "__held"
 
-Positions = npt.NDArray[np.uint64]
+_SCHEMA: Final = {
+    FILE: pl.UInt32(),
+    POSITION: pl.UInt32(),
+    REQUEST: pl.String(),
+    RULE: pl.Int32(),
+    LIVE: pl.Boolean(),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ class Found:
             ``__request``, ``__rule`` (number in ``rules``), ``__live`` (whether the newest version has it).
         people: Who was looked for.
         held: By request the holds that keep some of these rows.
+        protection: What was held when they were found.
     """
 
     table: str
@@ -49,6 +52,7 @@ class Found:
     rows: pl.DataFrame = field(repr=False)
     people: People = field(repr=False)
     held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    protection: Protection | None = None
 
     def without(self, requests: frozenset[str]) -> Found:
         """The same without some requests."""
@@ -101,20 +105,7 @@ def find(
     Raises:
         CorruptTableError: A file can't be read.
     """
-    newest = place.past.newest
-    parts: list[pl.DataFrame] = []
-    types = to_polars(newest.schema)
-    for number, rule in enumerate(rules):
-        if any(name not in types for name in rule.key):
-            # Nobody can be found by a column that the table does not have (yet).
-            continue
-        keys = people.keys(subject=rule.subject, where=rule.where, types=types)
-        if keys.is_empty():
-            continue
-        rows = _look(place, keys, rule.key)
-        parts.append(rows.with_columns(pl.lit(number, dtype=pl.Int32).alias(RULE)))
-    found = pl.concat(parts) if parts else _nothing()
-    found = _with_live(place, found)
+    found = _rows(place, rules, people)
     return Found(
         table=table,
         past=place.past,
@@ -122,43 +113,35 @@ def find(
         rows=found,
         people=people,
         held=_held(place, found, rules, protection),
+        protection=protection,
     )
 
 
-def _nothing() -> pl.DataFrame:
-    return pl.DataFrame(
-        schema={FILE: pl.UInt32(), POSITION: pl.UInt32(), REQUEST: pl.String(), RULE: pl.Int32()}
-    )
-
-
-def _look(place: Place, keys: pl.DataFrame, names: Sequence[str]) -> pl.DataFrame:
-    rows = scan_files(
-        place.storage,
-        place.past.newest,
-        place.past.adds,
-        columns=list(names),
-        file=FILE,
-        position=POSITION,
-        apply_vectors=False,
-        keys=keys.select(names).unique(),
-    ).collect(engine="streaming")
-    joined = rows.join(keys, on=list(names), how="inner").select(FILE, POSITION, REQUEST)
-    return joined.cast({FILE: pl.UInt32(), POSITION: pl.UInt32()}).unique()
-
-
-def _with_live(place: Place, found: pl.DataFrame) -> pl.DataFrame:
-    """Says of each row whether the newest version has it."""
-    current = place.past.newest.files
-    flags = np.zeros(found.height, dtype=bool)
-    files, positions = found[FILE].to_numpy(), found[POSITION].to_numpy()
-    for number in np.unique(files):
-        add = current.get(place.past.files[int(number)].add.path)
-        if add is None:
-            continue
-        here = files == number
-        dead = positions_of(read_vectors(place.storage, [add])[0]) if add.deletion_vector else None
-        flags[here] = True if dead is None else ~np.isin(positions[here], dead)
-    return found.with_columns(pl.Series(LIVE, flags, dtype=pl.Boolean))
+def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFrame:
+    newest = place.past.newest
+    types = to_polars(newest.schema)
+    asked: list[tuple[int, pl.DataFrame]] = []
+    for number, rule in enumerate(rules):
+        # Nobody can be found by a column that the table does not have (yet).
+        if all(name in types for name in rule.key):
+            keys = people.keys(subject=rule.subject, where=rule.where, types=types)
+            asked += [(number, keys)] if keys.height else []
+    conditions = [Condition(rules[number].key, keys.select(rules[number].key)) for number, keys in asked]
+    located = rows_of(place.storage, newest, place.past.adds, conditions).frame
+    parts = [
+        rows.select(
+            FILE,
+            POSITION,
+            keys[REQUEST].gather(rows[VALUE]).alias(REQUEST),
+            pl.lit(number, dtype=pl.Int32).alias(RULE),
+            LIVE,
+        )
+        for at, (number, keys) in enumerate(asked)
+        if (rows := located.filter(pl.col(CONDITION) == at)).height
+    ]
+    found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=_SCHEMA)
+    current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
+    return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
 
 
 def _held(
@@ -171,26 +154,20 @@ def _held(
         return {}
     newest = place.past.newest
     schema = pl.Schema(to_polars(newest.schema))
-    bound = fitting(protection, schema)
-    held: dict[str, dict[str, None]] = {}
-    for hold in bound.whole:
-        for request in rows[REQUEST].unique():
-            held.setdefault(request, {})[str(hold)] = None
-    for hold, condition in bound.conditions:
-        numbers = sorted(set(rows[FILE]))
-        adds = [place.past.files[number].add for number in numbers]
-        scan = scan_files(
-            place.storage,
-            newest,
-            adds,
-            columns=list(schema),
-            file=FILE,
-            position=POSITION,
-            apply_vectors=False,
-        )
-        hit = marked(scan, condition, HELD).filter(pl.col(HELD)).select(FILE).unique().collect()
-        # A file with a held row stays, in any version; so whoever is in it waits.
+    verdict = judge("erase", protection, schema=schema)
+    if not verdict.allowed:
+        return dict.fromkeys(rows[REQUEST].unique(), tuple(map(str, verdict.refused_by)))
+    if verdict.keep is None:
+        return {}
+    numbers = sorted(set(rows[FILE]))
+    adds = [place.past.files[number].add for number in numbers]
+    scan = scan_files(place.storage, newest, adds, columns=list(schema), file=FILE, apply_vectors=False)
+    try:
+        hit = marked(scan, verdict.keep, HELD).filter(pl.col(HELD)).select(FILE).unique().collect()
         kept = [numbers[number] for number in hit[FILE]]
-        for request in rows.filter(pl.col(FILE).is_in(kept))[REQUEST].unique():
-            held.setdefault(request, {})[str(hold)] = None
-    return {request: tuple(holds) for request, holds in held.items()}
+    except pl.exceptions.PolarsError:
+        # What can't be asked of these rows counts as held.
+        kept = numbers
+    # A file with a held row stays, in any version; so whoever is in it waits.
+    waiting = rows.filter(pl.col(FILE).is_in(kept))[REQUEST].unique()
+    return dict.fromkeys(waiting, tuple(map(str, verdict.kept_by)))

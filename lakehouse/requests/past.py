@@ -29,7 +29,7 @@ class PastFile:
 
     Args:
         path: Below the table's folder.
-        add: As the log says, or would say; without vector.
+        add: As the log says, or would say; with the vector that the newest version has for it.
         kind: ``data``, ``change data``, or ``unlisted`` where the log does not name it.
         size: Bytes.
     """
@@ -72,12 +72,14 @@ def past_of(storage: Storage, newest: Snapshot) -> Past:
     """
     first = earliest_version(storage)
     known: dict[str, tuple[AddFile, str]] = {}
-    for add in (*load_snapshot(storage, version=first).files.values(), *newest.files.values()):
+    for add in newest.files.values():
         _note(known, storage, add, "data")
+    for add in load_snapshot(storage, version=first).files.values():
+        _note(known, storage, replace(add, deletion_vector=None), "data")
     for commit in commits(storage, start=earliest_commit(storage)):
         for action in commit.actions:
             if isinstance(action, AddFile):
-                _note(known, storage, action, "data")
+                _note(known, storage, replace(action, deletion_vector=None), "data")
             elif isinstance(action, AddCdcFile):
                 _note(known, storage, _as_add(action), "change data")
             elif isinstance(action, RemoveFile) and action.partition_values is not None:
@@ -106,7 +108,7 @@ def _note(known: dict[str, tuple[AddFile, str]], storage: Storage, add: AddFile,
     path = add.relative_path(storage.url)
     # What lies outside of the table's folder (a shallow clone) is another table's.
     if path is not None:
-        known.setdefault(path, (replace(add, deletion_vector=None), kind))
+        known.setdefault(path, (add, kind))
 
 
 def _as_add(action: AddCdcFile) -> AddFile:

@@ -283,7 +283,6 @@ class Requests:
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
         who, now, ring = self._who(author), self._clock(), self._ring()
         due = self._config.requests.due.after(now)
-        approved = self._config.requests.approval == "none"
         kept: list[tuple[Request, Mapping[str, Any]]] = []
         for draft in drafts:
             digests = digests_of(draft.person, ring=ring)
@@ -310,9 +309,7 @@ class Requests:
                 is_new=is_new,
                 promise=promise_of(
                     self._config, request, events[request.id], protection=self._protection, now=now
-                )
-                if approved or is_new
-                else None,
+                ),
             )
             for request, is_new in done
         ]

@@ -11,8 +11,8 @@ from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import fingerprint, marked, marks_of
-from lakehouse.pii.paths import column_of
+from lakehouse.pii.mask.mark import marked, marks_of
+from lakehouse.pii.mask.port import MaskSource
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +23,13 @@ class MergeMasks:
         table: The table.
         config: The lake's config.
         masks: Gives the masks for the columns of a schema.
+        source: Names the ways of masking.
     """
 
     table: str
     config: Config
     masks: Callable[[StructType], TableMasks]
+    source: MaskSource
 
     def columns(self, schema: StructType) -> tuple[str, ...]:
         """See `Masking.columns`."""
@@ -38,7 +40,7 @@ class MergeMasks:
         if not snapshot.files:
             return
         marks = marks_of(snapshot.configuration)
-        wanted = self._wanted(snapshot.schema)
+        wanted = self.source.fingerprints(self.table, snapshot.schema)
         clear = [path for path in wanted if path not in marks]
         key = set(self.config.tables[self.table].key)
         other = [path for path, way in wanted.items() if path in key and marks.get(path, way) != way]
@@ -63,13 +65,4 @@ class MergeMasks:
 
     def properties(self, schema: StructType, before: Mapping[str, str]) -> Mapping[str, str]:
         """See `Masking.properties`."""
-        return marked({**marks_of(before), **self._wanted(schema)})
-
-    def _wanted(self, schema: StructType) -> dict[str, str]:
-        """Path to fingerprint, of the columns that there are."""
-        section = self.config.tables[self.table]
-        return {
-            path: fingerprint(about, self.config.pii)
-            for path, about in section.pii.items()
-            if column_of(path, columns=schema.names) in schema
-        }
+        return marked({**marks_of(before), **self.source.fingerprints(self.table, schema)})

@@ -53,11 +53,6 @@ class Changes:
     gone: pl.DataFrame
     come: pl.DataFrame
 
-    @property
-    def are_none(self) -> bool:
-        """Whether nothing changed."""
-        return self.gone.is_empty() and self.come.is_empty()
-
     def updated(self, key: Sequence[str]) -> int:
         """How many rows are another version of one that was there.
 

@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 from deltalake import DeltaTable
 
-from lakehouse import Lakehouse, RefusedError
+from lakehouse import Lakehouse, ProtectedError, RefusedError
 from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.merge.tombstones import load_manifest
 from lakehouse.requests.erase import Erased, erase
@@ -158,6 +158,35 @@ def test_held_rows_are_told_by_request(lake: Lakehouse) -> None:
     hold = lake.holds.add(table="orders", where="customer_id = 1", reason="case 12/2026")
     found = found_in(lake, "orders", people(lake, email=ANN))
     assert hold.id in found.held["req-1"][0]
+
+
+def test_nothing_is_erased_beside_a_hold(lake: Lakehouse) -> None:
+    lake.holds.add(table="orders", where="customer_id = 1", reason="case 12/2026")
+    before = lake.table("orders").snapshot().version
+    with pytest.raises(ProtectedError, match="case 12/2026"):
+        erased(lake, "orders", people(lake, email=ANN))
+    assert lake.table("orders").snapshot().version == before
+    left = found_in(lake, "orders", people(lake, email=ANN)).without(frozenset({"req-1"}))
+    assert left.rows.is_empty()
+
+
+def test_a_hold_on_the_whole_table_holds_everybody_in_it(lake: Lakehouse) -> None:
+    hold = lake.holds.add(table="orders", reason="case 13/2026")
+    assert hold.id in found_in(lake, "orders", people(lake, id="2")).held["req-1"][0]
+
+
+def test_a_hold_that_comes_while_files_are_written_is_heeded(lake: Lakehouse) -> None:
+    who = people(lake, email=ANN)
+    found = found_in(lake, "customers", who)
+    lake.holds.add(table="customers", where="id = 1", reason="case 14/2026")
+    with pytest.raises(ProtectedError, match="case 14/2026"):
+        erase(
+            lake.table("customers").opened,
+            found,
+            again=lambda: found_in(lake, "customers", who),
+            sleep=lambda _: None,
+        )
+    assert lake.table("customers").read().height == 2
 
 
 def test_a_column_that_must_be_full_is_not_emptied(tmp_path: Path) -> None:
