@@ -59,8 +59,8 @@ class Config(Model):
         description=(
             "The database of holds, requests, plans and what was done: sqlite:///file or "
             "postgresql://user@host/name (pip install lakehouse[postgres]). Without it, an SQLite file in "
-            "`_lakehouse` below the root, or beside the config where the root is a bucket. Several hosts that work on one lake need "
-            "PostgreSQL; one database is for one lake."
+            "`_lakehouse` below the root, or beside the config where the root is a bucket. Several "
+            "hosts that work on one lake need PostgreSQL; one database is for one lake."
         ),
     )
     keys: KeysConfig = Field(
