@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -148,6 +148,20 @@ class SqlRequests:
                 query = select(request_contents).where(request_contents.c.request_id.in_(part or ()))
                 found |= {row.request_id: row.sealed for row in connection.execute(query)}
         return found
+
+    def reseal(self, contents: Mapping[str, str]) -> None:
+        """Keeps more of what is known of who open requests are about.
+
+        Args:
+            contents: By request the sealed identifiers, in place of those before.
+        """
+        with self._database.writing() as connection:
+            for request, sealed in contents.items():
+                connection.execute(
+                    update(request_contents)
+                    .where(request_contents.c.request_id == request)
+                    .values(sealed=sealed)
+                )
 
     def suppress(self, changes: Sequence[Suppression]) -> None:
         """Remembers who must not come back, or may again; all of it or nothing.
