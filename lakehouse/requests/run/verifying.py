@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from lakehouse.config import Config
 from lakehouse.delta import column_mapping
@@ -34,6 +35,9 @@ class Verified:
     kept: int
 
 
+_Columns: TypeAlias = tuple[tuple[str, str], ...]
+
+
 def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     """Opens every object that is left, and looks for people.
 
@@ -49,7 +53,7 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     target.step("searching what is left", 0, 0)
     with target.executor() as executor:
         report = search(_places(target), needles, executor=executor, progress=told)
-    stays = Staying(target.config, persons)
+    stays = Staying(target.config, needles, persons)
     wrong = tuple(hit for hit in report.hits if not stays(hit))
     by_request: dict[str, list[Hit]] = {}
     for hit in wrong:
@@ -69,32 +73,33 @@ def needles_of(config: Config, persons: Mapping[str, Person]) -> Iterator[Needle
         config: The lake's config.
         persons: By request who it was about.
     """
-    known: dict[tuple[str, str], tuple[tuple[str, str], ...]] = {}
+    known: dict[tuple[str, str], tuple[_Columns, _Columns]] = {}
     for request, person in persons.items():
         for name, value in person.identifiers:
-            columns = known.get((person.subject, name))
-            if columns is None:
-                columns = known[person.subject, name] = tuple(_gone_from(config, person.subject, name))
-            yield Needle(request, name, value, columns)
+            if (person.subject, name) not in known:
+                known[person.subject, name] = _columns(config, person.subject, name)
+            gone, stays = known[person.subject, name]
+            yield Needle(request, name, value, columns=gone, stays=stays)
 
 
-def _gone_from(config: Config, subject: str, identifier: str) -> Iterator[tuple[str, str]]:
+def _columns(config: Config, subject: str, identifier: str) -> tuple[_Columns, _Columns]:
+    """Table and column from which an identifier has to be gone, and where it may stay."""
     rules = rules_of(config, subjects=frozenset({subject}))
-    found: dict[tuple[str, str], None] = {}
     table, _, column = config.subjects[subject].identifiers[identifier].partition(".")
-    places = [(table, column)]
-    places += [
-        (rule.table, name)
+    places = {(table, column): None} | {
+        (rule.table, name): None
         for mine in rules.values()
         for rule in mine
         for name, each in rule.where
         if each == identifier
-    ]
-    for table, column in places:
+    }
+
+    def goes(table: str, column: str) -> bool:
         mine = rules.get(table, ())
-        if mine and all(_goes(rule, column) for rule in mine):
-            found[table, column] = None
-    yield from found
+        return bool(mine) and all(_goes(rule, column) for rule in mine)
+
+    gone = tuple(each for each in places if goes(*each))
+    return gone, tuple(each for each in places if each not in gone)
 
 
 def _goes(rule: RowRule, column: str) -> bool:
@@ -106,29 +111,26 @@ class Staying:
 
     Args:
         config: The lake's config.
+        needles: What was looked for.
         persons: By request who it was about.
     """
 
-    def __init__(self, config: Config, persons: Mapping[str, Person]) -> None:
+    def __init__(self, config: Config, needles: Sequence[Needle], persons: Mapping[str, Person]) -> None:
         self._subjects = {request: person.subject for request, person in persons.items()}
-        self._rules = {
-            subject: rules_of(config, subjects=frozenset({subject}))
+        self._kept = {
+            (subject, table)
             for subject in set(self._subjects.values())
+            for table, rules in rules_of(config, subjects=frozenset({subject})).items()
+            if any(rule.do == "keep" for rule in rules)
         }
+        self._stays = {(each.request, each.identifier): each.stays for each in needles if each.stays}
 
     def __call__(self, hit: Hit) -> bool:
         """Whether a find is where it may be."""
-        rules: Sequence[RowRule] = self._rules[self._subjects[hit.request]].get(hit.table, ())
-        if any(rule.do == "keep" for rule in rules):
+        if (self._subjects[hit.request], hit.table) in self._kept:
             return True
-        staying = {
-            column
-            for rule in rules
-            if rule.do == "anonymize"
-            for column, identifier in rule.where
-            if identifier == hit.identifier and column not in rule.columns
-        }
-        return any(_is_of(hit.place, column) for column in staying)
+        stays = self._stays.get((hit.request, hit.identifier), ())
+        return any(table == hit.table and _is_of(hit.place, column) for table, column in stays)
 
 
 def _is_of(place: str, column: str) -> bool:
