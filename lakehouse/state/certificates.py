@@ -44,26 +44,15 @@ class SqlCertificates:
             expected = (newest.seq + 1, newest.digest) if newest else (1, "")
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
             for each in fresh:
-                values = {
-                    "seq": each.sequence,
-                    "previous": each.previous or "",
-                    "digest": each.digest,
-                    "request_id": each.request,
-                    "at": each.at,
-                    "document": each.document,
-                }
-                # Of two that read the same newest one, the unique columns let one in.
-                kept = (
-                    insert(certificates).values(values).on_conflict_do_nothing().returning(certificates.c.seq)
-                )
-                if (each.sequence, values["previous"]) != expected or connection.execute(
-                    kept
-                ).first() is None:
-                    raise ConflictError(
-                        f"certificate {each.sequence} is not the next one of the lake",
-                        advice="another process was faster: sign it anew, after the newest one",
-                    )
+                if (each.sequence, each.previous or "") != expected:
+                    raise _not_next(each)
                 expected = (each.sequence + 1, each.digest)
+            kept = insert(certificates).on_conflict_do_nothing().returning(certificates.c.seq)
+            found = {row.seq for row in connection.execute(kept, [_values(each) for each in fresh])}
+            # Of two that read the same newest one, the unique columns let one in.
+            for each in fresh:
+                if each.sequence not in found:
+                    raise _not_next(each)
 
     def last(self) -> CertificateRecord | None:
         """The newest; None where there is none."""
@@ -112,3 +101,21 @@ class SqlCertificates:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def _values(certificate: CertificateRecord) -> dict[str, Any]:
+    return {
+        "seq": certificate.sequence,
+        "previous": certificate.previous or "",
+        "digest": certificate.digest,
+        "request_id": certificate.request,
+        "at": certificate.at,
+        "document": certificate.document,
+    }
+
+
+def _not_next(certificate: CertificateRecord) -> ConflictError:
+    return ConflictError(
+        f"certificate {certificate.sequence} is not the next one of the lake",
+        advice="another process was faster: sign it anew, after the newest one",
+    )

@@ -68,6 +68,7 @@ def issue(
                 advice="see where, take that away, and verify again",
             )
     key = ring.current(PURPOSE)
+    software = f"lakehouse {packages.version('lakehouse')}"
     for _ in range(_TRIES):
         known = store.of_requests([content.request.id for content in contents])
         issued = {request: Signed.model_validate_json(each.document) for request, each in known.items()}
@@ -75,7 +76,7 @@ def issue(
         for content in contents:
             if content.request.id not in issued:
                 before = fresh[-1] if fresh else last
-                signed = sign(_next(content, before, lake=lake, now=now), key)
+                signed = sign(_next(content, before, lake=lake, now=now, software=software), key)
                 fresh.append(_record(signed, now=now))
                 issued[content.request.id] = signed
         try:
@@ -87,7 +88,9 @@ def issue(
     raise ConflictError("others issue certificates all the time", advice="run it again")
 
 
-def _next(content: Content, before: CertificateRecord | None, *, lake: str, now: datetime) -> Certificate:
+def _next(
+    content: Content, before: CertificateRecord | None, *, lake: str, now: datetime, software: str
+) -> Certificate:
     return Certificate.model_validate(
         {
             **dict(content),
@@ -95,7 +98,7 @@ def _next(content: Content, before: CertificateRecord | None, *, lake: str, now:
             "sequence": before.sequence + 1 if before else 1,
             "previous": before.digest if before else None,
             "issued": now,
-            "software": f"lakehouse {packages.version('lakehouse')}",
+            "software": software,
         }
     )
 
