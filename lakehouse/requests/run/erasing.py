@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lakehouse.errors import ProtectedError
 from lakehouse.requests.erase import Erased, ensure_erasable, erase
@@ -132,11 +132,16 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, table: OpenTable) 
             newest[table.name] = newest[table.name].without(frozenset(held))
             continue
         _record(target, erased, before=before)
-        return _with(lookup, newest[table.name]), erased
+        return _with(lookup, _moved_on(table, newest[table.name])), erased
+
+
+def _moved_on(table: OpenTable, found: Found) -> Found:
+    """The same rows, seen from the version after the erasure; its new files have none of these people."""
+    return replace(found, past=replace(found.past, newest=table.snapshot()))
 
 
 def _with(lookup: Lookup, found: Found) -> Lookup:
-    return Lookup(people=lookup.people, tables=lookup.tables, founds={**lookup.founds, found.table: found})
+    return replace(lookup, founds={**lookup.founds, found.table: found})
 
 
 def _record(target: RunTarget, erased: Erased, *, before: int) -> None:

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from lakehouse.errors import ProtectedError
 from lakehouse.maintenance.vacuum.plan import ranges
-from lakehouse.requests.purge import PurgedFile, plan_purge, purge
+from lakehouse.requests.purge import Purged, PurgedFile, plan_purge, purge
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup
 from lakehouse.requests.run.target import RunTarget
+from lakehouse.verbs.opened import OpenTable
 
 
-def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> tuple[str, ...]:
+@dataclass(slots=True)
+class Leftover:
+    """What a purge could not do, or not as it was asked.
+
+    Args:
+        notes: What there is to know, for people.
+        reason: Why it is not done yet; empty where it is.
+    """
+
+    notes: list[str] = field(default_factory=list)
+    reason: str = ""
+
+
+def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
     """Takes the people's bytes out of old files, logs and older versions of objects.
 
     Args:
@@ -21,37 +36,49 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> tuple[str
         ledger: Their requests, all of them erased.
         lookup: Where they are still.
 
-    Returns:
-        What there is to know besides, for people.
-
     Raises:
+        ConflictError: Holds, rows or readers came in between.
         StorageError: The store failed; the next run goes on.
     """
     told: dict[str, dict[str, dict[str, Any]]] = {}
-    notes: list[str] = []
+    left = Leftover()
     for at, (name, table) in enumerate(lookup.tables.items()):
         target.step(f"taking old files of {name} away", at, len(lookup.tables))
-        touched: set[str] = set()
-
-        def note(files: Sequence[PurgedFile], touched: set[str] = touched) -> None:
-            touched |= _note(ledger, files)
-
-        found = lookup.founds[name]
         try:
-            plan = plan_purge(table, found, history=target.config.requests.history)
-            done = purge(table, plan, note=note)
+            done, touched = _purge(target, ledger, lookup, table)
         except ProtectedError as error:
-            waiting = sorted(set(lookup.persons()))
-            ledger.say("held", {request: {"holds": [error.message]} for request in waiting})
-            return (*notes, error.message)
-        notes += done.notes
+            requests = sorted(lookup.persons())
+            ledger.say("held", {request: {"holds": [error.message]} for request in requests})
+            return left
+        left.notes += [f"table {name}: {note}" for note in (*done.fallbacks, *done.notes)]
+        if not done.complete:
+            left.reason = (
+                f"{done.waiting} files of table {name} are too young to tell them from a writer's at work"
+                if done.waiting
+                else f"table {name}: {done.notes[0]}"
+            )
         for request in touched:
             told.setdefault(request, {})[name] = {
                 "closed": [list(span) for span in ranges(list(done.closed_versions))],
                 "tags": len(done.dropped_tags),
             }
-    ledger.say("purged", {request: {"tables": told.get(request, {})} for request in lookup.persons()})
-    return tuple(notes)
+    if not left.reason:
+        waiting = [request for request in lookup.persons() if ledger.status(request) == "purging"]
+        ledger.say("purged", {request: {"tables": told.get(request, {})} for request in waiting})
+    return left
+
+
+def _purge(target: RunTarget, ledger: Ledger, lookup: Lookup, table: OpenTable) -> tuple[Purged, set[str]]:
+    """Purges one table; with whose files went."""
+    touched: set[str] = set()
+
+    def note(files: Sequence[PurgedFile]) -> None:
+        touched.update(_note(ledger, files))
+
+    plan = plan_purge(table, lookup.founds[table.name], history=target.config.requests.history)
+    held = {request: holds for request, holds in plan.refused.items() if ledger.status(request) == "purging"}
+    ledger.say("held", {request: {"holds": list(holds)} for request, holds in held.items()})
+    return purge(table, plan, note=note), touched
 
 
 def _note(ledger: Ledger, files: Sequence[PurgedFile]) -> set[str]:

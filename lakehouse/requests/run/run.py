@@ -145,10 +145,16 @@ class _Run:
         """Purges those who were erased just now, unless old files stay for a while, and those who are due."""
         waits = bool(self.target.config.requests.purge_after)
         if lookup is not None and not waits and lookup.people.known.height:
-            self.notes += purge_people(self.target, self.ledger, lookup)
+            self._purge_of(lookup)
         due = {request: persons[request] for request in self.chosen.purge}
         if due:
-            self.notes += purge_people(self.target, self.ledger, look_up(self.target, due))
+            self._purge_of(look_up(self.target, due))
+
+    def _purge_of(self, lookup: Lookup) -> None:
+        left = purge_people(self.target, self.ledger, lookup)
+        self.notes += left.notes
+        if left.reason:
+            self.reasons |= dict.fromkeys(lookup.persons(), left.reason)
 
     def _verify(self) -> SearchReport | None:
         every = (*self.chosen.erase, *self.chosen.purge, *self.chosen.verify)
