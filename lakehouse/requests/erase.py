@@ -100,7 +100,7 @@ def erase(
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
         ensure_erasable(found)
-        _ensure_free(found)
+        ensure_free(found)
         newest = found.past.newest
         chosen = _chosen(table, found)
         memory = load_manifest(table.storage, newest)
@@ -160,7 +160,15 @@ def ensure_erasable(found: Found) -> None:
             _neutral(found.table, newest.schema.field(name))
 
 
-def _ensure_free(found: Found) -> None:
+def ensure_free(found: Found) -> None:
+    """Refuses to erase rows that are held.
+
+    Args:
+        found: The rows of people.
+
+    Raises:
+        ProtectedError: Some are; leave the requests out that wait for them (`Found.without`).
+    """
     holds = list(dict.fromkeys(hold for each in found.held.values() for hold in each))
     if holds:
         raise ProtectedError(
@@ -373,6 +381,31 @@ def _rewrite(table: OpenTable, found: Found, add: AddFile, rows: pl.DataFrame, w
             written.adds.append(new)
             path = new.relative_path(table.storage.url)
             written.paths += [path] if path is not None else []
+
+
+def write_rest(
+    table: OpenTable, found: Found, number: int, rows: pl.DataFrame
+) -> tuple[list[AddFile], int, int] | None:
+    """Writes what an erasure leaves of a file into files beside it; the file itself stays, for now.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+
+    Returns:
+        The new files, how many rows went, and how many were emptied; None where there is nothing to do.
+    """
+    if not _has_work(table, found, number, rows):
+        return None
+    written = _Written()
+    try:
+        _rewrite(table, found, found.past.files[number].add, rows, written)
+    except BaseException:
+        _clean_up(table, written)
+        raise
+    return written.adds, written.deleted, written.anonymized
 
 
 def _parts(table: OpenTable, snapshot: Snapshot, add: AddFile) -> Iterator[pl.DataFrame]:
