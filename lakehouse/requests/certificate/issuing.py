@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import metadata as packages
@@ -9,7 +10,7 @@ from typing import Final, Protocol
 
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.requests.certificate.canonical import canonical, digest
+from lakehouse.requests.certificate.canonical import canonical
 from lakehouse.requests.certificate.document import (
     Certificate,
     Content,
@@ -133,13 +134,13 @@ def _missing(reports: SearchReport) -> tuple[Missing, ...]:
 
 
 def _record(signed: Signed, *, now: datetime) -> CertificateRecord:
-    document = as_document(signed)
+    content = canonical(as_document(signed))
     certificate = signed.certificate
     return CertificateRecord(
         sequence=certificate.sequence,
         previous=certificate.previous,
-        digest=digest(document),
+        digest=hashlib.sha256(content).hexdigest(),
         request=certificate.request.id,
         at=now,
-        document=canonical(document).decode(),
+        document=content.decode(),
     )
