@@ -27,7 +27,6 @@ from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
 from lakehouse.protection.gate import ADVICE
 from lakehouse.requests.find import RULE, Found
-from lakehouse.requests.free_text import words_of
 from lakehouse.requests.locate import FILE, POSITION
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
@@ -99,7 +98,7 @@ def erase(
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
         ensure_erasable(found)
-        _ensure_free(found)
+        ensure_free(found)
         newest = found.past.newest
         chosen = _chosen(table, found)
         memory = load_manifest(table.storage, newest)
@@ -117,7 +116,37 @@ def erase(
     raise gave_up(table.name, tries=_TRIES, winner=winner)
 
 
-def _ensure_free(found: Found) -> None:
+def left_to_erase(table: OpenTable, found: Found) -> bool:
+    """Whether the newest version still holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people, in that version and all others.
+    """
+    return bool(_chosen(table, found))
+
+
+def holds_anything(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
+    """Whether a file of any version holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+    """
+    return _has_work(table, found, number, changes_of(found, rows))
+
+
+def ensure_free(found: Found) -> None:
+    """Refuses to erase rows that are held.
+
+    Args:
+        found: The rows of people.
+
+    Raises:
+        ProtectedError: Some are; leave the requests out that wait for them (`Found.without`).
+    """
     holds = list(dict.fromkeys(hold for each in found.held.values() for hold in each))
     if holds:
         raise ProtectedError(
@@ -131,24 +160,18 @@ def _chosen(table: OpenTable, found: Found) -> dict[int, Changes]:
     rows = found.going
     numbers = [number for number in sorted(set(rows[FILE])) if found.past.files[number].add.path in current]
     parts = rows.filter(pl.col(FILE).is_in(numbers)).partition_by(FILE, as_dict=True)
-    texts = dict.fromkeys(rule.subject for rule in found.rules if rule.text and rule.do == "anonymize")
-    words = {
-        subject: made
-        for subject in (texts if numbers else ())
-        if (made := words_of(found.people, subject=subject)) is not None
-    }
-    chosen = {number: changes_of(found, parts[(number,)], words=words) for number in numbers}
+    chosen = {number: changes_of(found, parts[(number,)]) for number in numbers}
     return {number: changes for number, changes in chosen.items() if _has_work(table, found, number, changes)}
 
 
 def _has_work(table: OpenTable, found: Found, number: int, changes: Changes) -> bool:
     """Rows that are only to be emptied, and are empty already, are no work."""
-    if changes.any_dead or changes.gone.size:
+    current = found.past.files[number].add.path in found.past.newest.files
+    if changes.gone.size or (current and changes.any_dead):
         return True
     if not changes.columns:
         return False
-    snapshot = found.past.newest
-    add = snapshot.files[found.past.files[number].add.path]
+    snapshot, add = found.past.newest, found.past.files[number].add
     there = read_rows_at(
         table.storage, snapshot, add, changes.positions, columns=changes.columns, row_index=POSITION
     )
@@ -290,6 +313,32 @@ def _rewrite(table: OpenTable, found: Found, add: AddFile, changes: Changes, wri
             written.adds.append(new)
             path = new.relative_path(table.storage.url)
             written.paths += [path] if path is not None else []
+
+
+def write_rest(
+    table: OpenTable, found: Found, number: int, rows: pl.DataFrame
+) -> tuple[list[AddFile], int, int] | None:
+    """Writes what an erasure leaves of a file into files beside it; the file itself stays, for now.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+
+    Returns:
+        The new files, how many rows went, and how many were emptied; None where there is nothing to do.
+    """
+    changes = changes_of(found, rows)
+    if not _has_work(table, found, number, changes):
+        return None
+    written = _Written()
+    try:
+        _rewrite(table, found, found.past.files[number].add, changes, written)
+    except BaseException:
+        _clean_up(table, written)
+        raise
+    return written.adds, written.deleted, written.anonymized
 
 
 def _parts(table: OpenTable, snapshot: Snapshot, add: AddFile) -> Iterator[pl.DataFrame]:

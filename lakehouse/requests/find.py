@@ -20,16 +20,19 @@ from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
+__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "find", "held_requests"]
+
 RULE: Final = "__rule"
 HELD: Final = "__held"
 
-_SCHEMA: Final = {
+SCHEMA: Final = {
     FILE: pl.UInt32(),
     POSITION: pl.UInt32(),
     REQUEST: pl.String(),
     RULE: pl.Int32(),
     LIVE: pl.Boolean(),
 }
+"""The columns of `Found.rows`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +116,7 @@ def find(
         rules=tuple(rules),
         rows=found,
         people=people,
-        held=_held(place, found, rules, protection),
+        held=held_requests(place, found, rules, protection),
         protection=protection,
     )
 
@@ -141,7 +144,7 @@ def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFram
         if (rows := located.filter(pl.col(CONDITION) == at)).height
     ]
     parts += _in_texts(place, rules, people)
-    found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=_SCHEMA)
+    found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=SCHEMA)
     current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
     return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
 
@@ -159,10 +162,17 @@ def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterato
             yield rows.select(FILE, POSITION, REQUEST, pl.lit(number, dtype=pl.Int32).alias(RULE), LIVE)
 
 
-def _held(
+def held_requests(
     place: Place, found: pl.DataFrame, rules: Sequence[RowRule], protection: Protection
 ) -> dict[str, tuple[str, ...]]:
-    """By request the holds that forbid what is to be done to its rows, or to files that they share."""
+    """By request the holds that forbid what is to be done to its rows, or to files that they share.
+
+    Args:
+        place: The table.
+        found: Rows, as in `Found.rows`.
+        rules: What is done to them.
+        protection: What is held of it.
+    """
     going = [number for number, rule in enumerate(rules) if rule.do != "keep"]
     rows = found.filter(pl.col(RULE).is_in(going))
     if rows.is_empty() or not protection.holds:
