@@ -80,7 +80,7 @@ class _Purge:
     def __init__(self, table: OpenTable, plan: PurgePlan, note: Note) -> None:
         self._table, self._plan, self._tell = table, plan, note
         self._counts = _Counts(fallbacks=list(plan.fallbacks))
-        known = plan.found.people.known.select("request", "identifier", "value").iter_rows()
+        known = plan.found.people.values().select("request", "identifier", "value").iter_rows()
         self._sought = Sought([Needle(*row) for row in known])
         begun = datetime.now(UTC)
         self._note = _first_note(plan, new_run(begun), begun)

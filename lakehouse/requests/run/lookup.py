@@ -11,7 +11,7 @@ from lakehouse.requests.find import REQUEST, RULE, Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of, resolve
+from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.results import TablePlan
 from lakehouse.requests.run.target import RunTarget
@@ -51,11 +51,7 @@ class Lookup:
 
     def persons(self) -> dict[str, Person]:
         """By request the person, with all identifiers that are known now."""
-        found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-        rows = self.people.known.select("request", "subject", "identifier", "value").iter_rows()
-        for request, subject, identifier, value in rows:
-            found.setdefault(request, (subject, []))[1].append((identifier, value))
-        return {request: Person(subject, tuple(pairs)) for request, (subject, pairs) in found.items()}
+        return persons_of(self.people)
 
     def plans(self) -> dict[str, tuple[TablePlan, ...]]:
         """By request what there is of it in each table."""
