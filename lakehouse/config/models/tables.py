@@ -130,8 +130,8 @@ class TableConfig(Model):
     derived_from: Names = Field(
         default=(),
         description=(
-            "The tables of this lake from which this one is made, by something else than merges. Each kind of "
-            "person that has rows there needs rules for this one in `subjects` too."
+            "The tables from which this one is made, by something else than merges. Each kind of person that "
+            "has rows there needs rules for this one in `subjects` too."
         ),
     )
     key: Names = Field(
