@@ -21,6 +21,7 @@ from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
+from lakehouse.merge.target import utc_now
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.protection import Protection
@@ -37,8 +38,10 @@ if TYPE_CHECKING:
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.run import RunTarget
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
+    from lakehouse.state.database import State
 
 
 class Lakehouse:
@@ -175,6 +178,7 @@ class Lakehouse:
             control=self._control,
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
+            target=self._run_target,
         )
 
     @property
@@ -244,6 +248,25 @@ class Lakehouse:
         from lakehouse.pii.places import Masks
 
         return Masks(self.config, self._ring, self._finder)
+
+    def _run_target(self, state: State, author: str) -> RunTarget:
+        """What those who carry requests out are told."""
+        from lakehouse.pii.executor import Suited
+        from lakehouse.requests.run import RunTarget
+        from lakehouse.requests.search.run import weight
+
+        return RunTarget(
+            config=self.config,
+            lake=self._storage,
+            state=state,
+            ring=self._ring(),
+            table=lambda name: self.table(name).opened,
+            copies={each.name: each.source for each in self.copies},
+            executor=partial(Suited, weight),
+            records=self._records,
+            clock=utc_now,
+            author=author,
+        )
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -118,6 +118,28 @@ def erase(
     raise gave_up(table.name, tries=_TRIES, winner=winner)
 
 
+def left_to_erase(table: OpenTable, found: Found) -> bool:
+    """Whether the newest version still holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people, in that version and all others.
+    """
+    return bool(_chosen(table, found))
+
+
+def holds_anything(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
+    """Whether a file of any version holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+    """
+    return _has_work(table, found, number, rows)
+
+
 def ensure_erasable(found: Found) -> None:
     """Refuses to empty what has to be full.
 
@@ -180,13 +202,14 @@ def _chosen(table: OpenTable, found: Found) -> dict[int, pl.DataFrame]:
 def _has_work(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
     """Rows that are only to be emptied, and are empty already, are no work."""
     doing = {found.rules[rule].do for rule in set(rows[RULE])}
-    if "delete" in doing or not rows[LIVE].all():
+    current = found.past.files[number].add.path in found.past.newest.files
+    if "delete" in doing or (current and not rows[LIVE].all()):
         return True
     snapshot = found.past.newest
     names = list(dict.fromkeys(name for rule in found.rules for name in _emptied(rule, snapshot)))
     if not names:
         return False
-    add = snapshot.files[found.past.files[number].add.path]
+    add = found.past.files[number].add
     there = read_rows_at(
         table.storage, snapshot, add, np.unique(rows[POSITION].to_numpy()).astype(np.uint64), columns=names
     )

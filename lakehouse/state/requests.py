@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import builtins
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select
+from sqlalchemy import Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -57,9 +57,15 @@ class SqlRequests:
                 connection.execute(
                     insert(request_contents).values(request_id=kept.id, sealed=seal(at, kept.id))
                 )
-                _happened(
-                    connection, kept.id, 1, "received", at=kept.submitted, author=kept.author, detail=detail
+                received = RequestEvent(
+                    request=kept.id,
+                    number=1,
+                    event="received",
+                    at=kept.submitted,
+                    author=kept.author,
+                    detail=detail,
                 )
+                _happened(connection, [received])
                 done.append((kept, True))
         return done
 
@@ -112,16 +118,7 @@ class SqlRequests:
             ConflictError: Something else happened to one of them meanwhile.
         """
         with self._database.writing() as connection:
-            for each in events:
-                _happened(
-                    connection,
-                    each.request,
-                    each.number,
-                    each.event,
-                    at=each.at,
-                    author=each.author,
-                    detail=each.detail,
-                )
+            _happened(connection, events)
             if forget:
                 ids = [each.request for each in events]
                 for part in _parts(ids):
@@ -149,27 +146,48 @@ class SqlRequests:
                 found |= {row.request_id: row.sealed for row in connection.execute(query)}
         return found
 
+    def reseal(self, contents: Mapping[str, str]) -> None:
+        """Keeps more of what is known of who open requests are about.
+
+        Args:
+            contents: By request the sealed identifiers, in place of those before.
+        """
+        if not contents:
+            return
+        with self._database.writing() as connection:
+            connection.execute(
+                update(request_contents)
+                .where(request_contents.c.request_id == bindparam("request"))
+                .values(sealed=bindparam("content")),
+                [{"request": request, "content": sealed} for request, sealed in contents.items()],
+            )
+
     def suppress(self, changes: Sequence[Suppression]) -> None:
         """Remembers who must not come back, or may again; all of it or nothing.
 
         Args:
             changes: In the order in which they happened.
         """
+        if not changes:
+            return
         with self._database.writing() as connection:
-            for each in changes:
-                connection.execute(
-                    insert(suppressions).values(
-                        request_id=each.request,
-                        event=each.event,
-                        subject=each.subject,
-                        identifier=each.digest.identifier,
-                        key_version=each.digest.key_version,
-                        digest=each.digest.digest,
-                        at=each.at,
-                        author=each.author,
-                        reason=each.reason,
-                    )
-                )
+            connection.execute(
+                insert(suppressions),
+                [
+                    {
+                        "request_id": each.request,
+                        "event": each.event,
+                        "subject": each.subject,
+                        "identifier": each.digest.identifier,
+                        "key_version": each.digest.key_version,
+                        "digest": each.digest.digest,
+                        "at": each.at,
+                        "author": each.author,
+                        "reason": each.reason,
+                    }
+                    for each in changes
+                ],
+            )
 
     def suppressed(self) -> builtins.list[Suppression]:
         """Who must not come back now: of each identifier what was said last, if that was it."""
@@ -231,27 +249,28 @@ def _insert(connection: Connection, draft: Request) -> Request:
     raise StorageError("no free id for a request was found", advice="try again")
 
 
-def _happened(
-    connection: Connection,
-    request_id: str,
-    number: int,
-    event: str,
-    *,
-    at: datetime,
-    author: str,
-    detail: Mapping[str, Any],
-) -> None:
-    values = {
-        "request_id": request_id,
-        "number": number,
-        "event": event,
-        "at": at,
-        "author": author,
-        "detail": dict(detail),
-    }
+def _happened(connection: Connection, events: Sequence[RequestEvent]) -> None:
+    """Keeps events, all at once: there can be thousands."""
+    if not events:
+        return
     kind = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    kept = kind(request_events).values(values).on_conflict_do_nothing().returning(request_events.c.seq)
-    if connection.execute(kept).first() is None:
+    kept = kind(request_events).on_conflict_do_nothing().returning(request_events.c.request_id)
+    found = connection.execute(
+        kept,
+        [
+            {
+                "request_id": each.request,
+                "number": each.number,
+                "event": each.event,
+                "at": each.at,
+                "author": each.author,
+                "detail": dict(each.detail),
+            }
+            for each in events
+        ],
+    )
+    lost = Counter(each.request for each in events) - Counter(row.request_id for row in found)
+    for request_id in lost:
         raise ConflictError(
             f"something else happened to request {request_id} meanwhile",
             advice=f"look at it with `lakehouse request show {request_id}`, and try again",

@@ -79,6 +79,15 @@ class Sought:
                 result.setdefault(plainly, {}).update(dict.fromkeys(numbers))
         return {column: Values(self.needles, tuple(numbers)) for column, numbers in result.items()}
 
+    def named(self, tables: Sequence[str]) -> frozenset[str]:
+        """The names of columns that may be shown: the config's, wherever an identifier is or may be.
+
+        Args:
+            tables: The tables whose columns these are.
+        """
+        pairs = [pair for each in self.needles for pair in (*each.columns, *each.stays)]
+        return frozenset(re.split(r"[.\[{$]", column)[0] for table, column in pairs if table in tables)
+
     def in_cells(self, data: Bytes, offsets: Numbers, *, binary: bool = False) -> Found:
         """Looks into texts that lie one after the other.
 

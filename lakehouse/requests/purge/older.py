@@ -1,0 +1,93 @@
+"""On versioned buckets, what was taken away or written over stays as an older version: those go too."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from lakehouse.delta.vacuum_notes import FOLDER
+from lakehouse.errors import StorageError
+from lakehouse.maintenance.vacuum.names import log_name
+from lakehouse.requests.purge.looking import WRITING_TAKES
+from lakehouse.storage import Storage
+from lakehouse.storage.object_versions import NoBotoError, ObjectVersion, object_versions
+from lakehouse.timetravel.tags import FOLDER as TAGS
+
+
+@dataclass(slots=True)
+class OldDone:
+    """What became of older versions.
+
+    Args:
+        versions: How many went, marks of deletion among them.
+        uploads: How many unfinished uploads were ended.
+        waiting: How many unfinished uploads are too young.
+        notes: What could not be done.
+    """
+
+    versions: int = 0
+    uploads: int = 0
+    waiting: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def take_older(
+    storage: Storage, lake: Storage, *, table: str, paths: Collection[str], before: int | None, now: datetime
+) -> OldDone:
+    """Takes older versions of objects and unfinished uploads away.
+
+    Args:
+        storage: The table's folder.
+        lake: The lake's root, for tags.
+        table: The table's name.
+        paths: What was taken away or replaced in the table's folder, by this purge or by one that was killed.
+        before: The version with which the log begins; None where it was not cut.
+        now: The time.
+
+    Returns:
+        What was done. Nothing is raised: what is left is told.
+    """
+    done = OldDone()
+    try:
+        store = object_versions(storage)
+        if store is None:
+            return done
+        for upload in list(store.uploads()):
+            if now - upload.started > WRITING_TAKES:
+                store.abort(upload)
+                done.uploads += 1
+            else:
+                done.waiting += 1
+        if not store.versioned():
+            return done
+        found = list(store.list())
+        marked = {each.path for each in found if each.latest and each.mark}
+        going = [each for each in found if _goes(each, paths, marked, before)]
+        store.delete(going)
+        done.versions += len(going)
+        tags = object_versions(lake)
+        if tags is not None:
+            old = list(tags.list(f"{TAGS}/{table}"))
+            gone = {each.path for each in old if each.latest and each.mark}
+            going = [each for each in old if each.path in gone]
+            tags.delete(going)
+            done.versions += len(going)
+    except NoBotoError as error:
+        done.notes.append(error.message)
+    except StorageError as error:
+        done.notes.append(f"older versions of objects stay: {error.message}")
+    return done
+
+
+def _goes(each: ObjectVersion, paths: Collection[str], marked: Collection[str], before: int | None) -> bool:
+    if each.path.startswith("_delta_log/"):
+        # Nothing of a log is ever written over, but to take values of people out of it.
+        if not each.latest and not each.mark:
+            return True
+        version = log_name(each.path).version
+        return each.path in marked and before is not None and version is not None and version < before
+    if each.path.startswith(f"{FOLDER}/"):
+        # Notes name files while they go.
+        return not each.latest or each.path in marked
+    return each.path in paths and (not each.latest or each.path in marked)
