@@ -36,7 +36,7 @@ class FoundInCopy:
     """What is left of people in a masked copy.
 
     Args:
-        run: Brings the copy up to date.
+        run: The run that brings the copy up to date.
         found: Rows that are not alive any more, with rules that delete them.
         exact: Whether these are the people's rows alone; else they stand for all that is not alive, so that
             nothing can be emptied in place.

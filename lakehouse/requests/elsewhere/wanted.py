@@ -54,7 +54,8 @@ def wanted_of(people: People, config: Config) -> Wanted:
         people: Who is looked for, by all that is known of them.
         config: The lake's config.
     """
-    rows = people.known.select("request", "subject", "identifier", "value").rows()
+    known = people.known.select("request", "subject", "identifier", "value")
+    rows = known.unique(maintain_order=True).rows()
     columns = {subject: _columns(config, subject) for subject in {row[1] for row in rows}}
     needles = tuple(
         Needle(request, identifier, value, columns[subject].get(identifier, ()))
@@ -62,7 +63,9 @@ def wanted_of(people: People, config: Config) -> Wanted:
     )
     together = {
         subject: tuple(
-            dict.fromkeys(frozenset(rows.where.values()) for rows in config.subjects[subject].rows)
+            dict.fromkeys(
+                frozenset(rows.where.values()) for rows in config.subjects[subject].rows if rows.where
+            )
         )
         for subject in columns
     }
