@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.run import RunTarget
+    from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
     from lakehouse.state.database import State
@@ -144,6 +145,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     masks=self._masks.at_merge(name) if masked else None,
+                    suppression=self._suppression(name) if of is None else None,
                     seal=self._masks.seal(name) if masked else None,
                     views=partial(self._view, of or name, quarantine=of is not None),
                     before_write=self._probe,
@@ -241,6 +243,14 @@ class Lakehouse:
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
         return run_query(self, query, role=role)
+
+    def _suppression(self, table: str) -> Suppression | None:
+        """What keeps erased people out of a table; None where nobody can be erased from it."""
+        if all(rows.table != table for each in self.config.subjects.values() for rows in each.rows):
+            return None
+        from lakehouse.requests.suppression import suppression_of
+
+        return suppression_of(self.config, table, control=self._control, ring=self._ring)
 
     @cached_property
     def _masks(self) -> Masks:

@@ -232,7 +232,7 @@ def restore(
     """Bring back an older version of a table.
 
     Makes a new version with the rows of an older one; the versions between stay readable. Shows what would
-    change and asks; without a terminal it needs --yes.
+    change and asks; without a terminal it needs --yes. People who were erased stay away.
     """
     target = at(version, timestamp, tag)
     if target.is_latest:
@@ -269,6 +269,10 @@ def _restore_story(plan: RestorePlan) -> list[Block]:
         f"{plan.table}: from version {plan.current} back to what version {plan.target} was, as a new version",
         Fields(
             ("  rows", _from_to(plan.rows_before, plan.rows_after)),
+            (
+                "  rows of erased people",
+                f"{plan.rows_suppressed:,} stay away" if plan.rows_suppressed else None,
+            ),
             ("  files that come back", f"{plan.files_added:,}"),
             ("  files that go", f"{plan.files_removed:,}"),
             ("  columns", "change too" if plan.schema_changes else None),
@@ -291,6 +295,7 @@ def _restore_document(plan: RestorePlan, *, dry_run: bool) -> dict[str, Any]:
         "changes_nothing": plan.changes_nothing,
         "rows_before": plan.rows_before,
         "rows_after": plan.rows_after,
+        "rows_suppressed": plan.rows_suppressed,
         "files_added": plan.files_added,
         "files_removed": plan.files_removed,
         "schema_changes": plan.schema_changes,

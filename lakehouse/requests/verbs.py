@@ -356,15 +356,13 @@ class Requests:
         state = self._control.existing()
         held = [] if state is None else state.requests.suppressed()
         ring = self._ring()
-        wanted = {
-            (name, digest)
-            for name, value in draft.person.identifiers
-            for digest in _all_digests(ring, subject, name, value)
-        }
-        hit = [each for each in held if (each.digest.identifier, each.digest.digest) in wanted]
+        wanted: dict[str, set[str]] = {}
+        for name, value in draft.person.identifiers:
+            wanted.setdefault(name, set()).update(_all_digests(ring, subject, name, value))
+        mine = [each for each in held if each.subject == subject]
         # The other identifiers of the same erasure are the same person's.
-        requests = {each.request for each in hit}
-        found = [each for each in held if each.request in requests]
+        requests = _erasures_of(mine, wanted)
+        found = [each for each in mine if each.request in requests]
         if state is None or not found:
             raise NotFoundError(
                 f"no erased {subject} is known by that", advice="nothing keeps this person out"
@@ -384,7 +382,7 @@ class Requests:
                 for each in found
             ]
         )
-        return len(found)
+        return len({each.digest.digest for each in found})
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
         who, now, ring = self._who(author), self._clock(), self._ring()
@@ -473,6 +471,22 @@ def _request(
         person=fingerprint(digests),
         external_id=draft.external_id,
     )
+
+
+def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) -> set[str]:
+    """The requests by which a person went who is known by some identifiers.
+
+    A request is theirs if all of these that it knows of fit: one identifier alone, as that of a company, can
+    be that of many.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for each in held:
+        known.setdefault((each.request, each.digest.identifier), set()).add(each.digest.digest)
+    fitting: dict[str, list[bool]] = {}
+    for (request, name), digests in known.items():
+        if name in wanted:
+            fitting.setdefault(request, []).append(bool(digests & wanted[name]))
+    return {request for request, fits in fitting.items() if all(fits)}
 
 
 def _all_digests(ring: KeyRing, subject: str, identifier: str, value: str) -> set[str]:
