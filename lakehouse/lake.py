@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.access import Answering
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
 
@@ -175,6 +176,7 @@ class Lakehouse:
             control=self._control,
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
+            answering=self._answering,
         )
 
     @property
@@ -244,6 +246,20 @@ class Lakehouse:
         from lakehouse.pii.places import Masks
 
         return Masks(self.config, self._ring, self._finder)
+
+    def _answering(self) -> Answering:
+        """What answers requests for access."""
+        from lakehouse.requests.access import Answering
+
+        return Answering(
+            config=self.config,
+            lake=self._storage,
+            control=self._control,
+            records=self._records,
+            table=lambda name: self.table(name).opened,
+            ring=self._ring,
+            finder=self._finder,
+        )
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -17,10 +17,19 @@ from lakehouse.cli.lazy import LazyGroup
             "approve": "lakehouse.cli.request_decide:approve",
             "reject": "lakehouse.cli.request_decide:reject",
             "cancel": "lakehouse.cli.request_decide:cancel",
+            "answer": "lakehouse.cli.request_answer:answer",
             "readmit": "lakehouse.cli.request_decide:readmit",
         }
     },
-    other_words={"add": "submit", "delete": "cancel", "forget": "submit", "new": "submit", "status": "show"},
+    other_words={
+        "access": "answer",
+        "add": "submit",
+        "delete": "cancel",
+        "export": "answer",
+        "forget": "submit",
+        "new": "submit",
+        "status": "show",
+    },
     subcommand_metavar="VERB [ARGS]...",
 )
 def request() -> None:
