@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from lakehouse.requests.access.answering import Answering, Identified, ensure_one
+from lakehouse.requests.access.answering import Answering, Identified
 from lakehouse.requests.access.archives import archive_sources
 from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
+from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle, Bundled
 from lakehouse.requests.access.sources import Part, Source, table_source
 from lakehouse.requests.access.writing import target
@@ -21,6 +22,7 @@ __all__ = [
     "archive_sources",
     "bundle",
     "ensure_one",
+    "ensure_one_row",
     "table_source",
     "target",
 ]

@@ -8,8 +8,6 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-import polars as pl
-
 from lakehouse.config import Config
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
@@ -22,13 +20,15 @@ from lakehouse.pii.spans import SpanFinder
 from lakehouse.protection import Protection
 from lakehouse.records import Records
 from lakehouse.requests.access.archives import archive_sources
+from lakehouse.requests.access.belongs import belongs_of
 from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
+from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
 from lakehouse.requests.access.sources import Source, table_source
 from lakehouse.requests.access.writing import target
 from lakehouse.requests.find import Found, find
-from lakehouse.requests.identity import Person, normal_form, unseal
+from lakehouse.requests.identity import Person, unseal
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, resolve
 from lakehouse.requests.rules import rules_of
@@ -90,12 +90,15 @@ class Answering:
         path = target(to, name=f"access-{request.id}.zip", replace=overwrite, lake=self.lake.url)
         asked = Asked(own=self._columns(own), others=self._columns(others))
         people = self._people(request, person, identified)
+        sources = tuple(self._sources(request, people, include_history=include_history))
+        if identified == "checked":
+            ensure_one_row(sources, person, config=self.config, request=request.id)
         now = self.clock()
         done = bundle(
             path,
             request=request,
             people=people,
-            sources=tuple(self._sources(request, people, include_history=include_history)),
+            sources=sources,
             config=self.config,
             ring=LateRing(self.ring),
             finder=self.finder,
@@ -161,11 +164,10 @@ class Answering:
 
     def _sources(self, request: Request, people: People, *, include_history: bool) -> Iterator[Source]:
         rules = rules_of(self.config, subjects=frozenset({request.subject}))
+        belongs = belongs_of(self.config, request.subject)
         for name, wanted in rules.items():
             table, place = self.table(name), self._place(name)
-            make = partial(
-                table_source, request=request.id, subject=request.subject, include_history=include_history
-            )
+            make = partial(table_source, request=request.id, belongs=belongs, include_history=include_history)
             masked: frozenset[str] = frozenset()
             if place is not None:
                 # Nothing is taken away, so no hold stands in the way.
@@ -175,7 +177,13 @@ class Answering:
                 masked = source.masked
                 yield source
             yield from archive_sources(
-                name, config=self.config, lake=self.lake, rules=wanted, people=people, masked=masked
+                name,
+                config=self.config,
+                lake=self.lake,
+                rules=wanted,
+                people=people,
+                belongs=belongs,
+                masked=masked,
             )
             quarantine = self.table(f"{name}{QUARANTINE}")
             refused = self.rejected(quarantine, table.quarantine.seal, people)
@@ -197,37 +205,6 @@ class Answering:
         if state is None:
             raise NotFoundError(f"there is no request {request_id}")
         return state
-
-
-def ensure_one(people: People, person: Person, *, config: Config, request: str) -> None:
-    """Refuses to go on where what is known can be of several people, as with an e-mail that two share.
-
-    Where an identifier is the whole key of its table, each of its values is a row, and so perhaps a person.
-    A person may have several, if they were all given in the request.
-
-    Args:
-        people: The person, by all that is known.
-        person: As the request names the person.
-        config: The lake's config.
-        request: The request.
-
-    Raises:
-        RefusedError: There are several, and the request does not name them all.
-    """
-    for name, place in config.subjects[person.subject].identifiers.items():
-        table, _, column = place.partition(".")
-        if tuple(config.tables[table].key) != (column,):
-            continue
-        mine = people.known.filter((pl.col("request") == request) & (pl.col("identifier") == name))
-        values = {normal_form(value) for value in mine["value"]}
-        given = {normal_form(value) for value in person.values(name)}
-        if len(values) > 1 and not values <= given:
-            raise RefusedError(
-                f"request {request} leads to {len(values)} rows of {table} by {name}, perhaps of several "
-                "people: one would be told of the others",
-                advice=f"if they are one person, submit a request with every {name}, or answer with "
-                "identified=all; to use only what the request names: identified=given",
-            )
 
 
 def _revealed(done: Bundle, said: RequestEvent) -> Iterator[ActionRecord]:

@@ -13,8 +13,9 @@ from lakehouse.config import Config
 from lakehouse.errors import RefusedError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.spans import SpanFinder
+from lakehouse.requests.access.belongs import Belongs, belongs_of
 from lakehouse.requests.access.judging import Asked, showing_of
-from lakehouse.requests.access.own import Belongs, Own, belongs_of, own_of
+from lakehouse.requests.access.own import Own, own_of
 from lakehouse.requests.access.records import RecordShowing
 from lakehouse.requests.access.report import Story, about, index, readme
 from lakehouse.requests.access.result import Bundle, Bundled
@@ -146,8 +147,7 @@ class _Show:
         showing = showing_of(
             source,
             config=self.config,
-            # Whose record it is can't be told: it fits no table.
-            belongs=Belongs(frozenset(), frozenset(), frozenset(), frozenset()) if rejected else self.belongs,
+            belongs=self.belongs,
             own=own,
             ring=self.ring,
             finder=self.finder,
@@ -158,17 +158,17 @@ class _Show:
         return showing
 
     def is_home(self, source: Source) -> bool:
-        return source.kind != "rejected" and source.table in self.belongs.homes
+        return source.kind != "rejected" and self.belongs.is_home(source.table)
 
 
 def _learned(own: Own, sources: Sequence[Source], show: _Show) -> Own:
     """What the rows that are about the person tell of them: name, telephone, and what else is declared."""
     for source in filter(show.is_home, sources):
         showing = show(source, own)
-        columns = tuple(dict.fromkeys(each.place.path.column for each in showing.places if each.is_own))
+        columns = tuple(dict.fromkeys(each.place.path.column for each in showing.places))
         if not columns:
             continue
         for part in source.parts(columns):
-            for entities, values in showing.collect(part.rows):
+            for entities, values in showing.collect(part):
                 own = own.also(entities, values)
     return own

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -149,14 +150,10 @@ def unused(names: Sequence[str], taken: Iterable[str]) -> tuple[str, ...]:
 
 def _visible(text: str) -> str:
     """Signs that turn text around or can't be in a page, as what they are."""
-    return "".join(f"\\u{ord(each):04x}" if each in _HIDDEN or _is_control(each) else each for each in text)
+    return _HIDDEN.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
-_HIDDEN: Final = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def _is_control(sign: str) -> bool:
-    return (sign < " " and sign not in "\n\t") or "\x7f" <= sign <= "\x9f" or "\ud800" <= sign <= "\udfff"
+_HIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def _quoted(text: str) -> str:

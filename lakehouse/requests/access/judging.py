@@ -16,7 +16,8 @@ from lakehouse.pii.mask.plan import masks_of
 from lakehouse.pii.operators.registry import operator_for
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.pii.turning_back import Mask
-from lakehouse.requests.access.own import Belongs, Own
+from lakehouse.requests.access.belongs import Belongs
+from lakehouse.requests.access.own import Own
 from lakehouse.requests.access.showing import Judged, Showing, Withheld
 from lakehouse.requests.access.sources import Source
 
@@ -77,13 +78,13 @@ def showing_of(
         for place in places:
             about = section.pii[place.written]
             name = f"{source.table}.{place.written}"
-            by_config = not about.is_text and belongs.owns(source.table, place.written, about.entities)
+            is_own = True if name in asked.own else False if name in asked.others or about.is_text else None
             pinned = place.path.column in section.key
             judged.append(
                 Judged(
                     place=replace(place, leaf=_withholding(place.leaf)),
                     entities=tuple(about.entities),
-                    is_own=name in asked.own or (by_config and name not in asked.others),
+                    is_own=is_own,
                     stored=None
                     if paths is clear
                     else _stored(config, about.entities, ring, pinned=pinned, problems=problems),
@@ -92,6 +93,7 @@ def showing_of(
     return Showing(
         places=tuple(judged),
         key=tuple(section.key),
+        belongs=belongs,
         own=own,
         finder=finder,
         table=source.table,

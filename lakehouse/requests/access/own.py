@@ -9,7 +9,6 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.config import Config
 from lakehouse.pii.spans import Span, SpanFinder
 from lakehouse.requests.identity import normal_form
 
@@ -112,62 +111,6 @@ class OthersFinder:
             if not any(start <= span.start and span.end <= end for start, end in places)
             and not self.own.has(text[span.start : span.end], (span.entity,))
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Belongs:
-    """What the config says about whose the columns of a kind of person's rows are.
-
-    Args:
-        homes: The tables from which identifiers come: a row of theirs is about the person.
-        identifiers: Pairs of table and column that hold identifiers.
-        told: The kinds of personal data of which the identifiers tell all values.
-        emptied: Pairs of table and column that an erasure empties, since they tell who the person is.
-    """
-
-    homes: frozenset[str]
-    identifiers: frozenset[tuple[str, str]]
-    told: frozenset[str]
-    emptied: frozenset[tuple[str, str]]
-
-    def owns(self, table: str, path: str, entities: Iterable[str]) -> bool:
-        """Whether whatever is in a column is the person's; else each value is compared.
-
-        Args:
-            table: The table.
-            path: The column, or the path into one.
-            entities: What it holds.
-        """
-        if (table, path) in self.identifiers:
-            return True
-        # There is an e-mail that is known to be the person's: another one may be somebody else's.
-        if not self.told.isdisjoint(entities):
-            return False
-        return table in self.homes or (table, path) in self.emptied
-
-
-def belongs_of(config: Config, subject: str) -> Belongs:
-    """Reads it.
-
-    Args:
-        config: The lake's config.
-        subject: The kind of person.
-    """
-    section = config.subjects[subject]
-    places = [place.partition(".")[::2] for place in section.identifiers.values()]
-    told = {
-        entity
-        for table, column in places
-        if table in config.tables and (about := config.tables[table].pii.get(column)) is not None
-        if not about.is_text
-        for entity in about.entities
-    }
-    return Belongs(
-        homes=frozenset(table for table, _ in places),
-        identifiers=frozenset(places),
-        told=frozenset(told),
-        emptied=frozenset((rows.table, name) for rows in section.rows for name in rows.columns or ()),
-    )
 
 
 def _forms(value: str) -> tuple[str, ...]:

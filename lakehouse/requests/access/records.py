@@ -14,7 +14,7 @@ from lakehouse.pii.mask.leaves import Context, InText
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.requests.access.own import OthersFinder, Own
 from lakehouse.requests.access.showing import Judged
-from lakehouse.requests.access.sources import RECORD
+from lakehouse.requests.access.sources import RECORD, Part
 
 UNREADABLE: Final = "a rejected record that can't be read as JSON is not shown: other people may be in it"
 
@@ -42,21 +42,22 @@ class RecordShowing:
     revealed: Counter[str] = field(default_factory=Counter)
     problems: dict[str, None] = field(default_factory=dict)
 
-    def show(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def show(self, part: Part) -> pl.DataFrame:
         """Rejected records as the person may see them.
 
         Args:
-            rows: With the records as text.
+            part: With the records as text.
         """
+        rows = part.rows
         if RECORD not in rows.columns:
             return rows
         judged = {each.place.path.column: each for each in self.places}
         shown = [None if text is None else self._record(text, judged) for text in rows[RECORD]]
         return rows.with_columns(pl.Series(RECORD, shown, dtype=pl.String))
 
-    def collect(self, rows: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    def collect(self, part: Part) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         """Nothing: what is in such a record need not be the person's."""
-        del rows
+        del part
         yield from ()
 
     def _record(self, text: str, judged: Mapping[str, Judged]) -> str | None:

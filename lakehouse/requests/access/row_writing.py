@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import IO, Any, Final, Self
 
 import polars as pl
@@ -47,8 +47,8 @@ class RowWriter:
         self._lines: IO[bytes] = archive.spool()
         self._cells: IO[bytes] = archive.spool()
         self._seen: set[bytes] = set()
-        self._columns: tuple[str, ...] = ()
-        self._meta: tuple[str, ...] = ()
+        self._columns = source.columns
+        self._meta = unused(_META, self._columns)
         self._waiting: list[Mapping[str, Any]] = []
         self._pages = self._rows = self._earlier = self._guarded = 0
 
@@ -61,6 +61,8 @@ class RowWriter:
 
     def write(self) -> Written:
         """Writes all rows."""
+        line, self._guarded = csv_line(self._all)
+        self._cells.write(BOM + line)
         for part in self._source.parts(None):
             self._write(part)
         shown = ""
@@ -97,14 +99,13 @@ class RowWriter:
         return (state, stored, *self._columns)
 
     def _write(self, part: Part) -> None:
-        self._begin(part.rows.columns)
         fresh = self._fresh(part)
         if not fresh.height:
             return
         stored = None if part.stored is None else iso(part.stored, timespec="seconds")
         meta = dict(zip(self._meta, (part.state, part.version, stored), strict=True))
-        for document in documents(self._showing.show(fresh)):
-            # All parts of a source have one schema, but those of archives that were made at different times.
+        for document in documents(self._showing.show(replace(part, rows=fresh))):
+            # Of rows about others a part has only the columns that name the person.
             whole = {**meta, **{name: document.get(name) for name in self._columns}}
             self._lines.write(json_line(whole))
             line, guarded = csv_line(whole.values())
@@ -117,15 +118,6 @@ class RowWriter:
             self._earlier += fresh.height
         else:
             self._rows += fresh.height
-
-    def _begin(self, columns: Sequence[str]) -> None:
-        if self._columns:
-            return
-        self._columns = tuple(columns)
-        self._meta = unused(_META, columns)
-        line, guarded = csv_line(self._all)
-        self._cells.write(BOM + line)
-        self._guarded += guarded
 
     def _fresh(self, part: Part) -> pl.DataFrame:
         """The rows that are no copy of one that is written: files are written anew all the time.

@@ -1,7 +1,7 @@
 """What of a person's rows the person may see: own values in clear, other people's masked.
 
 A column of `pii` holds the person's own data, or other people's, or both, as the recipient of an order. Which
-of them, the config tells as far as it can (`lakehouse.requests.access.own.Belongs`); where it can't, each
+of them, the config tells as far as it can (`lakehouse.requests.access.belongs`); where it can't, each
 value is compared with what is known to be the person's, and masked unless it is.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
@@ -20,7 +20,9 @@ from lakehouse.pii.mask.nested import change_inside
 from lakehouse.pii.operators.common import Basic
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.pii.turning_back import Mask, turn_back
+from lakehouse.requests.access.belongs import Belongs
 from lakehouse.requests.access.own import OthersFinder, Own
+from lakehouse.requests.access.sources import Part
 
 
 class Withheld(Basic):
@@ -53,13 +55,14 @@ class Judged:
     Args:
         place: Where, and what masks it.
         entities: What it holds.
-        is_own: Whether all there is the person's; else each value is compared.
+        is_own: Whether all there is the person's, or each value is compared; None where that depends on how
+            rows were found.
         stored: What its masks can be turned back with, where it is stored masked; None where it is not.
     """
 
     place: Place
     entities: tuple[str, ...]
-    is_own: bool
+    is_own: bool | None
     stored: tuple[Mask, ...] | None = None
 
 
@@ -70,6 +73,7 @@ class Showing:
     Args:
         places: Where personal data is.
         key: Columns that tell rows apart.
+        belongs: What the config says about whose columns are.
         own: What is the person's.
         finder: Finds personal data in texts.
         table: The table.
@@ -80,6 +84,7 @@ class Showing:
 
     places: tuple[Judged, ...]
     key: tuple[str, ...]
+    belongs: Belongs
     own: Own = field(repr=False)
     finder: Callable[[], SpanFinder] = field(repr=False)
     table: str
@@ -87,17 +92,18 @@ class Showing:
     revealed: Counter[str] = field(default_factory=Counter)
     problems: dict[str, None] = field(default_factory=dict)
 
-    def show(self, rows: pl.DataFrame) -> pl.DataFrame:
+    def show(self, part: Part) -> pl.DataFrame:
         """Rows as the person may see them.
 
         Args:
-            rows: As they are stored.
+            part: As they are stored.
 
         Returns:
             The same columns, types and order.
         """
+        rows = part.rows
         changed: dict[str, pl.Series] = {}
-        for judged in self.places:
+        for judged in self._judged(part):
             name = judged.place.path.column
             if name not in rows.columns:
                 continue
@@ -107,13 +113,14 @@ class Showing:
             changed[name] = change_inside(values, judged.place.path.steps, change)
         return rows.with_columns(changed.values())
 
-    def collect(self, rows: pl.DataFrame) -> Iterator[tuple[tuple[str, ...], list[str]]]:
+    def collect(self, part: Part) -> Iterator[tuple[tuple[str, ...], list[str]]]:
         """What rows tell about the person: kinds, with values, of the columns that are the person's own.
 
         Args:
-            rows: As they are stored.
+            part: Rows as they are stored.
         """
-        for judged in self.places:
+        rows = part.rows
+        for judged in self._judged(part):
             name = judged.place.path.column
             if name not in rows.columns or not judged.is_own or isinstance(judged.place.leaf, InText):
                 continue
@@ -129,6 +136,14 @@ class Showing:
 
             change_inside(rows[name], judged.place.path.steps, note)
             yield judged.entities, found
+
+    def _judged(self, part: Part) -> Iterator[Judged]:
+        for each in self.places:
+            if each.is_own is not None:
+                yield each
+                continue
+            path, entities = each.place.written, each.entities
+            yield replace(each, is_own=self.belongs.owns(self.table, path, entities, rules=part.rules))
 
     def _changing(self, judged: Judged, context: Context) -> Callable[[pl.Series, pl.Series], pl.Series]:
         leaf = judged.place.leaf

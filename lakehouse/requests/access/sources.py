@@ -17,7 +17,8 @@ from lakehouse.delta.log import commits, earliest_commit
 from lakehouse.delta.schema import StructType
 from lakehouse.merge.quarantine import NoSeal, Seal
 from lakehouse.pii.mask.mark import marks_of
-from lakehouse.requests.find import REQUEST, Found
+from lakehouse.requests.access.belongs import Belongs
+from lakehouse.requests.find import REQUEST, RULE, Found
 from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.past import PastFile
 from lakehouse.requests.rules import RowRule
@@ -30,6 +31,8 @@ MOST_ROWS: Final = 10_000
 Kind: TypeAlias = Literal["table", "rejected", "archive"]
 State: TypeAlias = Literal["current", "earlier", "rejected", "archived"]
 
+Positions: TypeAlias = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
 RAW: Final = "raw"
 RECORD: Final = "record"
 _OF_REJECTED: Final = ("reason", "detail", "source", "quarantined_at", RAW)
@@ -40,15 +43,17 @@ class Part:
     """Some rows of a person, all from one file.
 
     Args:
-        rows: The rows, without control columns.
+        rows: The rows, without control columns; of rows about others only the columns that name the person.
         state: ``current``; ``earlier``: in a file that is there, and not in the newest version; ``rejected``
             and ``archived``.
+        rules: The rules by which they were found.
         version: The version of the table that wrote the file; None where nothing tells.
         stored: When it was written (UTC); None where nothing tells.
     """
 
     rows: pl.DataFrame = field(repr=False)
     state: State
+    rules: tuple[RowRule, ...]
     version: int | None = None
     stored: datetime | None = None
 
@@ -62,6 +67,7 @@ class Source:
         table: The table of the config that it belongs to.
         kind: What it is.
         schema: Its columns; also those that are not shown.
+        columns: Those that are.
         version: The newest version of the table; None for what is none.
         format: How it is stored, in words.
         rules: What the config says of such rows, for this kind of person.
@@ -73,6 +79,7 @@ class Source:
     table: str
     kind: Kind
     schema: StructType = field(repr=False)
+    columns: tuple[str, ...]
     version: int | None
     format: str
     rules: tuple[RowRule, ...]
@@ -85,7 +92,7 @@ def table_source(
     found: Found,
     *,
     request: str,
-    subject: str,
+    belongs: Belongs,
     include_history: bool = True,
     seal: Seal | None = None,
 ) -> Source:
@@ -95,7 +102,7 @@ def table_source(
         table: The table.
         found: Where the rows are.
         request: The request.
-        subject: The kind of person.
+        belongs: What the config says about whose rows are.
         include_history: Whether also those that are only in older files.
         seal: Opens rejected records; None where they are kept as they came.
 
@@ -106,7 +113,7 @@ def table_source(
     mine = (
         found.rows.filter(pl.col(REQUEST) == request)
         .group_by(FILE, POSITION)
-        .agg(pl.col(LIVE).any())
+        .agg(pl.col(LIVE).any(), pl.col(RULE).unique().sort())
         .filter(pl.col(LIVE) | include_history)
     )
     rejected = table.quarantine_of is not None
@@ -116,20 +123,24 @@ def table_source(
     )
 
     def parts(columns: Sequence[str] | None) -> Iterator[Part]:
-        names = shown if columns is None else tuple(name for name in shown if name in columns)
-        if mine.is_empty() or not names:
-            return
-        versions = _versions(table.storage)
+        versions = _versions(table.storage) if mine.height else {}
         for live in (True, False):
-            for file, positions in _by_file(mine.filter(pl.col(LIVE) == live), found.past.files):
-                state: State = "rejected" if rejected and live else "current" if live else "earlier"
-                for start in range(0, positions.size, MOST_ROWS):
+            for file, numbers, positions in _by_file(mine.filter(pl.col(LIVE) == live), found.past.files):
+                rules = tuple(found.rules[number] for number in numbers)
+                limited = None if rejected else belongs.shown(table.name, rules)
+                names = [
+                    name
+                    for name in shown
+                    if (columns is None or name in columns) and (limited is None or name in limited)
+                ]
+                for start in range(0, positions.size if names else 0, MOST_ROWS):
                     rows = read_rows_at(
                         table.storage, newest, file.add, positions[start : start + MOST_ROWS], columns=names
                     )
                     yield Part(
                         rows=_opened(rows, seal or NoSeal()) if rejected else rows,
-                        state=state,
+                        state=_state(live=live, rejected=rejected),
+                        rules=rules,
                         version=versions.get(file.add.path),
                         stored=_moment(file.add.modification_time),
                     )
@@ -139,9 +150,10 @@ def table_source(
         table=table.quarantine_of or table.name,
         kind="rejected" if rejected else "table",
         schema=schema,
+        columns=tuple(RECORD if rejected and name == RAW else name for name in shown),
         version=newest.version,
         format="Delta Lake table, Parquet files",
-        rules=tuple(rule for rule in found.rules if rule.subject == subject),
+        rules=tuple(rule for rule in found.rules if rule.subject == belongs.subject),
         masked=frozenset() if rejected else frozenset(marks_of(newest.configuration)),
         parts=parts,
     )
@@ -155,13 +167,21 @@ def _opened(rows: pl.DataFrame, seal: Seal) -> pl.DataFrame:
     return rows.drop(RAW).with_columns(pl.Series(RECORD, opened, dtype=pl.String))
 
 
+def _state(*, live: bool, rejected: bool) -> State:
+    if live:
+        return "rejected" if rejected else "current"
+    return "earlier"
+
+
 def _by_file(
     rows: pl.DataFrame, files: Sequence[PastFile]
-) -> Iterator[tuple[PastFile, np.ndarray[tuple[int], np.dtype[np.uint64]]]]:
-    """Files with the positions in them; the older files first."""
-    parts = {key[0]: part for key, part in rows.partition_by(FILE, as_dict=True).items()}
-    for number in sorted(parts, key=lambda at: (files[at].add.modification_time, files[at].path)):
-        yield files[number], np.sort(parts[number][POSITION].to_numpy()).astype(np.uint64)
+) -> Iterator[tuple[PastFile, list[int], Positions]]:
+    """Files with the rules that found rows in them, and the positions of these; the older files first."""
+    parts = [
+        (files[part[FILE][0]], part[RULE][0].to_list(), np.sort(part[POSITION].to_numpy()).astype(np.uint64))
+        for part in rows.partition_by(FILE, RULE)
+    ]
+    yield from sorted(parts, key=lambda each: (each[0].add.modification_time, each[0].path, each[1]))
 
 
 def _versions(storage: Storage) -> Mapping[str, int]:
