@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.access import Answering
     from lakehouse.requests.run import RunTarget
     from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
@@ -181,6 +182,7 @@ class Lakehouse:
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
             target=self._run_target,
+            answering=self._answering,
         )
 
     @property
@@ -276,6 +278,20 @@ class Lakehouse:
             records=self._records,
             clock=utc_now,
             author=author,
+        )
+
+    def _answering(self) -> Answering:
+        """What answers requests for access."""
+        from lakehouse.requests.access import Answering
+
+        return Answering(
+            config=self.config,
+            lake=self._storage,
+            control=self._control,
+            records=self._records,
+            table=lambda name: self.table(name).opened,
+            ring=self._ring,
+            finder=self._finder,
         )
 
     def _ring(self) -> KeyRing:

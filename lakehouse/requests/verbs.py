@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
 from lakehouse.control import Control
@@ -29,6 +29,9 @@ from lakehouse.requests.view import RequestView, view_of
 from lakehouse.state.database import State
 from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
 
+if TYPE_CHECKING:
+    from lakehouse.requests.access import Answering, Bundle, Identified
+
 
 class Requests:
     """The requests of a lake. Reached as `Lakehouse.requests`; can be used from many threads.
@@ -42,6 +45,7 @@ class Requests:
         ring: Gives the keys of the lake.
         protection: Gives the active holds on a table.
         target: Gives what a run is told about the lake: of a state database, on whose order.
+        answering: Gives what answers requests for access.
         clock: Gives the time, timezone-aware.
     """
 
@@ -53,9 +57,11 @@ class Requests:
         ring: Callable[[], KeyRing],
         protection: Callable[[str], Protection],
         target: Callable[[State, str], RunTarget],
+        answering: Callable[[], Answering],
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
+        self._answering = answering
         self._control = control
         self._ring = ring
         self._protection = protection
@@ -323,6 +329,57 @@ class Requests:
             KeysError: There is none yet.
         """
         return public_pem(public_bytes(self._ring().current("sign")))
+
+    def answer(
+        self,
+        request_id: str,
+        *,
+        to: str | Path,
+        include_history: bool = True,
+        identified: Identified = "checked",
+        own: Sequence[str] = (),
+        others: Sequence[str] = (),
+        overwrite: bool = False,
+        author: str | None = None,
+    ) -> Bundle:
+        """Answers a request for access: writes everything about the person into one ZIP file.
+
+        Other people's values are masked. Values of the person that are stored masked are turned back as far
+        as the keys are there, and that is recorded. The request is completed by it, and forgets who it is
+        about.
+
+        Args:
+            request_id: Which.
+            to: A file that ends in ``.zip``, or a folder; outside of the lake. Only this user can read it.
+            include_history: Whether also rows that are only in older files of a table.
+            identified: By which identifiers the person is known. ``checked``: those of the request and those
+                that stand beside them in rows, unless these can be of several people; ``all``: in any case;
+                ``given``: only those of the request.
+            own: Columns of `pii`, as ``table.column``, of which all is the person's, whatever is in them.
+            others: Columns of `pii` of which only is the person's what is known to be.
+            overwrite: Whether a file that is there may go.
+            author: Who answers it; None means the user that this process runs as.
+
+        Returns:
+            The file, its digest, and what of which table is in it.
+
+        Raises:
+            NotFoundError: There is no such request, folder or column.
+            RefusedError: It is done, not approved, or can be of several people; or the file is there.
+            UsageError: It asks for something else, or a column can't be masked as the config says.
+            KeysError: A key is not there.
+            StorageError: The file can't be written.
+        """
+        return self._answering().answer(
+            request_id,
+            to=to,
+            author=self._who(author),
+            include_history=include_history,
+            identified=identified,
+            own=own,
+            others=others,
+            overwrite=overwrite,
+        )
 
     def readmit(
         self,
