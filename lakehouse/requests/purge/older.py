@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -87,7 +88,24 @@ def _goes(each: ObjectVersion, paths: Collection[str], marked: Collection[str], 
             return True
         version = log_name(each.path).version
         return each.path in marked and before is not None and version is not None and version < before
-    if each.path.startswith(f"{FOLDER}/"):
-        # Notes name files while they go.
-        return not each.latest or each.path in marked
     return each.path in paths and (not each.latest or each.path in marked)
+
+
+def forget_notes(storage: Storage) -> int:
+    """Takes away what notes of purges and vacuums were before: they named files.
+
+    Args:
+        storage: The table's folder.
+
+    Returns:
+        How many versions went. Where it can't be done, the next purge does it.
+    """
+    with suppress(StorageError):
+        store = object_versions(storage)
+        if store is not None and store.versioned():
+            found = list(store.list(FOLDER))
+            gone = {each.path for each in found if each.latest and each.mark}
+            going = [each for each in found if not each.latest or each.path in gone]
+            store.delete(going)
+            return len(going)
+    return 0

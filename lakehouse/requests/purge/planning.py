@@ -28,8 +28,16 @@ from lakehouse.protection.gate import judge
 from lakehouse.requests.erase import holds_anything, left_to_erase
 from lakehouse.requests.find import REQUEST, Found
 from lakehouse.requests.locate import FILE
-from lakehouse.requests.purge.looking import WRITING_TAKES, Seen, in_folders, is_telling, look, told_by_log
+from lakehouse.requests.purge.looking import (
+    WRITING_TAKES,
+    Seen,
+    is_telling,
+    look,
+    named_in_folders,
+    told_by_log,
+)
 from lakehouse.requests.purge.plan import Going, Kind, PurgePlan, joined
+from lakehouse.requests.purge.unnamed import sought_of, unnamed
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.verbs.opened import OpenTable
 
@@ -74,7 +82,9 @@ def plan_purge(table: OpenTable, found: Found, *, history: Literal["cut", "redac
     )
     if found.people.known.is_empty():
         return plan
-    return _Planning(table, found, look(table, found), history, held=bool(protection.conditions)).on(plan)
+    with unnamed(sought_of(found.people)):
+        seen = look(table, found)
+        return _Planning(table, found, seen, history, held=bool(protection.conditions)).on(plan)
 
 
 class _Planning:
@@ -92,14 +102,21 @@ class _Planning:
         self._everybody = frozenset(found.people.known["request"])
         self._young = rules_of(table.config.retention)[1]
         self._waiting = 0
-        self._named: set[str] = set()
+        self._tells = named_in_folders(seen, found)
+        self._named = {
+            life.add.path
+            for life in seen.references.lifetimes
+            if life.last is not None and life.path is not None and self._tells(life.add)
+        }
         self._fallbacks: list[str] = []
 
     def on(self, plan: PurgePlan) -> PurgePlan:
         """The plan with all of it."""
         seen = self._seen
         going, emptied = self._data_files()
-        told = told_by_log(seen, self._found)
+        told = told_by_log(seen, self._found) | {
+            life.path for life in seen.references.lifetimes if life.add.path in self._named and life.path
+        }
         if not (going or emptied or told or seen.unfinished or self._mentioned()):
             return replace(plan, waiting=self._waiting)
         taken = frozenset(each.path for each in going)
@@ -153,9 +170,7 @@ class _Planning:
                 requests=frozenset(rows[REQUEST]),
                 number=number,
             )
-            named = in_folders(self._seen, found, file.add, rows)
-            if named:
-                self._named.add(file.add.path)
+            named = self._tells(file.add)
             (emptied if self._redact and not named else going).append(item)
         if self._redact and going:
             self._fallbacks.append(
