@@ -26,6 +26,7 @@ from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_n
 from lakehouse.errors import ConflictError, NotFoundError, ProtectedError
 from lakehouse.protection.gate import judge
 from lakehouse.requests.purge.emptying import empty
+from lakehouse.requests.purge.folders import drop_folders
 from lakehouse.requests.purge.log import LogDone, cut, strip
 from lakehouse.requests.purge.looking import columns_of, reserved
 from lakehouse.requests.purge.older import forget_notes, take_older
@@ -61,7 +62,7 @@ def purge(table: OpenTable, plan: PurgePlan, *, note: Note) -> Purged:
         StorageError: The store failed; planned and carried out again, it goes on where it stopped.
     """
     if plan.changes_nothing:
-        return Purged(table=plan.table, version=plan.version, waiting=plan.waiting)
+        return Purged(table=plan.table, version=plan.version, waiting=plan.waiting, notes=plan.notes)
     table.before_write()
     sought = sought_of(plan.found.people)
     with unnamed(sought):
@@ -75,7 +76,6 @@ class _Counts:
     bytes: int = 0
     tags: list[str] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class _Purge:
@@ -102,12 +102,13 @@ class _Purge:
         if failed:
             self._close_for(failed)
         self._remove([*plan.going, *failed])
+        drop_folders(storage, self._listed())
         log = self._log()
         older = take_older(
             storage,
             table.lake,
             table=plan.table,
-            paths={path for files in self._note.files.values() for path, _ in files},
+            paths=self._listed() | plan.older,
             before=self._note.log_before,
             now=table.clock(),
         )
@@ -127,10 +128,14 @@ class _Purge:
             object_versions=older.versions,
             uploads=older.uploads,
             waiting=plan.waiting + older.waiting,
-            fallbacks=tuple(counts.fallbacks),
-            notes=(*counts.notes, *([log.problem] if log.problem else []), *older.notes),
+            fallbacks=(*counts.fallbacks, *log.fallbacks),
+            notes=tuple(dict.fromkeys((*plan.notes, *log.problems, *older.notes))),
             run=self._note.run,
         )
+
+    def _listed(self) -> set[str]:
+        """All that is taken away or emptied, now or by purges that were killed."""
+        return {path for files in self._note.files.values() for path, _ in files}
 
     def _look_again(self) -> None:
         """Makes sure that the plan still stands, now that everybody can see the note.

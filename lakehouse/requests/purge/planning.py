@@ -36,6 +36,7 @@ from lakehouse.requests.purge.looking import (
     named_in_folders,
     told_by_log,
 )
+from lakehouse.requests.purge.older import deleted_with_people
 from lakehouse.requests.purge.plan import Going, Kind, PurgePlan, joined
 from lakehouse.requests.purge.unnamed import sought_of, unnamed
 from lakehouse.timetravel.tags import list_tags
@@ -109,6 +110,7 @@ class _Planning:
             if life.last is not None and life.path is not None and self._tells(life.add)
         }
         self._fallbacks: list[str] = []
+        self._notes: list[str] = []
 
     def on(self, plan: PurgePlan) -> PurgePlan:
         """The plan with all of it."""
@@ -117,8 +119,11 @@ class _Planning:
         told = told_by_log(seen, self._found) | {
             life.path for life in seen.references.lifetimes if life.add.path in self._named and life.path
         }
-        if not (going or emptied or told or seen.unfinished or self._mentioned()):
-            return replace(plan, waiting=self._waiting)
+        older, note = deleted_with_people(self._table.storage, self._found, held=self._held)
+        if note:
+            self._notes.append(note)
+        if not (going or emptied or told or older or seen.unfinished or self._mentioned()):
+            return replace(plan, waiting=self._waiting, notes=tuple(self._notes))
         taken = frozenset(each.path for each in going)
         pruned = joined((*self._needing(taken), *(span for note in seen.unfinished for span in note.pruned)))
         log, before = self._log(taken | told)
@@ -136,6 +141,8 @@ class _Planning:
             going=(*files, *self._begun(known)),
             emptied=tuple(emptied),
             waiting=self._waiting,
+            older=older,
+            notes=tuple(self._notes),
             pruned=pruned,
             feed=feed,
             log=log,
@@ -198,8 +205,10 @@ class _Planning:
         """What becomes of the log, and with which version it begins."""
         if self._held:
             # A version of which a held row is read must stay.
-            if self._named or not self._redact:
+            if not self._redact:
                 self._fallbacks.append("the log is not cut, since rows of the table are held")
+            if self._named:
+                self._notes.append("the log still names people's folders, since rows of the table are held")
             return "strip", None
         begun = [note.log_before for note in self._seen.unfinished if note.log_before is not None]
         if self._redact and not self._named and not begun:

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import time
 import traceback
 from contextlib import closing
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+import orjson
 import polars as pl
+import pyarrow as pa
 import pytest
-from deltalake import DeltaTable, QueryBuilder
+from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from lakehouse import ConflictError, Lakehouse, ProtectedError, RefusedError, VersionNotFoundError
+from lakehouse.delta.actions import CommitInfo
+from lakehouse.delta.conflicts import ReadSet, check
+from lakehouse.delta.snapshot import Snapshot, load_snapshot
+from lakehouse.delta.transaction import Conflicted, commit
 from lakehouse.delta.vacuum_notes import RESERVED, read_notes, reserved
 from lakehouse.errors import StorageError
+from lakehouse.merge.company import winners
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES
 from lakehouse.requests.purge import PurgedFile, purge
+from lakehouse.storage import Storage
 from tests.fixtures.erasing import (
     ID,
     MAIL,
@@ -36,6 +46,7 @@ from tests.fixtures.erasing import (
 )
 from tests.fixtures.faults import FaultyStorage
 from tests.fixtures.servers import S3Server
+from tests.unit.merge.test_mapped_tables import named
 
 FEED: dict[str, Any] = {"merge": "on_read", "change_feed": True}
 LATER = timedelta(days=2)
@@ -75,7 +86,7 @@ def test_young_commits_leave_their_numbers_taken(lake: Lakehouse, tmp_path: Path
     log = tmp_path / "lake" / "t" / "_delta_log"
     left = {path.name: path.read_text() for path in log.glob("*[0-9].json")}
     assert sorted(left) == [f"{version:020}.json" for version in range(1, done.version + 1)]
-    assert all('"add"' not in text for name, text in left.items() if int(name[:20]) < done.version)
+    assert all("zz-canary" not in text for text in left.values())
     for version in range(done.version):
         with pytest.raises(VersionNotFoundError, match="erasure of personal data closed it"):
             t.read(version=version)
@@ -87,24 +98,40 @@ def test_young_commits_leave_their_numbers_taken(lake: Lakehouse, tmp_path: Path
     assert t.vacuum(dry_run=True).version == done.version
 
 
+def refused(storage: Storage, base: Snapshot) -> bool:
+    """Whether somebody who is late can't commit, and finds that his change does not stand."""
+    info = CommitInfo(operation="WRITE", operation_parameters={}, txn_id="late")
+    outcome = commit(storage, version=base.version + 1, actions=[], commit_info=info, base=base)
+    won = winners(storage, since=base, until=load_snapshot(storage)) or []
+    stands = bool(won) and not check([], won, reads=ReadSet())
+    return isinstance(outcome, Conflicted) and (not stands or base.version + 1 == won[-1].version)
+
+
 def test_a_person_in_a_folder_ends_the_history_either_way(tmp_path: Path) -> None:
     for history in ("cut", "redact"):
         lake = opened(tmp_path / history, {"t": {"partition_by": ["email"]}})
         fill(lake, "t")
         t, who = lake.table("t"), people(lake)
         erased(lake, t.opened, who)
+        known = lake.table("t").opened
+        last = known.snapshot()
+        stale = [load_snapshot(t.storage, version=version) for version in range(1, last.version + 1)]
         told: list[PurgedFile] = []
-        result = purged(lake, t.opened, who, history, note=told.extend)  # type: ignore[arg-type]
+        result = purged(lake, t.opened, who, history, note=told.extend)
         assert hits(lake) == ()
+        # Nobody who knew an older version goes on from it as if nothing had happened since.
+        assert all(load_snapshot(t.storage, base=each).files == last.files for each in stale)
+        assert all(refused(t.storage, each) for each in stale)
         assert bool(result.fallbacks) == (history == "redact")
         assert result.complete
         assert result.closed_versions
         assert "zz-canary" not in repr((told, result))
         assert told
         assert t.verify().ok
+        assert not list((tmp_path / history / "t").glob("email=zz-canary*"))
         assert t.read().filter(pl.col("email") == MAIL).is_empty()
         assert DeltaTable(tmp_path / history / "t").version() == t.snapshot().version
-        assert planned(lake, t.opened, who, history).changes_nothing  # type: ignore[arg-type]
+        assert planned(lake, t.opened, who, history).changes_nothing
 
 
 def test_nothing_is_purged_before_it_is_erased(lake: Lakehouse) -> None:
@@ -185,7 +212,7 @@ def test_who_is_going_back_to_an_old_version_is_waited_for(lake: Lakehouse) -> N
     t, who = lake.table("t"), people(lake)
     erased(lake, t.opened, who)
     for history in ("cut", "redact"):
-        plan = planned(lake, t.opened, who, history)  # type: ignore[arg-type]
+        plan = planned(lake, t.opened, who, history)
         with reserved(t.storage, 3, table="t"), pytest.raises(ConflictError, match="version 3"):
             purge(t.opened, plan, note=lambda _: None)
     assert read_notes(t.storage) == ()
@@ -293,10 +320,16 @@ def test_a_bucket_that_keeps_versions(moto_s3: S3Server) -> None:
             lake = opened(f"s3://{bucket}/lake", {"t": FEED}, storage={"options": moto_s3.options()})
             fill(lake, "t")
             t, who = lake.table("t"), people(lake)
+            # As a merge leaves it that had to try again.
+            for name, mail in (("again", MAIL), ("others", "user1@example.com")):
+                buffer = io.BytesIO()
+                pl.DataFrame([row(ID if mail == MAIL else 1, 8, email=mail)]).write_parquet(buffer)
+                t.storage.put(f"{name}.parquet", buffer.getvalue())
+            t.storage.delete(["again.parquet", "others.parquet"])
             t.tag("before", version=2)
             erased(lake, t.opened, who)
             told: list[PurgedFile] = []
-            result = purged(lake, t.opened, who, history, note=told.extend)  # type: ignore[arg-type]
+            result = purged(lake, t.opened, who, history, note=told.extend)
             assert hits(lake) == ()
             assert result.complete, result
             assert result.object_versions
@@ -305,15 +338,17 @@ def test_a_bucket_that_keeps_versions(moto_s3: S3Server) -> None:
             if history == "redact":
                 assert t.read(version=2).height == 36
             assert t.read().height == 35
-            assert planned(lake, t.opened, who, history).changes_nothing  # type: ignore[arg-type]
+            assert planned(lake, t.opened, who, history).changes_nothing
+            left = {each["Key"] for each in client.list_object_versions(Bucket=bucket)["DeleteMarkers"]}
+            assert left == {"lake/t/others.parquet"}
             for page in client.get_paginator("list_object_versions").paginate(Bucket=bucket):
                 for each in page.get("Versions", ()):
                     body = client.get_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
                     assert b"zz-canary" not in body["Body"].read(), each["Key"]
                     if "/vacuum/" in each["Key"]:
                         assert each["IsLatest"], "what the note was before named files"
-                for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                    client.delete_object(Bucket=bucket, Key=each["Key"], VersionId=each["VersionId"])
+                for old in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    client.delete_object(Bucket=bucket, Key=old["Key"], VersionId=old["VersionId"])
 
 
 def test_errors_do_not_name_a_folder(tmp_path: Path) -> None:
@@ -327,3 +362,116 @@ def test_errors_do_not_name_a_folder(tmp_path: Path) -> None:
         purge(at(t, storage=deletes), plan, note=lambda _: None)
     assert "email=…" in str(failed.value)
     assert "zz-canary" not in "".join(traceback.format_exception(failed.value))
+
+
+def foreign(root: Path, **more: Any) -> Lakehouse:
+    """A table of delta-rs, with columns that must not be null, and one that is dropped from the config."""
+    lake = opened(root, {"t": {"schema": None}})
+    schema = pa.schema(
+        [
+            pa.field("id", pa.int64(), nullable=False),
+            pa.field("email", pa.string(), nullable=False),
+            pa.field("name", pa.string()),
+            pa.field("seq", pa.int64(), nullable=False),
+            pa.field("born", pa.date32(), nullable=False),
+            pa.field("address", pa.struct([pa.field("street", pa.string(), nullable=False)]), nullable=False),
+            *more.get("fields", ()),
+        ]
+    )
+
+    def rows(*numbers: int) -> pa.Table:
+        found = [
+            {**(anna(1) if number == ID else row(number, 1)), "born": date(1990, 1, 2), **more.get("row", {})}
+            for number in numbers
+        ]
+        told = [{**each, "address": {"street": f"{each['name']}s street"}} for each in found]
+        return pa.Table.from_pylist(told, schema=schema)
+
+    feed = {"delta.enableChangeDataFeed": "true"}
+    write_deltalake(root / "t", rows(*range(20)), configuration=feed)
+    write_deltalake(root / "t", rows(ID, 30, 31), mode="append")
+    DeltaTable(root / "t").create_checkpoint()
+    DeltaTable(root / "t").update(predicate=f"email = '{MAIL}'", updates={"seq": "seq + 1"})
+    write_deltalake(root / "t", rows(40), mode="append")
+    return lake
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_a_table_of_delta_rs(tmp_path: Path, history: History) -> None:
+    lake = foreign(tmp_path / "lake")
+    t, who = lake.table("t"), people(lake)
+    erased(lake, t.opened, who)
+    result = purged(lake, t.opened, who, history)
+    assert (result.complete, result.fallbacks) == (True, ())
+    assert hits(lake) == ()
+    assert t.read().height == 23
+    for version in range(t.snapshot().version) if history == "redact" else ():
+        there = DeltaTable(tmp_path / "lake" / "t", version=version)
+        found = pl.DataFrame(QueryBuilder().register("t", there).execute("select * from t").read_all())
+        assert found.sort("id", "email").equals(t.read(version=version).sort("id", "email"))
+        assert found.height == (20, 23, 23, 24)[version]
+        assert found.filter(pl.col("id") == 0).height == (1 if version == 0 else 2)
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_what_cannot_be_emptied_goes(tmp_path: Path, history: History) -> None:
+    tags = pa.field("tags", pa.list_(pa.string()), nullable=False)
+    lake = foreign(tmp_path / "lake", fields=[tags], row={"tags": ["a"]})
+    t, who = lake.table("t"), people(lake)
+    t.tag("first", version=0)
+    t.tag("second", version=1)
+    erased(lake, t.opened, who)
+    told: list[PurgedFile] = []
+    result = purged(lake, t.opened, who, history, note=told.extend)
+    assert result.complete
+    assert hits(lake) == ()
+    assert {each.action for each in told} == {"removed"}
+    if history == "redact":
+        assert "no neutral value" in result.fallbacks[0]
+        assert result.closed_versions == (1, 2, 3)
+        assert result.dropped_tags == ("second",)
+        assert t.read(version=0).height == 20
+    with pytest.raises(VersionNotFoundError, match="erasure of personal data"):
+        t.read(version=2)
+    assert planned(lake, t.opened, who, history).changes_nothing
+
+
+@pytest.mark.parametrize("kind", ["name", "id"])
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_a_table_that_maps_its_columns(tmp_path: Path, history: History, kind: str) -> None:
+    lake = opened(tmp_path / "lake", {"t": {"merge": "on_read"}})
+    map_columns(tmp_path / "lake" / "t", lake, kind)
+    fill(lake, "t")
+    t, who = lake.table("t"), people(lake)
+    counts = [t.read(version=version).height for version in range(1, 7)]
+    erased(lake, t.opened, who)
+    assert purged(lake, t.opened, who, history).complete
+    assert hits(lake) == ()
+    if history == "redact":
+        assert [t.read(version=version).height for version in range(1, 7)] == counts
+    assert planned(lake, t.opened, who, history).changes_nothing
+
+
+def map_columns(path: Path, lake: Lakehouse, kind: str) -> None:
+    """Makes a new table one with column mapping, as Spark does it."""
+    lake.table("t").create()
+    log = path / "_delta_log" / f"{0:020}.json"
+    actions = [orjson.loads(line) for line in log.read_bytes().splitlines()]
+    for action in actions:
+        if "metaData" in action:
+            schema = json.loads(action["metaData"]["schemaString"])
+            last = named(schema["fields"], 0)
+            action["metaData"]["schemaString"] = json.dumps(schema)
+            action["metaData"]["configuration"] |= {
+                "delta.columnMapping.mode": kind,
+                "delta.columnMapping.maxColumnId": str(last),
+            }
+        if "protocol" in action:
+            features = ["columnMapping", "deletionVectors"]
+            action["protocol"] = {
+                "minReaderVersion": 3,
+                "minWriterVersion": 7,
+                "readerFeatures": features,
+                "writerFeatures": features,
+            }
+    log.write_bytes(b"\n".join(map(orjson.dumps, actions)))
