@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from lakehouse import Lakehouse
 from lakehouse.copies import list_copies
 from lakehouse.pii.executor import Here
@@ -20,6 +22,7 @@ from lakehouse.requests.people import Place, people_of
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.search import lake_places, search
 from lakehouse.retention.places import ArchivePlaces
+from lakehouse.storage import open_storage
 
 MAIL = "anna.canary-6e4@example.org"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -126,6 +129,24 @@ def test_a_person_goes_from_all_that_belongs_to_a_table(tmp_path: Path) -> None:
     assert sorted(lake.table("people_masked").read()["id"]) == [0, 1, 2, 3, 4]
     assert lake.table("people").quarantine.count() == 1
     assert lake.retention.restore_archive("people").rows == 1
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_archives_are_searched_once_wherever_they_lie(tmp_path: Path, outside: bool) -> None:
+    lake = opened(tmp_path)
+    fill(lake)
+    where = lake.storage.child("archive").child("people")
+    if outside:
+        (tmp_path / "lake" / "archive").rename(tmp_path / "archive")
+        where = open_storage(tmp_path / "archive" / "people")
+    needles = wanted_of(ANNA, lake.config).needles
+    places = lake_places(lake.storage, tables={"people": {}}, archives={"people": [where, where]})
+    report = search(places, needles, executor=Here())
+    folders = (tmp_path / "lake", *([tmp_path / "archive"] if outside else []))
+    assert report.total.objects == sum(1 for each in folders for file in each.rglob("*") if file.is_file())
+    there = {(hit.table, hit.place) for hit in report.hits if "part-00000.parquet" in hit.path}
+    assert ("people", "column id") in there
+    assert {table for table, _ in there} == {"people"}
 
 
 def test_a_copy_without_its_source_is_told(tmp_path: Path) -> None:
