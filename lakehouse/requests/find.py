@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,12 +13,13 @@ from lakehouse.delta.schema import to_polars
 from lakehouse.protection import Protection
 from lakehouse.protection.conditions import marked
 from lakehouse.protection.gate import judge
+from lakehouse.requests.free_text import rows_with, words_of
+from lakehouse.requests.known import REQUEST, People, Place
 from lakehouse.requests.locate import CONDITION, FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, PastFile
-from lakehouse.requests.people import People, Place
+from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
-REQUEST: Final = "__request"
 RULE: Final = "__rule"
 HELD: Final = "__held"
 
@@ -120,11 +121,11 @@ def find(
 
 def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFrame:
     newest = place.past.newest
-    types = to_polars(newest.schema)
     asked: list[tuple[int, pl.DataFrame]] = []
     for number, rule in enumerate(rules):
+        types = plain_types(newest.schema, rule.key)
         # Nobody can be found by a column that the table does not have (yet).
-        if all(name in types for name in rule.key):
+        if rule.where and all(name in types for name in rule.key):
             keys = people.keys(subject=rule.subject, where=rule.where, types=types)
             asked += [(number, keys)] if keys.height else []
     conditions = [Condition(rules[number].key, keys.select(rules[number].key)) for number, keys in asked]
@@ -140,9 +141,23 @@ def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFram
         for at, (number, keys) in enumerate(asked)
         if (rows := located.filter(pl.col(CONDITION) == at)).height
     ]
+    parts += _in_texts(place, rules, people)
     found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=SCHEMA)
     current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
     return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
+
+
+def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterator[pl.DataFrame]:
+    """Rows in whose texts people stand: one pass over the columns for each kind of person."""
+    for subject in dict.fromkeys(rule.subject for rule in rules if rule.text):
+        words = words_of(people, subject=subject)
+        if words is None:
+            continue
+        numbered = [
+            (number, rule.text) for number, rule in enumerate(rules) if rule.text and rule.subject == subject
+        ]
+        for number, rows in rows_with(place, words, numbered):
+            yield rows.select(FILE, POSITION, REQUEST, pl.lit(number, dtype=pl.Int32).alias(RULE), LIVE)
 
 
 def held_requests(

@@ -23,7 +23,8 @@ from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.pii.mask.copy import CopyRun
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.paths import parse_path
-from lakehouse.requests.find import REQUEST, RULE, SCHEMA, Found, held_requests
+from lakehouse.requests.find import RULE, SCHEMA, Found, held_requests
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, past_of
 from lakehouse.requests.people import Place

@@ -26,7 +26,8 @@ from lakehouse.merge.tombstones import FOLDER as TOMBSTONES
 from lakehouse.merge.tombstones import files_of
 from lakehouse.protection.gate import judge
 from lakehouse.requests.erase import holds_anything, left_to_erase
-from lakehouse.requests.find import REQUEST, Found
+from lakehouse.requests.find import Found
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE
 from lakehouse.requests.purge.looking import WRITING_TAKES, Seen, in_folders, is_telling, look, told_by_log
 from lakehouse.requests.purge.plan import Going, Kind, PurgePlan, joined

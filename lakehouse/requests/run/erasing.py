@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lakehouse.errors import ProtectedError
-from lakehouse.requests.erase import Erased, ensure_erasable, erase
+from lakehouse.requests.erase import Erased, erase
 from lakehouse.requests.find import Found
 from lakehouse.requests.identity import digests_of, seal
+from lakehouse.requests.rewriting import ensure_erasable
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, again
 from lakehouse.requests.run.target import RunTarget

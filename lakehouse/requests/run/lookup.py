@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from lakehouse.requests.find import REQUEST, RULE, Found, find
+from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, resolve
