@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from lakehouse import Lakehouse
 from lakehouse.copies import list_copies
 from lakehouse.pii.executor import Here
@@ -17,9 +19,12 @@ from lakehouse.requests.find import Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import Place, people_of
+from lakehouse.requests.purge import plan_purge, purge
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.search import lake_places, search
 from lakehouse.retention.places import ArchivePlaces
+from lakehouse.storage import open_storage
+from tests.fixtures.erasing import History
 
 MAIL = "anna.canary-6e4@example.org"
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -97,7 +102,16 @@ def in_other(lake: Lakehouse, other: OtherTable) -> Found:
     return here.found
 
 
-def test_a_person_goes_from_all_that_belongs_to_a_table(tmp_path: Path) -> None:
+def left(lake: Lakehouse, name: str = "") -> list[str]:
+    """The tables (or the one) in whose folders the search still finds her."""
+    needles = wanted_of(ANNA, lake.config).needles
+    places = lake_places(lake.storage, tables={"people": {}}, copies={"people_masked": "people"})
+    hits = search(places, needles, executor=Here()).hits
+    return [hit.table for hit in hits if name in ("", hit.table)]
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_a_person_goes_from_all_that_belongs_to_a_table(tmp_path: Path, history: History) -> None:
     lake = opened(tmp_path)
     fill(lake)
     assert [(each.kind, each.table.name) for each in others(lake)] == [
@@ -110,22 +124,39 @@ def test_a_person_goes_from_all_that_belongs_to_a_table(tmp_path: Path) -> None:
     rules = rules_of(lake.config)["people"]
     inside = find_in_archives(table, archives, rules=rules, people=ANNA)
     assert [erase_in_archive(table, each).deleted for each in inside] == [1]
-    touched = {each.path for each in in_table(lake).touched}
     for other in others(lake):
         other.catch_up()
         again = partial(in_other, lake, other)
         erase(other.table, again(), again=again, sleep=lambda _: None)
-        touched |= {each.path for each in in_other(lake, other).touched}
-    needles = wanted_of(ANNA, lake.config).needles
-    places = lake_places(lake.storage, tables={"people": {}}, copies={"people_masked": "people"})
-    hits = search(places, needles, executor=Here()).hits
-    # What is left are old files that a purge is told of, and what logs say of them.
-    files = {hit.path.partition("/")[2] for hit in hits if "_delta_log/" not in hit.path}
-    assert files
-    assert files <= touched
+        assert left(lake, other.table.name)
+        plan = plan_purge(other.table, again(), history=history)
+        assert purge(other.table, plan, note=lambda _: None).complete
+    assert set(left(lake)) == {"people"}
+    plan = plan_purge(table, in_table(lake), history=history)
+    assert purge(table, plan, note=lambda _: None).complete
+    assert left(lake) == []
     assert sorted(lake.table("people_masked").read()["id"]) == [0, 1, 2, 3, 4]
     assert lake.table("people").quarantine.count() == 1
     assert lake.retention.restore_archive("people").rows == 1
+    assert lake.pii.mask("people", to="people_masked").inserted == 1
+
+
+@pytest.mark.parametrize("outside", [False, True])
+def test_archives_are_searched_once_wherever_they_lie(tmp_path: Path, outside: bool) -> None:
+    lake = opened(tmp_path)
+    fill(lake)
+    where = lake.storage.child("archive").child("people")
+    if outside:
+        (tmp_path / "lake" / "archive").rename(tmp_path / "archive")
+        where = open_storage(tmp_path / "archive" / "people")
+    needles = wanted_of(ANNA, lake.config).needles
+    places = lake_places(lake.storage, tables={"people": {}}, archives={"people": [where, where]})
+    report = search(places, needles, executor=Here())
+    folders = (tmp_path / "lake", *([tmp_path / "archive"] if outside else []))
+    assert report.total.objects == sum(1 for each in folders for file in each.rglob("*") if file.is_file())
+    there = {(hit.table, hit.place) for hit in report.hits if "part-00000.parquet" in hit.path}
+    assert ("people", "column id") in there
+    assert {table for table, _ in there} == {"people"}
 
 
 def test_a_copy_without_its_source_is_told(tmp_path: Path) -> None:
