@@ -296,7 +296,12 @@ class Table:
         return reading.history(self._open, limit=limit)
 
     def diff(
-        self, before: int | str, after: int | str | None = None, *, columns: Sequence[str] | None = None
+        self,
+        before: int | str,
+        after: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        role: str | None = None,
     ) -> pl.DataFrame:
         """The rows that differ between two versions.
 
@@ -304,12 +309,19 @@ class Table:
             before: A version's number, or a tag.
             after: Another one, older or younger; None means the newest.
             columns: The columns to show and to compare (the key is always there); None means all.
+            role: Compares what somebody in this role of the config sees of both versions: its rows only, with
+                masks in place of personal data. What changed behind a mask that stayed is no difference.
 
         Returns:
             ``_change`` (``insert``, ``update_before``, ``update_after`` or ``delete``) and the columns,
             ordered by key.
+
+        Raises:
+            VersionNotFoundError: A version is not there (any more).
+            NotFoundError: No such tag, or no such role.
+            RefusedError: The role may not read the table.
         """
-        return reading.difference(self._open, before, after, columns=columns)
+        return reading.difference(self._open, before, after, columns=columns, role=role)
 
     def tag(self, name: str, *, version: int | None = None) -> Tag:
         """Names a version; its files stay.

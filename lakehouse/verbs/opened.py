@@ -61,6 +61,12 @@ class Newest:
 class View(Protocol):
     """What somebody who reads in a role sees of a table."""
 
+    def named_as_in(self, newest: Snapshot) -> View:
+        """The same, where the columns that are masked are known by their names in the newest version.
+
+        Without it a column that was renamed would be clear in versions from before.
+        """
+
     def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Keeps the rows that the role may see; asked before anything is masked."""
 
