@@ -8,7 +8,6 @@ from typing import Final
 import polars as pl
 
 from lakehouse.config.models import RequestsConfig
-from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.requests.find import REQUEST, Found
 from lakehouse.requests.known import People
@@ -33,8 +32,7 @@ def brakes(people: People, found: Iterable[Found], *, config: RequestsConfig) ->
     """
     reasons: dict[str, dict[str, None]] = {each: dict.fromkeys(why) for each, why in people.crowds.items()}
     for each in found:
-        newest = each.past.newest
-        live = _live_rows(newest)
+        live = sum(add.live_records or 0 for add in each.past.newest.files.values())
         most = max(FEW_ROWS, int(config.max_share * live))
         rows = each.going.filter(pl.col(LIVE)).select(REQUEST, FILE, POSITION).unique()
         many = rows.group_by(REQUEST, maintain_order=True).len().filter(pl.col("len") > most)
@@ -67,13 +65,6 @@ def refuse_braked(braked: Mapping[str, tuple[str, ...]]) -> None:
 
 
 ADVICE: Final = (
-    "if a value stands for nobody, name it in `requests.placeholders`, or reject the request; if all of it is to "
-    "go, run it with --allow-many (`allow_many=True`)"
+    "if a value stands for nobody, name it in `requests.placeholders`, or reject the request; if all of it "
+    "is to go, run it with --allow-many (`allow_many=True`)"
 )
-
-
-def _live_rows(newest: Snapshot) -> int:
-    return sum(
-        (add.physical_records or 0) - (add.deletion_vector.cardinality if add.deletion_vector else 0)
-        for add in newest.files.values()
-    )

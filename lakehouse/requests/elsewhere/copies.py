@@ -23,7 +23,8 @@ from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.pii.mask.copy import CopyRun
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.paths import parse_path
-from lakehouse.requests.find import REQUEST, RULE, SCHEMA, Found, held_requests
+from lakehouse.requests.find import RULE, SCHEMA, Found, held_requests
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, past_of
 from lakehouse.requests.people import Place
@@ -35,7 +36,7 @@ class FoundInCopy:
     """What is left of people in a masked copy.
 
     Args:
-        run: Brings the copy up to date.
+        run: The run that brings the copy up to date.
         found: Rows that are not alive any more, with rules that delete them.
         exact: Whether these are the people's rows alone; else they stand for all that is not alive, so that
             nothing can be emptied in place.

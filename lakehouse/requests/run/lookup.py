@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from lakehouse.requests.find import REQUEST, RULE, Found, find
+from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
@@ -84,18 +85,19 @@ class Places:
         return self._known[name]
 
 
-def look_up(target: RunTarget, persons: Mapping[str, Person]) -> Lookup:
+def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool = False) -> Lookup:
     """Finds people: first all by which they are known, then their rows.
 
     Args:
         target: The lake.
         persons: By request who it is about.
+        allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
         CorruptTableError: A table can't be read.
     """
     places = Places(target)
-    people = resolve(people_of(persons), target.config, place=places)
+    people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
     tables: dict[str, OpenTable] = {}
     founds: dict[str, Found] = {}
