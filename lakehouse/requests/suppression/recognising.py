@@ -60,20 +60,19 @@ class Recogniser:
             self._digests.clear()
         for ask, values in wanted.items():
             self._hash(ask, values)
-        asked = {
-            ask: {value: self._digests[ask][value] for value in values} for ask, values in wanted.items()
-        }
-        digests = list({each for values in asked.values() for many in values.values() for each in many})
-        erased = self.listed.erased(digests, mark=self._mark)
+        hashes = self._digests
+        digests = [each for ask, values in wanted.items() for value in values for each in hashes[ask][value]]
+        erased = self.listed.erased(digests)
         if not erased:
             return {}
+        none: frozenset[str] = frozenset()
         return {
             ask: {
-                value: frozenset().union(*(erased.get(each, frozenset()) for each in many))
-                for value, many in values.items()
-                if any(each in erased for each in many)
+                value: none.union(*(erased.get(each, none) for each in hashes[ask][value]))
+                for value in values
+                if any(each in erased for each in hashes[ask][value])
             }
-            for ask, values in asked.items()
+            for ask, values in wanted.items()
         }
 
     def rows(self, column: Column, conditions: Sequence[Condition], *, height: int) -> list[pl.Series]:

@@ -38,7 +38,7 @@ class List:
     def versions(self) -> tuple[Key, ...]:
         return KEYS
 
-    def erased(self, digests: Sequence[str], *, mark: int) -> Mapping[str, frozenset[str]]:
+    def erased(self, digests: Sequence[str]) -> Mapping[str, frozenset[str]]:
         return {each: self.known[each] for each in digests if each in self.known}
 
 
