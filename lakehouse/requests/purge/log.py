@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.checkpoint import forget_removed, write_checkpoint
@@ -79,8 +80,7 @@ def cut(
     if not made.made:
         told.append(f"the log could not be cut: the checkpoint of version {before} {made.reason}")
         return False
-    for version in [number for number in list_log(storage).checkpoints if number >= before]:
-        forget_removed(storage, version, files=named)
+    done.removed += _forget(storage, before, named)
     if check_checkpoints(storage, before):
         told.append(f"the log could not be cut: the checkpoint of version {before} is not what it should be")
         return False
@@ -103,6 +103,20 @@ def cut(
     storage.delete(unused)
     done.removed += len(unused)
     return True
+
+
+def _forget(storage: Storage, first: int, named: Collection[str]) -> int:
+    """Takes what is gone out of the checkpoints that stay; gives how many of them went as a whole."""
+    listing = list_log(storage)
+    going: list[str] = []
+    for version, checkpoints in listing.checkpoints.items():
+        if version >= first:
+            forget_removed(storage, version, files=named)
+            # Names can be taken out of the classic kind alone. The others are made again when they are due.
+            others = [file.path for each in checkpoints for file in each.files if named]
+            going += [path for path in others if not path.endswith(f"{version:020}.checkpoint.parquet")]
+    storage.delete(going)
+    return len(going)
 
 
 def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDone) -> None:
@@ -132,7 +146,7 @@ def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDo
 def _make(storage: Storage, version: int) -> None:
     """Makes sure that there is a version, by an empty commit where there is none."""
     while (newest := load_snapshot(storage)).version < version:
-        info = CommitInfo(operation="PURGE", operation_parameters={}, read_version=newest.version)
+        info = CommitInfo(operation="PURGE", txn_id=str(uuid4()), is_blind_append=False)
         commit(storage, version=newest.version + 1, actions=[], commit_info=info, base=newest)
 
 

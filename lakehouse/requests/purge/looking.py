@@ -168,9 +168,13 @@ def named_in_folders(seen: Seen, found: Found) -> Callable[[AddFile], bool]:
     newest = seen.newest
     columns = {newest.schema.field(name).physical_name: name for name in newest.partition_columns}
     known = found.people.known
+    deleting = [rule for rule in seen.rules if rule.do == "delete"]
+    if not deleting:
+        # Rows that stay keep their folders.
+        return lambda _: False
     anybody = {value.casefold() for value in known["value"] if is_telling(value)}
     by_column: dict[str, set[str]] = {}
-    for rule in seen.rules:
+    for rule in deleting:
         for name, identifier in rule.where:
             values = known.filter((pl.col("subject") == rule.subject) & (pl.col("identifier") == identifier))[
                 "value"

@@ -20,6 +20,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from lakehouse import ConflictError, Lakehouse, ProtectedError, RefusedError, VersionNotFoundError
 from lakehouse.delta.actions import CommitInfo
+from lakehouse.delta.checkpoint import forget_removed
 from lakehouse.delta.conflicts import ReadSet, check
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Conflicted, commit
@@ -254,8 +255,8 @@ def test_what_crashed_writers_left(lake: Lakehouse, tmp_path: Path, history: His
     (path / "x.parquet#12").write_bytes(MAIL.encode())
     pl.DataFrame({"id": [ID], "__deleted_at": [1]}).write_parquet(path / TOMBSTONES / "left.parquet")
     result = purged(lake, t.opened, who, history)
-    # A merge may be about to commit it.
-    assert (result.waiting, result.complete) == (1, False)
+    # A merge may be about to commit them.
+    assert (result.waiting, result.complete) == (2, False)
     assert {hit.path for hit in hits(lake)} == {"t/left.parquet", f"t/{TOMBSTONES}/left.parquet"}
     then = time.time() - 60 * 86_400
     for name in ("left.parquet", "x.parquet#12", f"{TOMBSTONES}/left.parquet"):
@@ -287,6 +288,25 @@ def test_a_condition_of_others_that_names_somebody(lake: Lakehouse, tmp_path: Pa
     assert hits(lake)
     assert purged(lake, t.opened, who, history).complete
     assert hits(lake) == ()
+
+
+def test_a_memory_of_deletes_is_all_that_is_left(tmp_path: Path) -> None:
+    lake = opened(tmp_path / "lake", {"t": {"merge": "on_write"}})
+    fill(lake, "t")
+    t, path = lake.table("t"), tmp_path / "lake" / "t"
+    t.merge([{"_op": "delete", "id": ID, "seq": 9}])
+    who = people(lake)
+    DeltaTable(path).create_checkpoint()
+    DeltaTable(path).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+    for file in (path / "_delta_log").glob("0*[0-9].json"):
+        file.unlink()
+    forget_removed(t.storage, 7)
+    assert {hit.path.split("/")[1] for hit in hits(lake)} == {"_lakehouse"}
+    erased(lake, t.opened, who)
+    assert purged(lake, t.opened, who, "redact").complete
+    assert hits(lake) == ()
+    assert t.read().height == 35
+    assert planned(lake, t.opened, who, "redact").changes_nothing
 
 
 def anonymizing(root: Path) -> Lakehouse:
