@@ -33,7 +33,7 @@ from lakehouse.requests.purge.asking import holds, keys_of
 from lakehouse.requests.purge.looking import (
     WRITING_TAKES,
     Seen,
-    is_telling,
+    is_mentioned,
     look,
     named_in_folders,
     told_by_log,
@@ -124,8 +124,8 @@ class _Planning:
         if note:
             self._notes.append(note)
         memories, remembered = self._memories()
-        work = going or emptied or told or older or remembered or seen.unfinished or self._mentioned()
-        if not work:
+        work = going or emptied or told or older or remembered or seen.unfinished
+        if not work and not is_mentioned(self._table.storage, seen, self._found):
             return replace(plan, waiting=self._waiting, notes=tuple(self._notes))
         taken = frozenset(each.path for each in going)
         pruned = joined((*self._needing(taken), *(span for note in seen.unfinished for span in note.pruned)))
@@ -286,14 +286,6 @@ class _Planning:
             for path in sorted(paths)
             if path in objects
         ]
-
-    def _mentioned(self) -> bool:
-        """Whether a commit names one of these people, as in the condition of a delete."""
-        told = [value.encode() for value in self._found.people.known["value"] if is_telling(value)]
-        logs = [path for path in self._seen.objects if log_name(path).kind in ("commit", "compaction")]
-        return bool(told) and any(
-            any(value in data for value in told) for data in map(self._table.storage.get, logs)
-        )
 
     def _tags(self, closed: Collection[int], before: int | None) -> tuple[str, ...]:
         return tuple(

@@ -38,6 +38,7 @@ from tests.fixtures.erasing import (
     at,
     erased,
     fill,
+    found_in,
     hits,
     opened,
     people,
@@ -133,6 +134,15 @@ def test_a_person_in_a_folder_ends_the_history_either_way(tmp_path: Path) -> Non
         assert t.read().filter(pl.col("email") == MAIL).is_empty()
         assert DeltaTable(tmp_path / history / "t").version() == t.snapshot().version
         assert planned(lake, t.opened, who, history).changes_nothing
+        then = time.time() - 60 * 86_400
+        for file in (tmp_path / history / "t").rglob("*.*"):
+            os.utime(file, (then, then))
+        rows = t.read().sort("id")
+        t.merge([row(200, 9)])
+        DeltaTable(tmp_path / history / "t").create_checkpoint()
+        assert "commit" in t.vacuum(grace="0s").kinds
+        assert t.read().sort("id").height == rows.height
+        assert t.verify().ok
 
 
 def test_nothing_is_purged_before_it_is_erased(lake: Lakehouse) -> None:
@@ -276,6 +286,21 @@ def test_what_others_vacuumed_is_still_in_the_log(lake: Lakehouse, tmp_path: Pat
     assert purged(lake, t.opened, who, history).complete
     assert hits(lake) == ()
     assert planned(lake, t.opened, who, history).changes_nothing
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_one_person_after_another(lake: Lakehouse, history: History) -> None:
+    t = lake.table("t")
+    for number, mail in ((2, "user2@example.com"), (3, "user3@example.com"), (ID, MAIL)):
+        who = people(lake, id=str(number), email=mail)
+        erased(lake, t.opened, who)
+        result = purged(lake, t.opened, who, history)
+        assert result.complete
+        assert result.removed + result.redacted
+        assert found_in(lake, t.opened, who).going.is_empty()
+    assert hits(lake) == ()
+    assert t.read().height == 33
+    assert t.verify().ok
 
 
 @pytest.mark.parametrize("history", ["cut", "redact"])
