@@ -121,6 +121,7 @@ class _Purge:
             bytes=counts.bytes,
             log_removed=log.removed,
             log_stripped=log.stripped,
+            retimed=tuple(sorted(log.retimed)),
             closed_versions=tuple(n for first, last in self._note.pruned for n in range(first, last + 1)),
             dropped_tags=tuple(counts.tags),
             object_versions=older.versions,

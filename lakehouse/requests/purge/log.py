@@ -41,12 +41,14 @@ class LogDone:
     Args:
         removed: How many files went.
         stripped: How many were written anew.
+        retimed: Versions whose commits have lost their time.
         fallbacks: Why it was not cut, though nothing of people is left in it.
         problems: Why something of people may be left in it.
     """
 
     removed: int = 0
     stripped: int = 0
+    retimed: set[int] = field(default_factory=set)
     fallbacks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -138,6 +140,7 @@ def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDo
             return
         done.stripped += sum(each.after > 0 for each in result.files)
         done.removed += sum(each.after == 0 for each in result.files)
+        done.retimed.update(result.retimed)
         if not result.changed:
             return
     done.problems.append("others kept writing checkpoints, so that the log may still hold statistics")

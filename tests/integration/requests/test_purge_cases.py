@@ -263,8 +263,12 @@ def test_what_crashed_writers_left(lake: Lakehouse, tmp_path: Path, history: His
     erased(lake, t.opened, who)
     pl.DataFrame([anna(9)]).write_parquet(path / "left.parquet")
     (path / "x.parquet#12").write_bytes(MAIL.encode())
+    touched = found_in(lake, t.opened, who).touched[0].path
+    hadoop = (path / touched).with_name(f".{(path / touched).name}.crc")
+    hadoop.write_bytes(b"crc")
     pl.DataFrame({"id": [ID], "__deleted_at": [1]}).write_parquet(path / TOMBSTONES / "left.parquet")
     result = purged(lake, t.opened, who, history)
+    assert not hadoop.exists()
     # A merge may be about to commit them.
     assert (result.waiting, result.complete) == (2, False)
     assert {hit.path for hit in hits(lake)} == {"t/left.parquet", f"t/{TOMBSTONES}/left.parquet"}
@@ -382,6 +386,7 @@ def test_a_bucket_that_keeps_versions(moto_s3: S3Server) -> None:
             assert told
             if history == "redact":
                 assert t.read(version=2).height == 36
+                assert 2 in result.retimed
             assert t.read().height == 35
             assert planned(lake, t.opened, who, history).changes_nothing
             left = {each["Key"] for each in client.list_object_versions(Bucket=bucket)["DeleteMarkers"]}
@@ -520,3 +525,20 @@ def map_columns(path: Path, lake: Lakehouse, kind: str) -> None:
                 "writerFeatures": features,
             }
     log.write_bytes(b"\n".join(map(orjson.dumps, actions)))
+
+
+def test_a_folder_that_stays_is_no_reason_to_cut(tmp_path: Path) -> None:
+    lake = opened(
+        tmp_path / "lake",
+        {"t": {"partition_by": ["id"]}},
+        do={"do": "anonymize", "columns": ["email", "name"]},
+    )
+    t = lake.table("t")
+    t.merge([anna(1), row(1, 1)])
+    t.merge([anna(2)])
+    who = people(lake)
+    erased(lake, t.opened, who)
+    result = purged(lake, t.opened, who, "redact")
+    assert (result.complete, result.closed_versions) == (True, ())
+    assert {hit.identifier for hit in hits(lake)} == {"id"}
+    assert t.read(version=1).height == 2
