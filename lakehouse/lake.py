@@ -38,7 +38,9 @@ if TYPE_CHECKING:
     from lakehouse.pii.places import Masks
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.access import Answering
     from lakehouse.requests.run import RunTarget
+    from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
     from lakehouse.state.database import State
@@ -144,6 +146,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     masks=self._masks.at_merge(name) if masked else None,
+                    suppression=self._suppression(name) if of is None else None,
                     seal=self._masks.seal(name) if masked else None,
                     views=partial(self._view, of or name, quarantine=of is not None),
                     before_write=self._probe,
@@ -179,6 +182,7 @@ class Lakehouse:
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
             target=self._run_target,
+            answering=self._answering,
         )
 
     @property
@@ -242,6 +246,14 @@ class Lakehouse:
         """
         return run_query(self, query, role=role)
 
+    def _suppression(self, table: str) -> Suppression | None:
+        """What keeps erased people out of a table; None where nobody can be erased from it."""
+        if all(rows.table != table for each in self.config.subjects.values() for rows in each.rows):
+            return None
+        from lakehouse.requests.suppression import suppression_of
+
+        return suppression_of(self.config, table, control=self._control, ring=self._ring)
+
     @cached_property
     def _masks(self) -> Masks:
         """The masks of the tables."""
@@ -266,6 +278,20 @@ class Lakehouse:
             records=self._records,
             clock=utc_now,
             author=author,
+        )
+
+    def _answering(self) -> Answering:
+        """What answers requests for access."""
+        from lakehouse.requests.access import Answering
+
+        return Answering(
+            config=self.config,
+            lake=self._storage,
+            control=self._control,
+            records=self._records,
+            table=lambda name: self.table(name).opened,
+            ring=self._ring,
+            finder=self._finder,
         )
 
     def _ring(self) -> KeyRing:

@@ -21,13 +21,16 @@ from lakehouse.cli.lazy import LazyGroup
             "certificate": "lakehouse.cli.request_run:certificate",
             "public-key": "lakehouse.cli.request_run:public_key",
             "verify-certificate": "lakehouse.cli.request_run:verify_certificate",
+            "answer": "lakehouse.cli.request_answer:answer",
             "readmit": "lakehouse.cli.request_decide:readmit",
         }
     },
     other_words={
         "erase": "run",
+        "access": "answer",
         "add": "submit",
         "delete": "cancel",
+        "export": "answer",
         "forget": "submit",
         "new": "submit",
         "status": "show",

@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+import orjson
+from sqlalchemy import Row, String, any_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
 
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, StorageError
 from lakehouse.state.ids import new_id
@@ -168,30 +170,31 @@ class SqlRequests:
         Args:
             changes: In the order in which they happened.
         """
-        if not changes:
+        rows = [
+            {
+                "request_id": each.request,
+                "event": each.event,
+                "subject": each.subject,
+                "identifier": each.digest.identifier,
+                "key_version": each.digest.key_version,
+                "digest": each.digest.digest,
+                "at": each.at,
+                "author": each.author,
+                "reason": each.reason,
+            }
+            for each in changes
+        ]
+        if not rows:
             return
         with self._database.writing() as connection:
-            connection.execute(
-                insert(suppressions),
-                [
-                    {
-                        "request_id": each.request,
-                        "event": each.event,
-                        "subject": each.subject,
-                        "identifier": each.digest.identifier,
-                        "key_version": each.digest.key_version,
-                        "digest": each.digest.digest,
-                        "at": each.at,
-                        "author": each.author,
-                        "reason": each.reason,
-                    }
-                    for each in changes
-                ],
-            )
+            connection.execute(insert(suppressions), rows)
 
     def suppressed(self) -> builtins.list[Suppression]:
-        """Who must not come back now: of each identifier what was said last, if that was it."""
-        last: dict[tuple[str, str, str], Suppression] = {}
+        """Who must not come back now: of each identifier of each request what was said last, if that was it.
+
+        An identifier that went by several requests is there several times.
+        """
+        last: dict[tuple[str, str, str, str], Suppression] = {}
         with self._database.reading() as connection:
             for row in connection.execute(select(suppressions).order_by(suppressions.c.seq)):
                 found = Suppression(
@@ -205,8 +208,55 @@ class SqlRequests:
                     author=row.author,
                     reason=row.reason,
                 )
-                last[row.subject, row.identifier, row.digest] = found
+                last[row.subject, row.identifier, row.digest, row.request_id] = found
         return [each for each in last.values() if each.event == "suppressed"]
+
+    def suppression_mark(self) -> int:
+        """A number that rises whenever somebody is suppressed or readmitted; 0 as long as nobody ever was."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(suppressions.c.seq))).scalar() or 0
+
+    def suppression_key(self) -> int:
+        """The version of the key that the identifiers suppressed last were hashed with; 0 without any."""
+        query = (
+            select(suppressions.c.key_version)
+            .where(suppressions.c.event == "suppressed")
+            .order_by(suppressions.c.seq.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def erased(self, digests: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+        """Which identifiers must not come back now.
+
+        Args:
+            digests: Only these, in one query however many they are; None means all.
+
+        Returns:
+            By keyed hash the requests by which it went.
+        """
+        said = suppressions.c
+        query = select(said.digest, said.request_id, said.event).order_by(said.seq)
+        last: dict[tuple[str, str], bool] = {}
+        with self._database.reading() as connection:
+            if digests is not None:
+                query = query.where(_among(connection, said.digest, digests))
+            for digest, request, event in connection.execute(query):
+                last[digest, request] = event == "suppressed"
+        found: dict[str, set[str]] = {}
+        for (digest, request), out in last.items():
+            if out:
+                found.setdefault(digest, set()).add(request)
+        return {digest: frozenset(requests) for digest, requests in found.items()}
+
+
+def _among(connection: Connection, place: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a column has one of many values, as one parameter: databases limit how many there can be."""
+    if connection.dialect.name == "sqlite":
+        listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+        return place.in_(select(listed.c.value))
+    return place == any_(literal(list(values), postgresql.ARRAY(String)))
 
 
 def _parts(ids: Iterable[str] | None) -> builtins.list[Sequence[str] | None]:

@@ -25,12 +25,13 @@ from lakehouse.delta.stripping.log import drop_hadoop_checksum
 from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_note
 from lakehouse.errors import ConflictError, NotFoundError, ProtectedError
 from lakehouse.protection.gate import judge
-from lakehouse.requests.needles import Needle
 from lakehouse.requests.purge.emptying import empty
+from lakehouse.requests.purge.folders import drop_folders
 from lakehouse.requests.purge.log import LogDone, cut, strip
 from lakehouse.requests.purge.looking import columns_of, reserved
-from lakehouse.requests.purge.older import take_older
+from lakehouse.requests.purge.older import forget_notes, take_older
 from lakehouse.requests.purge.plan import Going, Purged, PurgedFile, PurgePlan, joined
+from lakehouse.requests.purge.unnamed import sought_of, unnamed
 from lakehouse.requests.redact.replace import Replaced
 from lakehouse.requests.search.names import shown
 from lakehouse.requests.search.sought import Sought
@@ -61,9 +62,11 @@ def purge(table: OpenTable, plan: PurgePlan, *, note: Note) -> Purged:
         StorageError: The store failed; planned and carried out again, it goes on where it stopped.
     """
     if plan.changes_nothing:
-        return Purged(table=plan.table, version=plan.version, waiting=plan.waiting)
+        return Purged(table=plan.table, version=plan.version, waiting=plan.waiting, notes=plan.notes)
     table.before_write()
-    return _Purge(table, plan, note).run()
+    sought = sought_of(plan.found.people)
+    with unnamed(sought):
+        return _Purge(table, plan, note, sought).run()
 
 
 @dataclass(slots=True)
@@ -73,15 +76,13 @@ class _Counts:
     bytes: int = 0
     tags: list[str] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class _Purge:
-    def __init__(self, table: OpenTable, plan: PurgePlan, note: Note) -> None:
+    def __init__(self, table: OpenTable, plan: PurgePlan, note: Note, sought: Sought) -> None:
         self._table, self._plan, self._tell = table, plan, note
         self._counts = _Counts(fallbacks=list(plan.fallbacks))
-        known = plan.found.people.known.select("request", "identifier", "value").iter_rows()
-        self._sought = Sought([Needle(*row) for row in known])
+        self._sought = sought
         begun = datetime.now(UTC)
         self._note = _first_note(plan, new_run(begun), begun)
 
@@ -101,16 +102,18 @@ class _Purge:
         if failed:
             self._close_for(failed)
         self._remove([*plan.going, *failed])
+        drop_folders(storage, self._listed())
         log = self._log()
         older = take_older(
             storage,
             table.lake,
             table=plan.table,
-            paths={path for files in self._note.files.values() for path, _ in files},
+            paths=self._listed() | plan.older,
             before=self._note.log_before,
             now=table.clock(),
         )
         self._finish()
+        older.versions += forget_notes(storage)
         counts = self._counts
         return Purged(
             table=plan.table,
@@ -125,10 +128,14 @@ class _Purge:
             object_versions=older.versions,
             uploads=older.uploads,
             waiting=plan.waiting + older.waiting,
-            fallbacks=tuple(counts.fallbacks),
-            notes=(*counts.notes, *([log.problem] if log.problem else []), *older.notes),
+            fallbacks=(*counts.fallbacks, *log.fallbacks),
+            notes=tuple(dict.fromkeys((*plan.notes, *log.problems, *older.notes))),
             run=self._note.run,
         )
+
+    def _listed(self) -> set[str]:
+        """All that is taken away or emptied, now or by purges that were killed."""
+        return {path for files in self._note.files.values() for path, _ in files}
 
     def _look_again(self) -> None:
         """Makes sure that the plan still stands, now that everybody can see the note.
@@ -225,8 +232,10 @@ class _Purge:
         for at in range(0, len(files), _A_PART):
             part = files[at : at + _A_PART]
             self._ensure_free()
-            digests = map_files(lambda each: self._digest(each.path), part, storage=storage)
-            there = [(each, digest) for each, digest in zip(part, digests, strict=True) if digest]
+            # Half-written files of this machine can be deleted, but not read by a store.
+            whole = [each for each in part if "#" not in each.path]
+            digests = map_files(lambda each: self._digest(each.path), whole, storage=storage)
+            there = [(each, digest) for each, digest in zip(whole, digests, strict=True) if digest]
             self._tell([self._told(each, "removed", digest) for each, digest in there])
             for each, _ in there:
                 drop_hadoop_checksum(storage, each.path)

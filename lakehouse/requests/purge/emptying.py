@@ -13,7 +13,8 @@ from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.column_mapping import mode
 from lakehouse.delta.parquet_edit.footer import Node, read_footer
 from lakehouse.delta.parquet_edit.places import Step
-from lakehouse.delta.schema import STRING, DataType, DecimalType, StructField, StructType
+from lakehouse.delta.parquet_edit.problems import CantEditError
+from lakehouse.delta.schema import STRING, DataType, DecimalType, PrimitiveType, StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.feed import CHANGE_TYPE
 from lakehouse.pii.paths import parse_path
@@ -125,4 +126,7 @@ def _cells(path: Sequence[Step], item: StructField) -> Iterator[Cells]:
 def _zero(kind: DataType) -> Plain:
     if isinstance(kind, DecimalType):
         return Decimal(0)
-    return _ZEROS.get(getattr(kind, "name", ""))
+    found = _ZEROS.get(kind.name) if isinstance(kind, PrimitiveType) else None
+    if found is None:
+        raise CantEditError("a column that must not be null has no neutral value")
+    return found

@@ -1,29 +1,27 @@
 """Taking people out of a log: its beginning goes, or values are taken out of it.
 
 A commit that goes leaves its number free, and a writer that began long before it could still take that: its
-commit would seem to have worked, and be part of nothing. So commits of the last day leave an empty one in
-their place, which says who did what and names no file. Nobody can work a version out from those, since there
-is neither the first commit nor a checkpoint before them.
+commit would seem to have worked, and be part of nothing. So commits of the last day stay, without values of
+people; where the names of files tell of people, they stay emptied (`lakehouse.delta.closed`). No version can
+be worked out from them, since there is neither the first commit nor a checkpoint before them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
-
-import orjson
 
 from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.checkpoint import forget_removed, write_checkpoint
 from lakehouse.delta.checkpoints_check import check_checkpoints
 from lakehouse.delta.checkpoints_read import has_sidecars, sidecar_paths
+from lakehouse.delta.closed import closed_commit
 from lakehouse.delta.log_reading import list_log
 from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.delta.stripping.log import drop_hadoop_checksum, strip_log
-from lakehouse.delta.stripping.rules import Rules
 from lakehouse.delta.transaction import commit
 from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.maintenance.vacuum.names import LogName, log_name
@@ -42,12 +40,14 @@ class LogDone:
     Args:
         removed: How many files went.
         stripped: How many were written anew.
-        problem: Why it could not be done; empty where it was.
+        fallbacks: Why it was not cut, though nothing of people is left in it.
+        problems: Why something of people may be left in it.
     """
 
     removed: int = 0
     stripped: int = 0
-    problem: str = ""
+    fallbacks: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 def cut(
@@ -70,19 +70,19 @@ def cut(
         done: Counts.
 
     Returns:
-        Whether it begins with it now; `LogDone.problem` says why not.
+        Whether it begins with it now; the counts say why not.
     """
     _make(storage, before)
+    # Without a cut values can be taken out of a log, but not names of folders.
+    told = done.problems if named else done.fallbacks
     made = write_checkpoint(storage, before)
     if not made.made:
-        done.problem = f"the log could not be cut: the checkpoint of version {before} {made.reason}"
+        told.append(f"the log could not be cut: the checkpoint of version {before} {made.reason}")
         return False
     for version in [number for number in list_log(storage).checkpoints if number >= before]:
         forget_removed(storage, version, files=named)
     if check_checkpoints(storage, before):
-        done.problem = (
-            f"the log could not be cut: the checkpoint of version {before} is not what it should be"
-        )
+        told.append(f"the log could not be cut: the checkpoint of version {before} is not what it should be")
         return False
     files = [(log_name(item.path), item) for item in storage.list("_delta_log")]
     old = sorted(
@@ -97,8 +97,8 @@ def cut(
         storage.delete(going[at : at + _A_PART])
     done.removed += len(going)
     still()
-    for item in young:
-        done.stripped += _hollow(storage, item.path)
+    for item in young if named else ():
+        done.stripped += _emptied(storage, item.path)
     unused = _unused_sidecars(storage)
     storage.delete(unused)
     done.removed += len(unused)
@@ -120,13 +120,13 @@ def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDo
         try:
             result = strip_log(storage, columns, but=frozenset(newest.files), until=newest.version)
         except CantEditError as error:
-            done.problem = f"a checkpoint keeps statistics, since {error.reason}"
+            done.problems.append(f"a checkpoint keeps statistics, since {error.reason}")
             return
         done.stripped += sum(each.after > 0 for each in result.files)
         done.removed += sum(each.after == 0 for each in result.files)
         if not result.changed:
             return
-    done.problem = "others kept writing checkpoints, so that the log may still hold statistics"
+    done.problems.append("others kept writing checkpoints, so that the log may still hold statistics")
 
 
 def _make(storage: Storage, version: int) -> None:
@@ -140,16 +140,13 @@ def _must_stay(name: LogName, item: ObjectInfo, now: datetime) -> bool:
     return name.kind == "commit" and bool(name.version) and now - item.modified <= _WRITERS_TAKE
 
 
-def _hollow(storage: Storage, path: str) -> bool:
-    """Leaves of a commit who did what; whether anything had to go."""
-    rules = Rules(None)
+def _emptied(storage: Storage, path: str) -> bool:
+    """Empties a commit; whether anything had to go."""
     try:
         data = storage.get(path)
     except NotFoundError:
         return False
-    lines = [line.decode() for line in data.split(b"\n") if b'"commitInfo"' in line]
-    kept = [rules.line(line) for line in lines if "commitInfo" in orjson.loads(line)]
-    new = "".join(f"{line}\n" for line in kept or ['{"commitInfo":{}}']).encode()
+    new = closed_commit(data)
     if new == data:
         return False
     drop_hadoop_checksum(storage, path)

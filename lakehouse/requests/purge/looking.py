@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -125,7 +125,7 @@ def columns_of(rules: Sequence[RowRule], newest: Snapshot) -> list[tuple[str, ..
 
 
 def told_by_log(seen: Seen, found: Found) -> frozenset[str]:
-    """Files that are gone, and of which the log still tells what may be values of these people.
+    """Files that are gone, and of whose bounds the log still tells what may be values of these people.
 
     Args:
         seen: The table.
@@ -158,25 +158,33 @@ def _tells(add: AddFile, strip: Rules) -> bool:
     return add.stats is not None and strip.stats(add.stats) != add.stats
 
 
-def in_folders(seen: Seen, found: Found, add: AddFile, rows: pl.DataFrame) -> bool:
-    """Whether the name of a file's folder tells who is in it.
+def named_in_folders(seen: Seen, found: Found) -> Callable[[AddFile], bool]:
+    """Tells whether the name of a file's folder, and so the log, tells who was in it.
 
     Args:
         seen: The table.
-        found: Where people are.
-        add: The file.
-        rows: Its rows.
+        found: Where people are, and who they are.
     """
-    if not add.partition_values:
-        return False
-    columns = {seen.newest.schema.field(name).physical_name: name for name in seen.newest.partition_columns}
-    keys = {name for rule in set(rows["__rule"]) for name in found.rules[rule].key}
-    known = {value.casefold() for value in found.people.known["value"] if is_telling(value)}
-    return any(
-        columns.get(physical, physical) in keys or value.casefold() in known
-        for physical, value in add.partition_values.items()
-        if value is not None
-    )
+    newest = seen.newest
+    columns = {newest.schema.field(name).physical_name: name for name in newest.partition_columns}
+    known = found.people.known
+    anybody = {value.casefold() for value in known["value"] if is_telling(value)}
+    by_column: dict[str, set[str]] = {}
+    for rule in seen.rules:
+        for name, identifier in rule.where:
+            values = known.filter((pl.col("subject") == rule.subject) & (pl.col("identifier") == identifier))[
+                "value"
+            ]
+            by_column.setdefault(name, set()).update(value.strip().casefold() for value in values)
+
+    def named(add: AddFile) -> bool:
+        return any(
+            (text := value.casefold()) in anybody or text in by_column.get(columns.get(key, key), ())
+            for key, value in add.partition_values.items()
+            if value is not None
+        )
+
+    return named
 
 
 def is_telling(value: str) -> bool:

@@ -65,6 +65,8 @@ class PurgePlan:
         going: Files that go.
         emptied: Files that are emptied of people where they lie.
         waiting: How many files are too young to be touched: a writer may be about to commit them.
+        older: On versioned buckets, objects that others deleted and whose older versions hold people.
+        notes: What could not be looked at, or has to stay.
         pruned: Versions that can't be read afterwards, as ranges.
         feed: Versions whose change data can't be read afterwards, though their rows may be.
         log: Whether the beginning of the log goes, or values are taken out of it.
@@ -86,6 +88,8 @@ class PurgePlan:
     going: tuple[Going, ...] = ()
     emptied: tuple[Going, ...] = ()
     waiting: int = 0
+    older: frozenset[str] = field(default=frozenset(), repr=False)
+    notes: tuple[str, ...] = ()
     pruned: Ranges = ()
     feed: Ranges = ()
     log: Literal["cut", "strip", "keep"] = "keep"

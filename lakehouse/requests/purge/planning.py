@@ -29,8 +29,17 @@ from lakehouse.requests.erase import holds_anything, left_to_erase
 from lakehouse.requests.find import Found
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE
-from lakehouse.requests.purge.looking import WRITING_TAKES, Seen, in_folders, is_telling, look, told_by_log
+from lakehouse.requests.purge.looking import (
+    WRITING_TAKES,
+    Seen,
+    is_telling,
+    look,
+    named_in_folders,
+    told_by_log,
+)
+from lakehouse.requests.purge.older import deleted_with_people
 from lakehouse.requests.purge.plan import Going, Kind, PurgePlan, joined
+from lakehouse.requests.purge.unnamed import sought_of, unnamed
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.verbs.opened import OpenTable
 
@@ -75,7 +84,9 @@ def plan_purge(table: OpenTable, found: Found, *, history: Literal["cut", "redac
     )
     if found.people.known.is_empty():
         return plan
-    return _Planning(table, found, look(table, found), history, held=bool(protection.conditions)).on(plan)
+    with unnamed(sought_of(found.people)):
+        seen = look(table, found)
+        return _Planning(table, found, seen, history, held=bool(protection.conditions)).on(plan)
 
 
 class _Planning:
@@ -93,16 +104,27 @@ class _Planning:
         self._everybody = frozenset(found.people.known["request"])
         self._young = rules_of(table.config.retention)[1]
         self._waiting = 0
-        self._named: set[str] = set()
+        self._tells = named_in_folders(seen, found)
+        self._named = {
+            life.add.path
+            for life in seen.references.lifetimes
+            if life.last is not None and life.path is not None and self._tells(life.add)
+        }
         self._fallbacks: list[str] = []
+        self._notes: list[str] = []
 
     def on(self, plan: PurgePlan) -> PurgePlan:
         """The plan with all of it."""
         seen = self._seen
         going, emptied = self._data_files()
-        told = told_by_log(seen, self._found)
-        if not (going or emptied or told or seen.unfinished or self._mentioned()):
-            return replace(plan, waiting=self._waiting)
+        told = told_by_log(seen, self._found) | {
+            life.path for life in seen.references.lifetimes if life.add.path in self._named and life.path
+        }
+        older, note = deleted_with_people(self._table.storage, self._found, held=self._held)
+        if note:
+            self._notes.append(note)
+        if not (going or emptied or told or older or seen.unfinished or self._mentioned()):
+            return replace(plan, waiting=self._waiting, notes=tuple(self._notes))
         taken = frozenset(each.path for each in going)
         pruned = joined((*self._needing(taken), *(span for note in seen.unfinished for span in note.pruned)))
         log, before = self._log(taken | told)
@@ -120,6 +142,8 @@ class _Planning:
             going=(*files, *self._begun(known)),
             emptied=tuple(emptied),
             waiting=self._waiting,
+            older=older,
+            notes=tuple(self._notes),
             pruned=pruned,
             feed=feed,
             log=log,
@@ -154,9 +178,7 @@ class _Planning:
                 requests=frozenset(rows[REQUEST]),
                 number=number,
             )
-            named = in_folders(self._seen, found, file.add, rows)
-            if named:
-                self._named.add(file.add.path)
+            named = self._tells(file.add)
             (emptied if self._redact and not named else going).append(item)
         if self._redact and going:
             self._fallbacks.append(
@@ -184,8 +206,10 @@ class _Planning:
         """What becomes of the log, and with which version it begins."""
         if self._held:
             # A version of which a held row is read must stay.
-            if self._named or not self._redact:
+            if not self._redact:
                 self._fallbacks.append("the log is not cut, since rows of the table are held")
+            if self._named:
+                self._notes.append("the log still names people's folders, since rows of the table are held")
             return "strip", None
         begun = [note.log_before for note in self._seen.unfinished if note.log_before is not None]
         if self._redact and not self._named and not begun:
