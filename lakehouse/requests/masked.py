@@ -7,13 +7,15 @@ is left is searched for them too.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 
 from lakehouse.config import Config
 from lakehouse.config.models import ColumnPii, OperatorConfig
 from lakehouse.config.models.operators import SETTINGS, KeyedSettings, plain_settings
+from lakehouse.delta.exact import column as column_of
 from lakehouse.delta.schema import type_to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
@@ -48,26 +50,58 @@ def with_masks(
     parts = [people.known]
     for subject in dict.fromkeys(people.known["subject"]):
         mine = people.known.filter(pl.col("subject") == subject)
-        for identifier, table, column in _places(config, subject):
-            newest = snapshot(table)
-            if newest is None or column not in marks_of(newest.configuration):
-                continue
+        for identifier, columns in columns_of(config, subject).items():
             known = mine.filter(pl.col("identifier") == identifier)
-            ways = _ways(table, column, newest, config, ring)
-            if ways is None and _is_asked(config, subject, table, column):
-                raise RefusedError(
-                    f"people can't be found in table {table} by {column}: its masks do not tell one from "
-                    "another, or were made in another way than the config says now",
-                    advice=f"name another column of {table} in `subjects.{subject}.rows`",
-                )
-            parts += [_masked(known, column, masks, newest) for masks in ways or () if known.height]
+            if known.height:
+                ways = [
+                    way
+                    for table, column in columns
+                    if (newest := snapshot(table)) is not None
+                    for way in _ways(subject, table, column, newest=newest, config=config, ring=ring)
+                ]
+                parts += _masked(known, ways)
     return People(pl.concat(parts).unique(maintain_order=True), people.crowds)
 
 
-def _places(config: Config, subject: str) -> Iterator[tuple[str, str, str]]:
-    for identifier, columns in columns_of(config, subject).items():
-        for table, column in columns:
-            yield identifier, table, column
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One way in which values of an identifier are masked somewhere.
+
+    Args:
+        column: The column.
+        kind: Its type.
+        masks: What masks it.
+    """
+
+    column: str
+    kind: pl.DataType
+    masks: TableMasks
+
+    def of(self, values: pl.Series) -> pl.Series:
+        """The masks of texts, as texts; null for what is no value of the column."""
+        typed = values.to_frame("text").select(as_value(pl.col("text"), self.kind).alias(self.column))
+        return self.masks.apply(typed).select(as_text(column_of(self.column), self.kind)).to_series()
+
+
+def _ways(
+    subject: str, table: str, column: str, *, newest: Snapshot, config: Config, ring: KeyRing
+) -> list[_Way]:
+    """The masks of a column, one for each version of the key; none where it is not masked.
+
+    Raises:
+        RefusedError: A rule finds rows by it, and they can't be found so.
+    """
+    if column not in marks_of(newest.configuration):
+        return []
+    found = _found(table, column, newest, config, ring)
+    if found is None and _is_asked(config, subject, table, column):
+        raise RefusedError(
+            f"people can't be found in table {table} by {column}: its masks do not tell one from another, or "
+            "were made in another way than the config says now",
+            advice=f"name another column of {table} in `subjects.{subject}.rows`",
+        )
+    kind = type_to_polars(newest.schema.field(column).type)
+    return [_Way(column, kind, masks) for masks in found or ()]
 
 
 def _is_asked(config: Config, subject: str, table: str, column: str) -> bool:
@@ -76,7 +110,7 @@ def _is_asked(config: Config, subject: str, table: str, column: str) -> bool:
     return any(column in rule.key for rule in rules)
 
 
-def _ways(
+def _found(
     table: str, column: str, newest: Snapshot, config: Config, ring: KeyRing
 ) -> list[TableMasks] | None:
     """The masks of a column, one for each version of the key; None where rows can't be found by them."""
@@ -127,19 +161,16 @@ def _with_operator(config: Config, name: str, operator: OperatorConfig, version:
     return config.model_copy(update={"pii": config.pii.model_copy(update={"operators": operators})})
 
 
-def _masked(known: pl.DataFrame, column: str, masks: TableMasks, newest: Snapshot) -> pl.DataFrame:
+def _masked(known: pl.DataFrame, ways: Sequence[_Way]) -> list[pl.DataFrame]:
     """The masks of values, as further values; a value that is the mask of another one has none of its own."""
-    kind = type_to_polars(newest.schema.field(column).type)
-    typed = known.select(as_value(pl.col("value"), kind)).to_series().rename(column)
-    masked = masks.apply(typed.to_frame()).select(as_text(pl.col(column), kind)).to_series()
-    others = masked.filter(masked.ne_missing(known["value"]))
-    return (
-        known.with_columns(masked.alias("__mask"))
-        .filter(~pl.col("value").is_in(others.implode()))
-        .with_columns(pl.col("__mask").alias("value"))
-        .drop("__mask")
-        .drop_nulls("value")
-    )
+    values = known["value"]
+    made = [way.of(values) for way in ways]
+    masks = {mask for each in made for mask in each.filter(each.ne_missing(values)) if mask is not None}
+    clear = ~values.is_in(list(masks))
+    return [
+        known.with_columns(each.alias("value")).filter(clear).drop_nulls("value").select(known.columns)
+        for each in made
+    ]
 
 
 def _no_finder() -> SpanFinder:
