@@ -264,8 +264,10 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
+        from lakehouse.requests.elsewhere.places import other_tables
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
+        from lakehouse.retention.places import ArchivePlaces
 
         return RunTarget(
             config=self.config,
@@ -274,6 +276,14 @@ class Lakehouse:
             ring=self._ring(),
             table=lambda name: self.table(name).opened,
             copies={each.name: each.source for each in self.copies},
+            others=lambda name: other_tables(
+                name,
+                config=self.config,
+                lake=self._storage,
+                table=self.table,
+                copies=lambda: self.pii.copies,
+            ),
+            archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
             executor=partial(Suited, weight),
             records=self._records,
             clock=utc_now,

@@ -27,7 +27,6 @@ from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
 from lakehouse.protection.gate import ADVICE
 from lakehouse.requests.find import RULE, Found
-from lakehouse.requests.free_text import Words, words_of
 from lakehouse.requests.locate import FILE, POSITION
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
@@ -136,7 +135,7 @@ def holds_anything(table: OpenTable, found: Found, number: int, rows: pl.DataFra
         number: The file, among those of `Found.past`.
         rows: Its rows, of `Found.going`.
     """
-    return _has_work(table, found, number, changes_of(found, rows, words=_words(found)))
+    return _has_work(table, found, number, changes_of(found, rows))
 
 
 def ensure_free(found: Found) -> None:
@@ -161,16 +160,8 @@ def _chosen(table: OpenTable, found: Found) -> dict[int, Changes]:
     rows = found.going
     numbers = [number for number in sorted(set(rows[FILE])) if found.past.files[number].add.path in current]
     parts = rows.filter(pl.col(FILE).is_in(numbers)).partition_by(FILE, as_dict=True)
-    words = _words(found) if numbers else {}
-    chosen = {number: changes_of(found, parts[(number,)], words=words) for number in numbers}
+    chosen = {number: changes_of(found, parts[(number,)]) for number in numbers}
     return {number: changes for number, changes in chosen.items() if _has_work(table, found, number, changes)}
-
-
-def _words(found: Found) -> dict[str, Words]:
-    """By kind of person what is taken out of texts."""
-    texts = dict.fromkeys(rule.subject for rule in found.rules if rule.text and rule.do == "anonymize")
-    made = {subject: words_of(found.people, subject=subject) for subject in texts}
-    return {subject: words for subject, words in made.items() if words is not None}
 
 
 def _has_work(table: OpenTable, found: Found, number: int, changes: Changes) -> bool:
@@ -338,7 +329,7 @@ def write_rest(
     Returns:
         The new files, how many rows went, and how many were emptied; None where there is nothing to do.
     """
-    changes = changes_of(found, rows, words=_words(found))
+    changes = changes_of(found, rows)
     if not _has_work(table, found, number, changes):
         return None
     written = _Written()

@@ -20,6 +20,8 @@ from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
+__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "find", "held_requests"]
+
 RULE: Final = "__rule"
 HELD: Final = "__held"
 

@@ -91,6 +91,13 @@ def words_of(people: People, *, subject: str) -> Words | None:
     Returns:
         None where none of them has an identifier that is long enough.
     """
+    if subject not in people.memo:
+        people.memo[subject] = _made(people, subject)
+    words: Words | None = people.memo[subject]
+    return words
+
+
+def _made(people: People, subject: str) -> Words | None:
     mine = people.values().filter(pl.col("subject") == subject)
     needles = [
         Needle(request, identifier, value)

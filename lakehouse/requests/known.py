@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
@@ -50,6 +50,8 @@ class People:
 
     known: pl.DataFrame = field(repr=False)
     crowds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What others have made ready of them, to be made once."""
 
     def without(self, requests: frozenset[str]) -> People:
         """The same without those of some requests."""

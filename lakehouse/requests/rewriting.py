@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -18,7 +18,7 @@ from lakehouse.pii.mask.nested import change_inside
 from lakehouse.pii.paths import ColumnPath, Step, parse_path
 from lakehouse.requests.emptying import Emptying, field_at, neutral_of
 from lakehouse.requests.find import RULE, Found
-from lakehouse.requests.free_text import Words
+from lakehouse.requests.free_text import Words, words_of
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import LIVE, POSITION
 from lakehouse.requests.reading import plain_types
@@ -106,12 +106,11 @@ class Changes:
         return Applied(left=left, deleted=int((~keep).sum()), anonymized=int(changed.sum()))
 
 
-def changes_of(found: Found, rows: pl.DataFrame, *, words: Mapping[str, Words]) -> Changes:
+def changes_of(found: Found, rows: pl.DataFrame) -> Changes:
     """Works out what is done to a file.
 
     Args:
         found: What was found in the table.
-        words: By kind of person what is taken out of texts.
         rows: Those of its rows that are in the file, as `Found.going` has them.
     """
     deleting = [number for number, rule in enumerate(found.rules) if rule.do == "delete"]
@@ -120,7 +119,7 @@ def changes_of(found: Found, rows: pl.DataFrame, *, words: Mapping[str, Words]) 
     for number, rule in enumerate(found.rules):
         mine = rows.filter(pl.col(RULE) == number)
         if rule.do == "anonymize" and mine.height:
-            cells += _cells(found, rule, mine, words.get(rule.subject))
+            cells += _cells(found, rule, mine)
     return Changes(gone=gone, cells=tuple(cells), any_dead=not rows[LIVE].all())
 
 
@@ -153,7 +152,7 @@ def ensure_erasable(found: Found) -> None:
                 ) from None
 
 
-def _cells(found: Found, rule: RowRule, rows: pl.DataFrame, words: Words | None) -> Iterator[Cells]:
+def _cells(found: Found, rule: RowRule, rows: pl.DataFrame) -> Iterator[Cells]:
     newest = found.past.newest
     positions = np.unique(rows[POSITION].to_numpy())
     by = {path.column: (text, path) for text in rule.key if (path := _path(newest, text)).steps}
@@ -164,6 +163,7 @@ def _cells(found: Found, rule: RowRule, rows: pl.DataFrame, words: Words | None)
             continue
         change: Change
         if text in rule.text:
+            words = words_of(found.people, subject=rule.subject)
             change = _kept if words is None else _without_words(words, path.steps)
         elif not path.steps:
             change = _emptied(item)

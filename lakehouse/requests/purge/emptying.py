@@ -17,7 +17,8 @@ from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.schema import STRING, DataType, DecimalType, PrimitiveType, StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.feed import CHANGE_TYPE
-from lakehouse.pii.paths import parse_path
+from lakehouse.pii.paths import ColumnPath, parse_path
+from lakehouse.requests.emptying import field_at
 from lakehouse.requests.find import RULE, Found
 from lakehouse.requests.locate import FILE, POSITION
 from lakehouse.requests.purge.plan import Going
@@ -89,12 +90,19 @@ def _named(found: Found, number: int) -> Iterator[Cells]:
     """The cells that an anonymizing rule empties."""
     newest = found.past.newest
     for name in (*found.rules[number].columns, EVENTS):
-        if name in newest.schema:
-            item = newest.schema.field(name)
-            path = in_files(parse_path(name, columns=newest.schema.names), newest)
-            if path is not None:
-                full = not item.nullable and item.type == STRING
-                yield Cells(path, neutral="" if full else None)
+        way = _before_maps(parse_path(name, columns=newest.schema.names))
+        if way.column not in newest.schema:
+            continue
+        item, path = field_at(newest.schema.field(way.column), way.steps), in_files(way, newest)
+        if item is not None and path is not None:
+            full = not item.nullable and item.type == STRING
+            yield Cells(path, neutral="" if full else None)
+
+
+def _before_maps(path: ColumnPath) -> ColumnPath:
+    """Of maps all goes: a key can be a person's value, and can't be empty alone."""
+    ends = [at for at, step in enumerate(path.steps) if step.kind in {"key", "value"}]
+    return ColumnPath(path.column, path.steps[: ends[0]]) if ends else path
 
 
 def _whole(node: Node, found: Found) -> Iterator[Cells]:

@@ -12,7 +12,6 @@ import polars as pl
 from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.log_reading import read_commit
-from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.stripping.rules import Rules
 from lakehouse.delta.vacuum_notes import RESERVED, VacuumNote, read_notes, reservations
@@ -23,6 +22,7 @@ from lakehouse.merge.tombstones import APP_ID
 from lakehouse.pii.paths import parse_path
 from lakehouse.requests.find import Found
 from lakehouse.requests.locate import Condition, candidates
+from lakehouse.requests.reading import plain_types
 from lakehouse.requests.redact.columns import in_log
 from lakehouse.requests.rules import RowRule
 from lakehouse.storage import ObjectInfo, Storage
@@ -120,7 +120,7 @@ def columns_of(rules: Sequence[RowRule], newest: Snapshot) -> list[tuple[str, ..
     if any(rule.do == "delete" for rule in rules):
         return None
     names = dict.fromkeys(name for rule in rules for name in (*rule.columns, EVENTS))
-    paths = [parse_path(name, columns=newest.schema.names) for name in names if name in newest.schema]
+    paths = [parse_path(name, columns=newest.schema.names) for name in names]
     return [found for path in paths if (found := in_log(path, newest)) is not None]
 
 
@@ -138,10 +138,10 @@ def told_by_log(seen: Seen, found: Found) -> frozenset[str]:
     }
     adds = list(gone.values())
     strip = Rules(columns_of(seen.rules, seen.newest))
-    types = to_polars(seen.newest.schema)
     told: set[str] = set()
     for rule in seen.rules:
-        if not all(name in types for name in rule.key):
+        types = plain_types(seen.newest.schema, rule.key)
+        if not rule.where or len(types) < len(rule.key):
             continue
         keys = found.people.keys(subject=rule.subject, where=rule.where, types=types)
         if keys.height:

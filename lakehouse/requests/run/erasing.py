@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from lakehouse.errors import ProtectedError
+from lakehouse.requests.elsewhere.archives import FoundInArchive, erase_in_archive
 from lakehouse.requests.erase import Erased, erase
 from lakehouse.requests.find import Found
 from lakehouse.requests.identity import digests_of, seal
 from lakehouse.requests.rewriting import ensure_erasable
 from lakehouse.requests.run.ledger import Ledger
-from lakehouse.requests.run.lookup import Lookup, again
+from lakehouse.requests.run.lookup import Lookup, Spot, caught_up
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.state.rows import ActionRecord, Suppression
 from lakehouse.verbs.opened import OpenTable
@@ -57,9 +58,15 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     _begin(target, ledger, lookup)
     _suppress(target, lookup)
     done: list[Erased] = []
-    for at, (name, table) in enumerate(lookup.tables.items()):
-        target.step(f"erasing from {name}", at, len(lookup.tables))
-        lookup, erased = _erase(target, ledger, lookup, table)
+    for name in tuple(lookup.spots):
+        target.step(f"erasing from {name}", len(done), len(lookup.spots))
+        lookup, erased = _erase(target, ledger, lookup, name)
+        done.append(erased)
+    done += [_erase_archive(target, table, here) for table, here in lookup.archives]
+    before = frozenset(lookup.spots)
+    lookup = caught_up(target, lookup)
+    for name in [name for name in lookup.spots if name not in before]:
+        lookup, erased = _erase(target, ledger, lookup, name)
         done.append(erased)
     still = [request for request in going if ledger.status(request) == "erasing"]
     after = {each.table: each.version for each in done}
@@ -113,36 +120,39 @@ def _suppress(target: RunTarget, lookup: Lookup) -> None:
         target.state.requests.suppress(fresh)
 
 
-def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, table: OpenTable) -> tuple[Lookup, Erased]:
+def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tuple[Lookup, Erased]:
     """Erases from one table; who is held meanwhile is set aside."""
-    newest: dict[str, Found] = {table.name: lookup.founds[table.name]}
-
-    def anew() -> Found:
-        newest[table.name] = again(table, newest[table.name])
-        return newest[table.name]
-
     while True:
-        before = newest[table.name].past.newest.version
+        spot = lookup.spots[name]
+        newest = [spot.found]
+
+        def anew(spot: Spot = spot, newest: list[Found] = newest) -> Found:
+            newest.append(spot.anew(newest[-1].people))
+            return newest[-1]
+
+        before = spot.found.past.newest.version
         try:
-            erased = erase(table, newest[table.name], again=anew)
+            erased = erase(spot.table, spot.found, again=anew)
         except ProtectedError:
-            held = newest[table.name].held
+            held = newest[-1].held
             if not held:
                 raise
-            lookup = _set_aside(ledger, lookup, held)
-            newest[table.name] = newest[table.name].without(frozenset(held))
+            lookup = _set_aside(ledger, lookup.with_spot(replace(spot, found=newest[-1])), held)
             continue
         _record(target, erased, before=before)
-        return _with(lookup, _moved_on(table, newest[table.name])), erased
+        return lookup.with_spot(replace(spot, found=_moved_on(spot.table, newest[-1]))), erased
+
+
+def _erase_archive(target: RunTarget, table: OpenTable, here: FoundInArchive) -> Erased:
+    target.step(f"erasing from {here.name}", 0, 0)
+    erased = erase_in_archive(table, here)
+    _record(target, erased, before=0)
+    return erased
 
 
 def _moved_on(table: OpenTable, found: Found) -> Found:
     """The same rows, seen from the version after the erasure; its new files have none of these people."""
     return replace(found, past=replace(found.past, newest=table.snapshot()))
-
-
-def _with(lookup: Lookup, found: Found) -> Lookup:
-    return replace(lookup, founds={**lookup.founds, found.table: found})
 
 
 def _record(target: RunTarget, erased: Erased, *, before: int) -> None:

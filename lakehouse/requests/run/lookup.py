@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import polars as pl
 
+from lakehouse.errors import ConflictError
+from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
+from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
@@ -20,18 +24,41 @@ from lakehouse.verbs.opened import OpenTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A table in which people are looked for: one of the config, the quarantine or the copy of one.
+
+    Args:
+        table: The table.
+        found: Their rows.
+        anew: Finds people again, on the version that is newest then.
+        exact: Whether these are their rows alone: only then old files can be emptied where they lie.
+    """
+
+    table: OpenTable
+    found: Found
+    anew: Callable[[People], Found]
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Lookup:
     """Where the people of some requests are.
 
     Args:
         people: Who was looked for, with all by which they are known.
-        tables: The tables in which rows are looked for; those that are not made yet are not among them.
-        founds: By table the rows.
+        spots: By name the tables that there are.
+        archives: Archives, with their tables.
     """
 
     people: People = field(repr=False)
-    tables: Mapping[str, OpenTable]
-    founds: Mapping[str, Found]
+    spots: Mapping[str, Spot]
+    archives: tuple[tuple[OpenTable, FoundInArchive], ...] = ()
+
+    @property
+    def founds(self) -> dict[str, Found]:
+        """By name of the table or archive what was found there."""
+        found = {name: spot.found for name, spot in self.spots.items()}
+        return found | {here.name: here.found for _, here in self.archives}
 
     @property
     def held(self) -> dict[str, tuple[str, ...]]:
@@ -47,8 +74,17 @@ class Lookup:
         left_out = frozenset(requests)
         if not left_out:
             return self
-        founds = {table: found.without(left_out) for table, found in self.founds.items()}
-        return replace(self, people=self.people.without(left_out), founds=founds)
+        return Lookup(
+            people=self.people.without(left_out),
+            spots={
+                name: replace(spot, found=spot.found.without(left_out)) for name, spot in self.spots.items()
+            },
+            archives=tuple((table, here.without(left_out)) for table, here in self.archives),
+        )
+
+    def with_spot(self, spot: Spot) -> Lookup:
+        """The same with another table, or with something else found in one."""
+        return replace(self, spots={**self.spots, spot.table.name: spot})
 
     def persons(self) -> dict[str, Person]:
         """By request the person, with all identifiers that are known now."""
@@ -102,20 +138,67 @@ def look_up(target: RunTarget, persons: Mapping[str, Person]) -> Lookup:
     places = Places(target)
     people = resolve(people_of(persons), target.config, place=places)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
-    tables: dict[str, OpenTable] = {}
-    founds: dict[str, Found] = {}
+    spots: dict[str, Spot] = {}
+    archives: list[tuple[OpenTable, FoundInArchive]] = []
     for at, (name, mine) in enumerate(rules.items()):
         target.step(f"looking for people in {name}", at, len(rules))
         opened = places.opened(name)
         if opened is not None:
-            tables[name], founds[name] = opened[0], _found(opened[0], opened[1], mine, people)
-    return Lookup(people=people, tables=tables, founds=founds)
+            table, place = opened
+            spots[name] = Spot(
+                table=table, found=_found(table, place, mine, people), anew=partial(_anew, table, mine)
+            )
+            spots |= _rejects(target, spots[name], people)
+            archives += [
+                (table, here)
+                for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
+            ]
+    return Lookup(people=people, spots=spots, archives=tuple(archives))
 
 
-def again(table: OpenTable, found: Found) -> Found:
-    """Finds the same people in a table anew, on the version that is newest now."""
-    place = Place(table.storage, past_of(table.storage, table.snapshot()))
-    return _found(table, place, found.rules, found.people)
+def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
+    """Brings the masked copies up to date with their sources, and finds in them what is left of people.
+
+    Args:
+        target: The lake.
+        lookup: Where people were, after they were erased from the sources, and before old files go, which
+            tell what to look for.
+
+    Returns:
+        The same with the copies.
+    """
+    for name, spot in tuple(lookup.spots.items()):
+        for other in target.others(name) if name in target.config.tables else ():
+            if other.kind == "copy" and other.table.find() is not None:
+                target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
+                other.catch_up()
+                here = _elsewhere(other, spot, lookup.people)
+                lookup = lookup if here is None else lookup.with_spot(here)
+    return lookup
+
+
+def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
+    found = {}
+    for other in target.others(spot.table.name):
+        here = _elsewhere(other, spot, people) if other.kind == "quarantine" else None
+        if here is not None:
+            found[other.table.name] = here
+    return found
+
+
+def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
+    def anew(now: People) -> Found:
+        found = other.find(now, source.found)
+        if found is None:
+            raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
+        return found.found
+
+    here = other.find(people, source.found)
+    return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
+
+
+def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
+    return _found(table, Place(table.storage, past_of(table.storage, table.snapshot())), rules, people)
 
 
 def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: People) -> Found:

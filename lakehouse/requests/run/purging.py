@@ -8,11 +8,11 @@ from typing import Any
 
 from lakehouse.errors import ProtectedError
 from lakehouse.maintenance.vacuum.plan import ranges
+from lakehouse.requests.elsewhere.archives import clear_archives
 from lakehouse.requests.purge import Purged, PurgedFile, plan_purge, purge
 from lakehouse.requests.run.ledger import Ledger
-from lakehouse.requests.run.lookup import Lookup
+from lakehouse.requests.run.lookup import Lookup, Spot
 from lakehouse.requests.run.target import RunTarget
-from lakehouse.verbs.opened import OpenTable
 
 
 @dataclass(slots=True)
@@ -42,10 +42,11 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
     """
     told: dict[str, dict[str, dict[str, Any]]] = {}
     left = Leftover()
-    for at, (name, table) in enumerate(lookup.tables.items()):
-        target.step(f"taking old files of {name} away", at, len(lookup.tables))
+    # Copies and quarantines first: the old files of a table tell what to look for in its copies.
+    for at, name in enumerate(sorted(lookup.spots, key=lambda name: name in target.config.tables)):
+        target.step(f"taking old files of {name} away", at, len(lookup.spots))
         try:
-            done, touched = _purge(target, ledger, lookup, table)
+            done, touched = _purge(target, ledger, lookup.spots[name])
         except ProtectedError as error:
             requests = sorted(lookup.persons())
             ledger.say("held", {request: {"holds": [error.message]} for request in requests})
@@ -62,23 +63,26 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
                 "closed": [list(span) for span in ranges(list(done.closed_versions))],
                 "tags": len(done.dropped_tags),
             }
+    for table in {table.name: table for table, _ in lookup.archives}.values():
+        clear_archives(table, target.archives(table.name), now=target.clock())
     if not left.reason:
         waiting = [request for request in lookup.persons() if ledger.status(request) == "purging"]
         ledger.say("purged", {request: {"tables": told.get(request, {})} for request in waiting})
     return left
 
 
-def _purge(target: RunTarget, ledger: Ledger, lookup: Lookup, table: OpenTable) -> tuple[Purged, set[str]]:
+def _purge(target: RunTarget, ledger: Ledger, spot: Spot) -> tuple[Purged, set[str]]:
     """Purges one table; with whose files went."""
     touched: set[str] = set()
 
     def note(files: Sequence[PurgedFile]) -> None:
         touched.update(_note(ledger, files))
 
-    plan = plan_purge(table, lookup.founds[table.name], history=target.config.requests.history)
+    history = target.config.requests.history if spot.exact else "cut"
+    plan = plan_purge(spot.table, spot.found, history=history)
     held = {request: holds for request, holds in plan.refused.items() if ledger.status(request) == "purging"}
     ledger.say("held", {request: {"holds": list(holds)} for request, holds in held.items()})
-    return purge(table, plan, note=note), touched
+    return purge(spot.table, plan, note=note), touched
 
 
 def _note(ledger: Ledger, files: Sequence[PurgedFile]) -> set[str]:

@@ -16,7 +16,7 @@ from lakehouse.requests.identity import REQUESTS, SUPPRESS, Person, unseal
 from lakehouse.requests.run.choose import Chosen, choose
 from lakehouse.requests.run.erasing import ensure_all_erasable, erase_people
 from lakehouse.requests.run.ledger import Ledger
-from lakehouse.requests.run.lookup import Lookup, look_up
+from lakehouse.requests.run.lookup import Lookup, caught_up, look_up
 from lakehouse.requests.run.proving import content_of
 from lakehouse.requests.run.purging import purge_people
 from lakehouse.requests.run.results import Outcome, RequestPlan, RunReport
@@ -148,7 +148,7 @@ class _Run:
             self._purge_of(lookup)
         due = {request: persons[request] for request in self.chosen.purge}
         if due:
-            self._purge_of(look_up(self.target, due))
+            self._purge_of(caught_up(self.target, look_up(self.target, due)))
 
     def _purge_of(self, lookup: Lookup) -> None:
         left = purge_people(self.target, self.ledger, lookup)

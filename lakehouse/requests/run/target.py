@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -12,6 +12,7 @@ from lakehouse.merge.target import Clock
 from lakehouse.pii.executor import Executor
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.records import Records
+from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.state.database import State
 from lakehouse.storage import Storage
 from lakehouse.verbs.opened import OpenTable
@@ -35,6 +36,8 @@ class RunTarget:
         ring: Its keys.
         table: Opens a table of the config, a quarantine or a copy.
         copies: Masked copies, and the tables that they are made from.
+        others: Gives the other tables in which people of a table can be: its quarantine and copies.
+        archives: Gives the folders of a table's archives.
         executor: Gives what searches, for as long as it is needed.
         records: Keeps what was done to tables.
         clock: Gives the time (timezone-aware).
@@ -48,6 +51,8 @@ class RunTarget:
     ring: KeyRing
     table: Callable[[str], OpenTable]
     copies: Mapping[str, str]
+    others: Callable[[str], Iterable[OtherTable]]
+    archives: Callable[[str], Iterable[Storage]]
     executor: Callable[[], AbstractContextManager[Executor]]
     records: Records
     clock: Clock

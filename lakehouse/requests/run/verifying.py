@@ -140,11 +140,14 @@ def _is_of(place: str, column: str) -> bool:
 
 def _places(target: RunTarget) -> tuple[Place, ...]:
     tables = {}
+    archives = {name: tuple(target.archives(name)) for name in target.config.tables}
     for name in target.config.tables:
         newest = target.table(name).find()
         tables[name] = {} if newest is None else physical_and_display(newest)
     return (
-        *lake_places(target.lake, tables=tables, copies=target.copies, quarantine=QUARANTINE),
+        *lake_places(
+            target.lake, tables=tables, copies=target.copies, archives=archives, quarantine=QUARANTINE
+        ),
         StateDatabase(url=target.config.state.get_secret_value()),
     )
 
