@@ -236,6 +236,7 @@ class Requests:
         self,
         *requests: str,
         dry_run: bool = False,
+        allow_many: bool = False,
         author: str | None = None,
         step: Step = silent,
     ) -> RunReport:
@@ -247,6 +248,8 @@ class Requests:
         Args:
             requests: Their ids; none means all that can be carried out now.
             dry_run: Only looks, and says what would be done.
+            allow_many: Also carries out requests that find more than one person can have
+                (``requests.max_share``, ``requests.max_values``); without it they are set aside.
             author: On whose order; None means the user that this process runs as.
             step: Told how far it is.
 
@@ -256,7 +259,8 @@ class Requests:
         Raises:
             NotFoundError: There is no request of that id.
             KeysError: A key is not there: nothing was done.
-            RefusedError: A table can't be erased from as the config says: nothing was done.
+            RefusedError: A table can't be erased from as the config says, or all that is to be done finds
+                more than one person can have: nothing was done.
             ConflictError: Another run carries the same requests out.
             StorageError: The store or the state database failed; the next run goes on.
         """
@@ -266,7 +270,7 @@ class Requests:
                 raise self._none_of(each)
             return RunReport(dry_run=dry_run)
         target = replace(self._target(state, self._who(author)), step=step)
-        return run(target, only=requests or None, dry_run=dry_run)
+        return run(target, only=requests or None, dry_run=dry_run, allow_many=allow_many)
 
     def certificate(self, request_id: str) -> Signed:
         """The certificate of a request that was carried out.

@@ -55,8 +55,7 @@ def wanted_of(people: People, config: Config) -> Wanted:
         people: Who is looked for, by all that is known of them.
         config: The lake's config.
     """
-    known = people.known.select("request", "subject", "identifier", "value")
-    rows = known.unique(maintain_order=True).rows()
+    rows = people.values().rows()
     columns = {subject: columns_of(config, subject) for subject in {row[1] for row in rows}}
     needles = tuple(
         Needle(request, identifier, value, columns[subject].get(identifier, ()))
