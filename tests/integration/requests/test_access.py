@@ -252,6 +252,15 @@ def test_an_email_of_two_people_tells_neither_of_the_other(tmp_path: Path) -> No
     assert lake.requests.answer(made.id, to=tmp_path, identified="all").rows == both.rows
 
 
+def test_orders_that_have_numbers_of_their_own_are_no_people(tmp_path: Path) -> None:
+    filled(tmp_path)
+    given = config(tmp_path)
+    given["subjects"]["customer"]["identifiers"]["order"] = "orders.oid"
+    lake = Lakehouse.open(given)
+    done = answered(lake, tmp_path, identifiers={"email": ANN, "order": [1, 2]})
+    assert [row["recipient"] for row in lines(done, "orders")] == ["ann smith", "<PERSON>"]
+
+
 def test_whoever_answers_can_know_better(tmp_path: Path) -> None:
     lake = filled(tmp_path)
     done = answered(
