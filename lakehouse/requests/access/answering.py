@@ -25,7 +25,7 @@ from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
 from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
-from lakehouse.requests.access.sources import Source, table_source
+from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
 from lakehouse.requests.find import Found, find
 from lakehouse.requests.identity import Person, unseal
@@ -164,7 +164,11 @@ class Answering:
     def _place(self, name: str) -> Place | None:
         table = self.table(name)
         newest = table.find()
-        return None if newest is None else Place(table.storage, past_of(table.storage, newest))
+        if newest is None:
+            return None
+        past = past_of(table.storage, newest)
+        ensure_whole(name, past)
+        return Place(table.storage, past)
 
     def _sources(
         self, request: Request, people: People, place: Placing, *, include_history: bool

@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 import time_machine
 
-from lakehouse import Lakehouse, NotFoundError, RefusedError, StorageError, UsageError
+from lakehouse import (
+    CorruptTableError,
+    DataError,
+    Lakehouse,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from lakehouse.requests.access import Bundle, bundle
 
 ANN, OLD, BOB = "ann-canary-4d1@shop.example", "ann-before@shop.example", "bob@shop.example"
@@ -321,12 +329,15 @@ def test_what_can_not_be_recorded_is_not_handed_out(tmp_path: Path, monkeypatch:
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_file_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"PAR1 is no more", None])
+def test_a_table_that_is_damaged_gives_no_half_an_answer(tmp_path: Path, content: bytes | None) -> None:
     lake = filled(tmp_path)
     for file in (tmp_path / "lake" / "orders").glob("*.parquet"):
-        file.write_bytes(b"PAR1 is no more")
+        file.write_bytes(content or b"")
+        if content is None:
+            file.unlink()
     before = set(tmp_path.iterdir())
-    with pytest.raises(Exception, match="orders") as caught:
+    with pytest.raises((DataError, CorruptTableError), match="orders") as caught:
         answered(lake, tmp_path)
     assert "canary" not in str(caught.value)
     assert set(tmp_path.iterdir()) == before
