@@ -21,6 +21,7 @@ from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.result import QUARANTINE
+from lakehouse.merge.target import utc_now
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.protection import Protection
@@ -38,8 +39,11 @@ if TYPE_CHECKING:
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.access import Answering
+    from lakehouse.requests.run import RunTarget
+    from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
+    from lakehouse.state.database import State
 
 
 class Lakehouse:
@@ -142,6 +146,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     masks=self._masks.at_merge(name) if masked else None,
+                    suppression=self._suppression(name) if of is None else None,
                     seal=self._masks.seal(name) if masked else None,
                     views=partial(self._view, of or name, quarantine=of is not None),
                     before_write=self._probe,
@@ -176,6 +181,7 @@ class Lakehouse:
             control=self._control,
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
+            target=self._run_target,
             answering=self._answering,
         )
 
@@ -240,12 +246,49 @@ class Lakehouse:
         """
         return run_query(self, query, role=role)
 
+    def _suppression(self, table: str) -> Suppression | None:
+        """What keeps erased people out of a table; None where nobody can be erased from it."""
+        if all(rows.table != table for each in self.config.subjects.values() for rows in each.rows):
+            return None
+        from lakehouse.requests.suppression import suppression_of
+
+        return suppression_of(self.config, table, control=self._control, ring=self._ring)
+
     @cached_property
     def _masks(self) -> Masks:
         """The masks of the tables."""
         from lakehouse.pii.places import Masks
 
         return Masks(self.config, self._ring, self._finder)
+
+    def _run_target(self, state: State, author: str) -> RunTarget:
+        """What those who carry requests out are told."""
+        from lakehouse.pii.executor import Suited
+        from lakehouse.requests.elsewhere.places import other_tables
+        from lakehouse.requests.run import RunTarget
+        from lakehouse.requests.search.run import weight
+        from lakehouse.retention.places import ArchivePlaces
+
+        return RunTarget(
+            config=self.config,
+            lake=self._storage,
+            state=state,
+            ring=self._ring(),
+            table=lambda name: self.table(name).opened,
+            copies={each.name: each.source for each in self.copies},
+            others=lambda name: other_tables(
+                name,
+                config=self.config,
+                lake=self._storage,
+                table=self.table,
+                copies=lambda: self.pii.copies,
+            ),
+            archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
+            executor=partial(Suited, weight),
+            records=self._records,
+            clock=utc_now,
+            author=author,
+        )
 
     def _answering(self) -> Answering:
         """What answers requests for access."""

@@ -72,7 +72,7 @@ def scan(
     role: str | None = None,
 ) -> pl.LazyFrame:
     """Does `lakehouse.table.Table.scan`: every read of rows comes by here, whichever verb asks."""
-    view = table.views(role) if role is not None else None
+    view = _view(table, picked, role=role)
     names = list(SCHEMA) if picked is None else picked.schema.names
     if view is not None:
         # They are made of the values of others, and are not masked.
@@ -91,6 +91,17 @@ def scan(
     if where is not None:
         lazy = filtered(lazy, where, table=table.name, shown=_without_control(names))
     return lazy.select(shown)
+
+
+def _view(table: OpenTable, *picked: Snapshot | None, role: str | None) -> View | None:
+    """What a role sees of versions; None without a role."""
+    if role is None:
+        return None
+    view = table.views(role)
+    newest = table.newest.known() or table.find()
+    if newest is None or all(each is None or each.version == newest.version for each in picked):
+        return view
+    return view.named_as_in(newest)
 
 
 def _in_role(
@@ -157,13 +168,25 @@ def history(table: OpenTable, *, limit: int | None) -> list[HistoryEntry]:
 
 
 def difference(
-    table: OpenTable, before: int | str, after: int | str | None, *, columns: Sequence[str] | None
+    table: OpenTable,
+    before: int | str,
+    after: int | str | None,
+    *,
+    columns: Sequence[str] | None,
+    role: str | None = None,
 ) -> pl.DataFrame:
     """Does `lakehouse.table.Table.diff`."""
+    if role is not None:
+        # Refused before anything is told of the table, also whether it is there.
+        table.views(role)
     old = _pick_named(table, before)
     new = _pick_named(table, after)
-    shown = _shown(table, new.schema.names, columns) + [
-        name for name in _shown(table, old.schema.names, columns) if name not in new.schema.names
+    view = _view(table, old, new, role=role)
+    names = [
+        side.schema.names if view is None else _without_control(side.schema.names) for side in (old, new)
+    ]
+    shown = _shown(table, names[1], columns) + [
+        name for name in _shown(table, names[0], columns) if name not in names[1]
     ]
     key = table.config.key
     if key and all(VALID_FROM in side.schema for side in (old, new)):
@@ -174,7 +197,7 @@ def difference(
     for side in (old, new):
         ensure_readable(side)
     with explaining(table.storage, snapshots=(old, new), table=table.name):
-        return diff(table.storage, before=old, after=new, key=key, columns=shown)
+        return diff(table.storage, before=old, after=new, key=key, columns=shown, viewer=view)
 
 
 def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:

@@ -19,7 +19,8 @@ from lakehouse.errors import CorruptTableError
 from lakehouse.merge.quarantine import NoSeal, Seal
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.requests.access.belongs import Belongs
-from lakehouse.requests.find import REQUEST, RULE, Found
+from lakehouse.requests.find import RULE, Found
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.rules import RowRule
