@@ -21,8 +21,14 @@ _ROTATION = """\
   still be turned back, and this masks none of it anew.
   Joins: deterministic masks (tokenize, hash, ...) of new rows differ from those of older rows, until these
   are masked again. Columns of a table's key keep the first version, so that merges find their rows."""
+_LOSSES = {
+    "suppress": "without it nobody can tell who was erased, and merges stop",
+    "requests": "without it open requests can't be carried out",
+    "sign": "without it no certificate can be signed, nor compared with the lake's key",
+    "shred": "without it columns under keys of single people can't be read by anybody",
+}
 _COPY = {
-    "file": "keep a copy of {place} in a safe place: what is masked with a lost key stays masked",
+    "file": "keep a copy of {place} in a safe place: {loss}",
     "aws_kms": "it is wrapped by {place}: neither that key nor the state database may get lost",
     "vault": "it is wrapped by {place}: neither that key nor the state database may get lost",
 }
@@ -74,27 +80,33 @@ _purpose_argument = click.argument("purpose", metavar="PURPOSE")
     "create",
     examples=[
         "lakehouse keys create mask",
+        "lakehouse keys create suppress requests sign    # what requests of people need",
         "lakehouse keys create payroll          # for operators with `key: payroll`",
         "lakehouse keys create mask --print     # provider env: the line to set",
     ],
     python='lake.keys.create("mask")',
 )
-@_purpose_argument
+@click.argument("purposes", metavar="PURPOSE...", nargs=-1, required=True)
 @_print_option
 @click.pass_obj
-def create(session: Session, *, purpose: str, shown: bool) -> None:
-    """Make a key.
+def create(session: Session, *, purposes: tuple[str, ...], shown: bool) -> None:
+    """Make keys.
 
     PURPOSE is mask (what operators use), suppress (hashes of the erased), sign (certificates), shred (keys of
     single people), requests, or a name of your own that operators name. Nothing makes a key by itself: where
     one is missing, the error says so.
     """
     if shown:
-        _print(session, purpose, rotate=False)
+        if len(purposes) > 1:
+            raise click.UsageError("--print shows one key at a time", click.get_current_context())
+        _print(session, purposes[0], rotate=False)
         return
-    made = session.lake.keys.create(purpose)
-    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
-    _say_copy(session, made)
+    made = [session.lake.keys.create(purpose) for purpose in dict.fromkeys(purposes)]
+    lines = [f"made version {each.version} of the key {each.purpose}: {each.place}" for each in made]
+    documents = [_document(each) for each in made]
+    session.out.emit(documents[0] if len(made) == 1 else {"keys": documents}, *lines)
+    for each in made:
+        _say_copy(session, each)
 
 
 @verb(
@@ -155,7 +167,8 @@ def _print(session: Session, purpose: str, *, rotate: bool) -> None:
 def _say_copy(session: Session, made: KeyInfo) -> None:
     text = _COPY.get(session.lake.keys.provider)
     if text is not None:
-        session.out.note(text.format(place=made.place))
+        loss = _LOSSES.get(made.purpose, "what is masked with a lost key stays masked")
+        session.out.note(text.format(place=made.place, loss=loss))
 
 
 def _document(each: KeyInfo) -> dict[str, Any]:

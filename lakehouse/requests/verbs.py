@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
 from lakehouse.control import Control
-from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.protection import Protection
@@ -20,7 +20,7 @@ from lakehouse.records import operator
 from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
 from lakehouse.requests.certificate.verify import previous_of
 from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
-from lakehouse.requests.identity import digests_of, fingerprint, known_digests, seal
+from lakehouse.requests.identity import REQUESTS, SUPPRESS, digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
 from lakehouse.requests.run import RunReport, RunTarget, run
 from lakehouse.requests.run.target import Step, silent
@@ -447,6 +447,7 @@ class Requests:
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
         who, now, ring = self._who(author), self._clock(), self._ring()
+        _ensure_keys(ring)
         due = self._config.requests.due.after(now)
         kept: list[tuple[Request, Mapping[str, Any]]] = []
         for draft in drafts:
@@ -454,8 +455,6 @@ class Requests:
             kept.append(
                 (_request(draft, digests, now=now, due=due, author=who), {"identifiers": len(digests)})
             )
-        # Before anything is kept: without this key nothing could be opened again.
-        ring.current("requests")
         state = self._control.made(now=now)
         done = state.requests.submit(
             kept, seal=lambda at, request_id: seal(drafts[at].person, request=request_id, ring=ring)
@@ -548,6 +547,16 @@ def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) ->
         if name in wanted:
             fitting.setdefault(request, []).append(bool(digests & wanted[name]))
     return {request for request, fits in fitting.items() if all(fits)}
+
+
+def _ensure_keys(ring: KeyRing) -> None:
+    """Refuses a request where what it needs is not there: said once, with all that it will need later."""
+    missing = [purpose for purpose in (SUPPRESS, REQUESTS, "sign") if not ring.versions(purpose)]
+    if {SUPPRESS, REQUESTS}.intersection(missing):
+        raise KeysError(
+            f"there is no key {' and no key '.join(f'`{purpose}`' for purpose in missing)}",
+            advice=f"`lakehouse keys create {' '.join(missing)}` makes what requests need",
+        )
 
 
 def _all_digests(ring: KeyRing, subject: str, identifier: str, value: str) -> set[str]:

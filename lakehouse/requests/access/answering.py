@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -25,7 +25,7 @@ from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
 from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
-from lakehouse.requests.access.sources import Source, table_source
+from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
 from lakehouse.requests.find import Found, find
 from lakehouse.requests.identity import Person, unseal
@@ -40,6 +40,8 @@ from lakehouse.verbs.opened import OpenTable
 
 Identified: TypeAlias = Literal["checked", "all", "given"]
 """By which identifiers the person is known; see `Answering.answer`."""
+
+Placing: TypeAlias = Callable[[str], Place | None]
 
 
 def none_rejected(quarantine: OpenTable, seal: Seal, people: People) -> None:
@@ -89,8 +91,10 @@ class Answering:
         request, events, person = self._opened(request_id)
         path = target(to, name=f"access-{request.id}.zip", replace=overwrite, lake=self.lake.url)
         asked = Asked(own=self._columns(own), others=self._columns(others))
-        people = self._people(request, person, identified)
-        sources = tuple(self._sources(request, people, include_history=include_history))
+        # Each table as it is now, once for all that is asked of it.
+        place = cache(self._place)
+        people = self._people(request, person, identified, place)
+        sources = tuple(self._sources(request, people, place, include_history=include_history))
         if identified == "checked":
             ensure_one_row(sources, person, config=self.config, request=request.id)
         now = self.clock()
@@ -148,11 +152,11 @@ class Answering:
         sealed = state.requests.contents([request_id])
         return request, events, unseal(sealed[request_id], request=request_id, ring=self.ring())
 
-    def _people(self, request: Request, person: Person, identified: Identified) -> People:
+    def _people(self, request: Request, person: Person, identified: Identified, place: Placing) -> People:
         given = people_of({request.id: person})
         if identified == "given":
             return given
-        found = resolve(given, self.config, place=self._place)
+        found = resolve(given, self.config, place=place)
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)
         return found
@@ -160,19 +164,25 @@ class Answering:
     def _place(self, name: str) -> Place | None:
         table = self.table(name)
         newest = table.find()
-        return None if newest is None else Place(table.storage, past_of(table.storage, newest))
+        if newest is None:
+            return None
+        past = past_of(table.storage, newest)
+        ensure_whole(name, past)
+        return Place(table.storage, past)
 
-    def _sources(self, request: Request, people: People, *, include_history: bool) -> Iterator[Source]:
+    def _sources(
+        self, request: Request, people: People, place: Placing, *, include_history: bool
+    ) -> Iterator[Source]:
         rules = rules_of(self.config, subjects=frozenset({request.subject}))
         belongs = belongs_of(self.config, request.subject)
         for name, wanted in rules.items():
-            table, place = self.table(name), self._place(name)
+            table, there = self.table(name), place(name)
             make = partial(table_source, request=request.id, belongs=belongs, include_history=include_history)
             masked: frozenset[str] = frozenset()
-            if place is not None:
+            if there is not None:
                 # Nothing is taken away, so no hold stands in the way.
                 source = make(
-                    table, find(name, place, rules=wanted, people=people, protection=Protection(name))
+                    table, find(name, there, rules=wanted, people=people, protection=Protection(name))
                 )
                 masked = source.masked
                 yield source

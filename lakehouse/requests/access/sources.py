@@ -15,13 +15,14 @@ from lakehouse.delta.actions import AddCdcFile, AddFile
 from lakehouse.delta.data import read_rows_at
 from lakehouse.delta.log import commits, earliest_commit
 from lakehouse.delta.schema import StructType
+from lakehouse.errors import CorruptTableError
 from lakehouse.merge.quarantine import NoSeal, Seal
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.requests.access.belongs import Belongs
 from lakehouse.requests.find import RULE, Found
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE, POSITION
-from lakehouse.requests.past import PastFile
+from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.rules import RowRule
 from lakehouse.storage import Storage
 from lakehouse.verbs.opened import OpenTable
@@ -109,8 +110,12 @@ def table_source(
 
     Returns:
         The source; those of the newest version come first.
+
+    Raises:
+        CorruptTableError: Files of the newest version are not there: who knows what is in them.
     """
     newest = found.past.newest
+    ensure_whole(table.name, found.past)
     mine = (
         found.rows.filter(pl.col(REQUEST) == request)
         .group_by(FILE, POSITION)
@@ -158,6 +163,25 @@ def table_source(
         masked=frozenset() if rejected else frozenset(marks_of(newest.configuration)),
         parts=parts,
     )
+
+
+def ensure_whole(table: str, past: Past) -> None:
+    """Refuses to answer from a table that is damaged, or whose files lie elsewhere, as a shallow clone's.
+
+    Args:
+        table: The table's name.
+        past: Its files.
+
+    Raises:
+        CorruptTableError: Files of the newest version are not there.
+    """
+    gone = len(past.newest.files.keys() - {each.add.path for each in past.files})
+    if gone:
+        raise CorruptTableError(
+            f"table {table}, version {past.newest.version}: {gone:,} of its files are not in its folder, so "
+            "that not all that is known can be told",
+            advice=f"`lakehouse verify {table}` names them",
+        )
 
 
 def _opened(rows: pl.DataFrame, seal: Seal) -> pl.DataFrame:
