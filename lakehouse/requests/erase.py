@@ -18,7 +18,7 @@ import polars as pl
 from lakehouse.delta import protocols
 from lakehouse.delta.actions import Action, AddFile, CommitInfo
 from lakehouse.delta.aftercare import look_after
-from lakehouse.delta.data import read_rows_at, scan_file, scan_files, write_files
+from lakehouse.delta.data import read_rows_at, scan_file, write_files
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
@@ -26,9 +26,9 @@ from lakehouse.errors import LakehouseError, ProtectedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
 from lakehouse.protection.gate import ADVICE
-from lakehouse.requests.find import RULE, Found
+from lakehouse.requests.find import Found
+from lakehouse.requests.forgetting import keys_to_forget
 from lakehouse.requests.locate import FILE, POSITION
-from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
 from lakehouse.verbs.opened import OpenTable
 
@@ -102,7 +102,7 @@ def erase(
         newest = found.past.newest
         chosen = _chosen(table, found)
         memory = load_manifest(table.storage, newest)
-        forgetting = _forgetting(table, found) if memory.files else None
+        forgetting = keys_to_forget(table, found) if memory.files else None
         if not chosen and (forgetting is None or not _remembers(table, memory, forgetting)):
             return Erased(table=table.name, version=newest.version)
         done = _attempt(table, found, chosen, memory, forgetting)
@@ -183,37 +183,6 @@ def _has_work(table: OpenTable, found: Found, number: int, changes: Changes) -> 
         table.storage, snapshot, add, changes.positions, columns=changes.columns, row_index=POSITION
     )
     return changes.applied(there).anonymized > 0
-
-
-def _forgetting(table: OpenTable, found: Found) -> pl.DataFrame | None:
-    """The keys that the memory of deletes must forget: of all rows that go, in whatever version they were."""
-    snapshot = found.past.newest
-    key = [name for name in table.config.key if name in snapshot.schema]
-    rules = [(number, rule) for number, rule in enumerate(found.rules) if rule.do == "delete"]
-    if not key or not rules:
-        return None
-    parts: list[pl.DataFrame] = []
-    for number, rule in rules:
-        types = plain_types(snapshot.schema, rule.key)
-        if len(types) < len(rule.key) or not rule.where:
-            continue
-        files = sorted(set(found.rows.filter(pl.col(RULE) == number)[FILE]))
-        keys = found.people.keys(subject=rule.subject, where=rule.where, types=types)
-        if set(rule.key) == set(key) and keys.height:
-            # Also those of which nothing is left but that memory.
-            parts.append(keys.select(key))
-        elif files and keys.height:
-            rows = scan_files(
-                table.storage,
-                snapshot,
-                [found.past.files[each].add for each in files],
-                columns=list(dict.fromkeys([*key, *rule.key])),
-                file=FILE,
-                apply_vectors=False,
-                keys=keys.select(rule.key).unique(),
-            )
-            parts.append(rows.select(key).unique().collect(engine="streaming"))
-    return pl.concat(parts).unique() if parts else None
 
 
 def _remembers(table: OpenTable, memory: Manifest, keys: pl.DataFrame) -> bool:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import pytest
 
 from lakehouse import Lakehouse
+from lakehouse.merge.tombstones import load_manifest
 from lakehouse.pii.executor import Here
 from lakehouse.requests.needles import Needle
 from lakehouse.requests.search import Folder, search
@@ -16,7 +18,7 @@ from tests.fixtures.people import erased, found_in, people
 ANN = "ann-canary-7e2@shop.example"
 
 
-def desk(root: Path, rule: dict[str, Any]) -> Lakehouse:
+def desk(root: Path, rule: dict[str, Any], *, ordered: bool = False) -> Lakehouse:
     return Lakehouse.open(
         {
             "version": 1,
@@ -31,7 +33,9 @@ def desk(root: Path, rule: dict[str, Any]) -> Lakehouse:
                         "body": "string",
                         "agent": "string",
                         "notes": "array<struct<text:string>>",
+                        **({"seq": "long"} if ordered else {}),
                     },
+                    "changes": {"sequence": "seq"} if ordered else {},
                 },
             },
             "subjects": {
@@ -133,6 +137,24 @@ def test_texts_of_old_versions_are_found(tmp_path: Path) -> None:
     assert found.count("r") == {}
     assert len(found.touched) == 1
     assert found.rules[0].columns == ("body",)
+
+
+@pytest.mark.parametrize("rule", [{"text": "body"}, {"where": {"notes[].text": "email"}}])
+def test_the_memory_of_deletes_forgets_rows_found_in_texts(tmp_path: Path, rule: dict[str, Any]) -> None:
+    lake = desk(tmp_path, {**rule, "do": "delete"}, ordered=True)
+    tickets = lake.table("tickets")
+    texts = {2: "hi", 4: f"from {ANN}"}
+    tickets.merge(
+        [
+            {"no": no, "body": text, "notes": [{"text": text[-len(ANN) :]}], "seq": 1}
+            for no, text in texts.items()
+        ]
+    )
+    tickets.merge([{"_op": "delete", "no": no, "seq": 2} for no in texts])
+    erased(lake, "tickets", people(lake, r={"email": ANN}))
+    memory = load_manifest(tickets.storage, tickets.snapshot())
+    left = [pl.read_parquet(tickets.storage.get(file.path)) for file in memory.files]
+    assert [number for part in left for number in part["no"]] == [2]
 
 
 @pytest.mark.parametrize("who", [{"id": 1}, {"email": "nobody@else.example"}])
