@@ -30,7 +30,7 @@ from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.verbs import merging, reading, tending
-from lakehouse.verbs.opened import OpenTable, View, anything_goes, no_roles
+from lakehouse.verbs.opened import Cells, OpenTable, PlainCells, View, anything_goes, no_roles
 
 
 class Table:
@@ -45,6 +45,7 @@ class Table:
         masks: Masks rows before a merge stores them; None where they are stored as they come.
         seal: Seals its rejected records; None leaves them as they came.
         views: Gives what a role sees of the table.
+        cells: Opens cells that are stored under keys of people; None where there are none.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away. None
@@ -65,6 +66,7 @@ class Table:
         masks: Masking | None = None,
         seal: Seal | None = None,
         views: Callable[[str], View] = no_roles,
+        cells: Cells | None = None,
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
         protection: Callable[[], Protection] | None = None,
@@ -85,6 +87,7 @@ class Table:
             steps=tuple(steps),
             masks=masks,
             views=views,
+            cells=cells or PlainCells(),
             clock=clock,
             before_write=before_write,
             protection=protection or partial(Protection, name),

@@ -83,7 +83,7 @@ def scan(
     else:
         ensure_readable(picked)
         with naming_damage(table.storage, snapshots=[picked], table=table.name):
-            lazy = scan_table(table.storage, picked)
+            lazy = table.cells.clear(scan_table(table.storage, picked), picked)
     if valid_at is not None:
         lazy = rows_valid_at(lazy, valid_at, table=table.name)
     if view is not None and picked is not None:
@@ -174,7 +174,11 @@ def difference(
     for side in (old, new):
         ensure_readable(side)
     with explaining(table.storage, snapshots=(old, new), table=table.name):
-        return diff(table.storage, before=old, after=new, key=key, columns=shown)
+        found = diff(table.storage, before=old, after=new, key=key, columns=shown)
+    # Compared as they are stored, where the same value is the same cell.
+    with explaining(table.storage, snapshots=(), table=table.name):
+        gone = [name for name in found.columns if name not in new.schema]
+        return table.cells.clear(table.cells.clear(found.lazy(), new), old, only=gone).collect()
 
 
 def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:
