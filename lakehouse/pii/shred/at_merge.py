@@ -80,7 +80,9 @@ class MergeShred:
 
     def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
         """See `Masking.__call__`. Whose a cell is, is told before anything is masked."""
-        here = [each for each in self.shredded if each.column in batch.frame.columns]
+        kinds = batch.frame.schema
+        # A column of nothing but nulls has no type yet, and nothing to be encrypted.
+        here = [each for each in self.shredded if kinds.get(each.column, pl.Null()) != pl.Null]
         self._check_types(here, batch, schema)
         batch = batch.reject(self._nobodys(batch, here))
         cells = [self._sealed(batch.frame, of) for of in _by_holder(here)]
@@ -98,7 +100,7 @@ class MergeShred:
         for each in here:
             field = schema.get(each.column)
             kind = batch.frame.schema[each.column]
-            if kind not in {pl.String, pl.Null} or (field is not None and field.type != STRING):
+            if kind != pl.String or (field is not None and field.type != STRING):
                 raise RefusedError(
                     f"table {self.table}, column {each.column}: only texts can be shredded, this is {kind}",
                     advice="declare it as `string` in the table's `schema`",
@@ -133,10 +135,8 @@ class MergeShred:
     def _sealed(self, frame: pl.DataFrame, of: Sequence[Shredded]) -> list[pl.Series]:
         """The columns that belong to one person, encrypted: some rows at a time, whose keys are in memory."""
         names = [each.column for each in of]
-        if frame.is_empty() or all(frame[name].dtype == pl.Null for name in names):
-            return [frame[name] for name in names]
         first = of[0]
-        if first.holder not in frame.columns:
+        if frame.is_empty() or first.holder not in frame.columns:
             return [frame[name] for name in names]
         persons = frame[first.holder].cast(pl.String)
         wanted = frame.select(pl.any_horizontal(_has_value(name) for name in names)).to_series()

@@ -14,7 +14,7 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 
 from lakehouse import Lakehouse, RefusedError
-from lakehouse.errors import KeysError
+from lakehouse.errors import KeysError, UsageError
 from lakehouse.requests.identity import Person, digests_of
 from lakehouse.table import Table
 
@@ -378,3 +378,15 @@ def test_a_missing_key_of_the_lake_is_said(tmp_path: Path) -> None:
     with pytest.raises(KeysError):
         again.table("customers").read()
     assert again.table("customers").read(columns=["id"]).height == 2
+
+
+def test_conditions_that_no_ciphertext_meets_are_refused(tmp_path: Path) -> None:
+    rule = {"name": "old", "column": "day", "keep": "30d", "action": "delete", "where": "email LIKE '%@%'"}
+    schema = {"id": "long", "seq": "long", "email": "string", "nick": "string", "day": "date"}
+    lake = opened(tmp_path, customers={"schema": schema, "retention": [rule]})
+    lake.table("customers").merge(rows(day="2020-01-01"))
+    with pytest.raises(RefusedError, match="asks for email, which is stored under keys of people"):
+        lake.retention.apply()
+    with pytest.raises(UsageError, match="email of table customers is stored under keys of people"):
+        lake.holds.add(table="customers", where=f"email = '{ANN}'", reason="case 1")
+    assert lake.holds.list() == []
