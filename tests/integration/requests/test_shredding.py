@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
@@ -390,3 +391,21 @@ def test_conditions_that_no_ciphertext_meets_are_refused(tmp_path: Path) -> None
     with pytest.raises(UsageError, match="email of table customers is stored under keys of people"):
         lake.holds.add(table="customers", where=f"email = '{ANN}'", reason="case 1")
     assert lake.holds.list() == []
+
+
+def test_anonymizing_empties_the_cells(tmp_path: Path) -> None:
+    rule = {"name": "old", "column": "day", "keep": "30d", "action": "anonymize"}
+    schema = {"id": "long", "seq": "long", "email": "string", "nick": "string", "day": "date"}
+    lake = opened(tmp_path, customers={"schema": schema, "retention": [{**rule, "max_fraction": 1.0}]})
+    lake.table("customers").merge(rows(day="2020-01-01"))
+    lake.retention.apply()
+    assert lake.table("customers").read().sort("id").select("email", "nick").rows() == [("", ""), ("", "")]
+
+
+def test_a_cell_says_nothing_that_a_certificate_shows(tmp_path: Path) -> None:
+    lake = opened(tmp_path)
+    lake.table("customers").merge(rows())
+    stored = bytes_below(tmp_path / "lake" / "customers").decode(errors="replace")
+    for each in lake.subject_keys.digests_of("customer", ["1", "2"]):
+        assert each.digest[:16] not in stored
+        assert urlsafe_b64encode(bytes.fromhex(each.digest))[:12].decode() not in stored
