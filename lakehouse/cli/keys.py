@@ -9,7 +9,7 @@ import click
 from lakehouse.cli.cells import Cell, cell, said
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
-from lakehouse.cli.output import Block
+from lakehouse.cli.output import Block, plural
 from lakehouse.cli.parameters import confirm_options
 from lakehouse.cli.session import Session
 
@@ -123,7 +123,8 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
 
     Shows what that means and asks; without a terminal it needs --yes. Older versions stay, and what was
     masked with them can still be turned back. Deterministic masks of new rows differ from those of older
-    rows until these are masked again; columns that are part of a table's key keep the first version.
+    rows until these are masked again; columns that are part of a table's key keep the first version. A new
+    version of shred wraps the keys of single people anew, all of them.
     """
     place = session.lake.keys
     step = place.next_rotation(purpose)
@@ -139,7 +140,14 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
         session.out.note("nothing was done")
         return
     made = place.rotate(purpose)
-    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
+    head = f"made version {made.version} of the key {purpose}: {made.place}"
+    if purpose == "shred":
+        anew = session.lake.subject_keys.rewrap()
+        session.out.emit(
+            {**_document(made), "rewrapped": anew}, head, f"wrapped {plural(anew, 'key')} of people by it"
+        )
+    else:
+        session.out.emit(_document(made), head)
     _say_copy(session, made)
 
 
@@ -147,6 +155,11 @@ def _story(purpose: str, newest: int, next_: int) -> list[Block]:
     from lakehouse.pii.keys.purposes import PURPOSES
 
     head = f"{purpose}: version {newest} -> {next_}"
+    if purpose == "shred":
+        return [
+            head,
+            "  The keys of people are wrapped by it anew; what is stored under them stays as it is.",
+        ]
     if purpose == "mask" or purpose not in PURPOSES:
         return [head, _ROTATION.format(next=next_)]
     return [head, "  Older versions stay: what was made with them is still understood."]

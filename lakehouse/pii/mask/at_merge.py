@@ -57,6 +57,10 @@ class MergeMasks:
                 advice="set the operator back, or merge into a new table",
             )
 
+    def trying(self) -> MergeMasks:
+        """See `Masking.trying`: masks keep nothing."""
+        return self
+
     def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
         """See `Masking.__call__`."""
         cells = batch.frame.select(name for name in batch.frame.columns if not is_control(name))

@@ -132,11 +132,15 @@ def plan_in_place(table: OpenTable, snapshot: Snapshot, *, config: Config, masks
     name = table.name
     ensure_readable(snapshot)
     ensure_writable(snapshot)
-    wanted = masks.fingerprints(name, snapshot.schema)
+    # What is stored under keys of people is not masked in the table: merges bring ciphertexts.
+    shredded = {path for path, about in config.tables[name].pii.items() if about.shred is not None}
+    wanted = {
+        path: mark for path, mark in masks.fingerprints(name, snapshot.schema).items() if path not in shredded
+    }
     known = marks_of(snapshot.configuration)
     _refuse(table, snapshot, wanted=wanted, masked_at_merge=config.masked_at_merge(name))
     already = tuple(path for path, mark in wanted.items() if known.get(path) == mark)
-    found = masks.masks(name, snapshot.schema, without=already)
+    found = masks.masks(name, snapshot.schema, without=(*already, *shredded))
     masker = Masker(found, snapshot)
     again = tuple(each.path for each in found.paths if each.path in known)
     _refuse_columns(table, snapshot, found.paths, again=again)
