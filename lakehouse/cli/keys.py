@@ -14,6 +14,8 @@ from lakehouse.cli.parameters import confirm_options
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakehouse.pii.keys.provider import KeyInfo
 
 _ROTATION = """\
@@ -27,6 +29,9 @@ _LOSSES = {
     "sign": "without it no certificate can be signed, nor compared with the lake's key",
     "shred": "without it columns under keys of single people can't be read by anybody",
 }
+_STAYS = """\
+  Not with it: {kinds}. Masks of {operators} don't say which version made them, so they stay with the first
+  one, or the one that `version` names, until the config says `version: {next}` and they are masked anew."""
 _COPY = {
     "file": "keep a copy of {place} in a safe place: {loss}",
     "aws_kms": "it is wrapped by {place}: neither that key nor the state database may get lost",
@@ -128,9 +133,16 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
     """
     place = session.lake.keys
     step = place.next_rotation(purpose)
-    document = {"purpose": purpose, "from": step.newest, "to": step.next, "provider": place.provider}
+    document: dict[str, Any] = {
+        "purpose": purpose,
+        "from": step.newest,
+        "to": step.next,
+        "provider": place.provider,
+    }
     if dry_run or not session.as_json:
-        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next))
+        stays = _stays(session, purpose)
+        document["stays"] = stays
+        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next, stays))
     if dry_run:
         return
     if shown:
@@ -151,7 +163,18 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
     _say_copy(session, made)
 
 
-def _story(purpose: str, newest: int, next_: int) -> list[Block]:
+def _stays(session: Session, purpose: str) -> dict[str, str]:
+    """The kinds of personal data whose masks keep their version of a key, with what masks them."""
+    from lakehouse.pii.mask.mark import VERSIONLESS
+
+    return {
+        kind: each.operator
+        for kind, each in session.lake.config.pii.operators.items()
+        if each.operator in VERSIONLESS and each.settings.get("key", "mask") == purpose
+    }
+
+
+def _story(purpose: str, newest: int, next_: int, stays: Mapping[str, str]) -> list[Block]:
     from lakehouse.pii.keys.purposes import PURPOSES
 
     head = f"{purpose}: version {newest} -> {next_}"
@@ -161,7 +184,11 @@ def _story(purpose: str, newest: int, next_: int) -> list[Block]:
             "  The keys of people are wrapped by it anew; what is stored under them stays as it is.",
         ]
     if purpose == "mask" or purpose not in PURPOSES:
-        return [head, _ROTATION.format(next=next_)]
+        story: list[Block] = [head, _ROTATION.format(next=next_)]
+        if stays:
+            operators = " and ".join(sorted(set(stays.values())))
+            story.append(_STAYS.format(kinds=", ".join(stays), operators=operators, next=next_))
+        return story
     return [head, "  Older versions stay: what was made with them is still understood."]
 
 
