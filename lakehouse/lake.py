@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -195,6 +195,7 @@ class Lakehouse:
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
             target=self._run_target,
+            new_keys=self.subject_keys.readmit if self._shreds else None,
             answering=self._answering,
         )
 
@@ -297,6 +298,7 @@ class Lakehouse:
                 copies=lambda: self.pii.copies,
             ),
             archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
+            shred=self._shred if self._shreds else None,
             executor=partial(Suited, weight),
             records=self._records,
             clock=utc_now,
@@ -316,6 +318,15 @@ class Lakehouse:
             ring=self._ring,
             finder=self._finder,
         )
+
+    @property
+    def _shreds(self) -> bool:
+        """Whether a column of some table is stored under keys of people."""
+        return any(map(self.config.shreds, self.config.tables))
+
+    def _shred(self, subject: str, values: Collection[str]) -> int:
+        """Destroys the keys of people."""
+        return self.subject_keys.destroy(subject, self.subject_keys.digests_of(subject, values))
 
     def _at_merge(self, table: str) -> Masking | None:
         """What rows of a table pass before they are stored; None where they are stored as they come."""

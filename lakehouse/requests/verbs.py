@@ -45,6 +45,7 @@ class Requests:
         ring: Gives the keys of the lake.
         protection: Gives the active holds on a table.
         target: Gives what a run is told about the lake: of a state database, on whose order.
+        new_keys: Gives people new keys whose keys were destroyed; None where no column is under such.
         answering: Gives what answers requests for access.
         clock: Gives the time, timezone-aware.
     """
@@ -57,6 +58,7 @@ class Requests:
         ring: Callable[[], KeyRing],
         protection: Callable[[str], Protection],
         target: Callable[[State, str], RunTarget],
+        new_keys: Callable[[str, Sequence[IdentifierDigest]], int] | None,
         answering: Callable[[], Answering],
         clock: Clock = utc_now,
     ) -> None:
@@ -66,6 +68,7 @@ class Requests:
         self._ring = ring
         self._protection = protection
         self._target = target
+        self._new_keys = new_keys
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -443,6 +446,8 @@ class Requests:
                 for each in found
             ]
         )
+        if self._new_keys is not None:
+            self._new_keys(subject, [each.digest for each in found])
         return len({each.digest.digest for each in found})
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:

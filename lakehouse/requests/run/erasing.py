@@ -57,6 +57,7 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     going = lookup.persons()
     _begin(target, ledger, lookup)
     _suppress(target, lookup)
+    _shred(target, lookup)
     done: list[Erased] = []
     for name in tuple(lookup.spots):
         target.step(f"erasing from {name}", len(done), len(lookup.spots))
@@ -118,6 +119,18 @@ def _suppress(target: RunTarget, lookup: Lookup) -> None:
     ]
     if fresh:
         target.state.requests.suppress(fresh)
+
+
+def _shred(target: RunTarget, lookup: Lookup) -> None:
+    """Destroys people's keys: nobody reads their cells any more, in whatever version or archive."""
+    if target.shred is None:
+        return
+    values: dict[str, list[str]] = {}
+    for person in lookup.persons().values():
+        first = next(iter(target.config.subjects[person.subject].identifiers))
+        values.setdefault(person.subject, []).extend(person.values(first))
+    for subject, those in values.items():
+        target.shred(subject, those)
 
 
 def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tuple[Lookup, Erased]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -38,6 +38,8 @@ class RunTarget:
         copies: Masked copies, and the tables that they are made from.
         others: Gives the other tables in which people of a table can be: its quarantine and copies.
         archives: Gives the folders of a table's archives.
+        shred: Destroys the keys of people of a kind, by values of its first identifier; None where no column
+            is stored under such.
         executor: Gives what searches, for as long as it is needed.
         records: Keeps what was done to tables.
         clock: Gives the time (timezone-aware).
@@ -53,6 +55,7 @@ class RunTarget:
     copies: Mapping[str, str]
     others: Callable[[str], Iterable[OtherTable]]
     archives: Callable[[str], Iterable[Storage]]
+    shred: Callable[[str, Collection[str]], int] | None
     executor: Callable[[], AbstractContextManager[Executor]]
     records: Records
     clock: Clock
