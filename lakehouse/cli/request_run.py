@@ -35,10 +35,21 @@ _SHOWN = 20
     python="lake.requests.run(*requests, dry_run=False)",
 )
 @click.argument("requests", nargs=-1, metavar="[REQUEST]...")
+@click.option(
+    "--allow-many", is_flag=True, help="Also carry out requests that find more than one person can have."
+)
 @confirm_options
 @author_option
 @click.pass_obj
-def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool, author: str | None) -> None:
+def run(
+    session: Session,
+    *,
+    requests: tuple[str, ...],
+    allow_many: bool,
+    dry_run: bool,
+    yes: bool,
+    author: str | None,
+) -> None:
     """Carry requests out: find, erase, purge, verify, sign.
 
     All that are due if none is named. People are looked for in every version of every table of their
@@ -48,9 +59,13 @@ def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool
     """
     verbs = session.lake.requests
     with progress(session, "looking") as step:
-        plan = verbs.run(*requests, dry_run=True, author=author, step=step)
+        plan = verbs.run(*requests, dry_run=True, allow_many=allow_many, author=author, step=step)
     story = _story(plan)
-    going = [each for each in plan.plans if each.stage not in {"wait", "access"} and not each.held_by]
+    going = [
+        each
+        for each in plan.plans
+        if each.stage not in {"wait", "access"} and not each.held_by and not each.brakes
+    ]
     if dry_run or not plan.plans:
         session.out.emit(plan.to_dict(), *story)
         return
@@ -63,14 +78,15 @@ def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool
         session.out.note("nothing was done")
         return
     with progress(session, "carrying out") as step:
-        done = verbs.run(*requests, author=author, step=step)
+        done = verbs.run(*requests, allow_many=allow_many, author=author, step=step)
     session.out.emit(done.to_dict(), *_done(done))
     for each in done.outcomes[:1]:
         if each.certificate is not None:
             session.out.next_steps((f"lakehouse request certificate {each.request}", "see what is proved"))
     if done.failed:
         raise SystemExit(_FOUND_SOMETHING)
-    if done.outcomes and all(each.status == "held" for each in done.outcomes):
+    braked = any(plan.brakes for plan in done.plans)
+    if braked or (done.outcomes and all(each.status == "held" for each in done.outcomes)):
         raise SystemExit(_REFUSED)
 
 
@@ -93,7 +109,7 @@ def _row(plan: RequestPlan) -> list[Cell]:
     files = sum(table.files for table in plan.tables)
     return [
         said(plan.request),
-        said("wait" if plan.held_by else plan.stage),
+        said("wait" if plan.held_by else "refused" if plan.brakes else plan.stage),
         amount(counts.get("delete", 0)),
         said(f"{counts['anonymize']:,}" if counts.get("anonymize") else ""),
         said(f"{counts['keep']:,}" if counts.get("keep") else ""),

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from lakehouse import Lakehouse
-from tests.fixtures.people import erased, found_in, known, people
+from lakehouse.requests.people import people_of, persons_of, resolve
+from tests.fixtures.people import erased, found_in, known, people, place_of
 
 SHOP: dict[str, Any] = {
     "customers": {"key": ["id"], "schema": {"id": "long", "email": "string", "invited_by": "long"}},
@@ -183,6 +184,20 @@ def test_values_of_two_places_are_not_mixed(tmp_path: Path) -> None:
     assert found_in(lake, "customers", who).count("r") == {"delete": 2}
     erased(lake, "customers", who)
     assert set(lake.table("customers").read()["email"]) == {"eve@x", "bob@x"}
+
+
+def test_who_was_found_is_kept_as_it_was_found(tmp_path: Path) -> None:
+    lake = Lakehouse.open({**TENANTS, "storage": {"root": str(tmp_path / "lake")}})
+    rows = [("a", 1, "ann@x"), ("b", 2, "ann@x"), ("a", 2, "eve@x"), ("b", 1, "bob@x")]
+    lake.table("customers").merge([{"tenant": t, "id": number, "email": mail} for t, number, mail in rows])
+    lake.table("orders").merge([{"tenant": "a", "no": 7, "who": 1}])
+    who = people(lake, r={"email": "ann@x"})
+    lake.table("orders").merge([{"tenant": "a", "no": 7, "who": 2}])
+    again = people_of(persons_of(who))
+    assert found_in(lake, "customers", again).count("r") == {"delete": 2}
+    # Not even when it is looked up once more: an order that has changed hands since leads nowhere.
+    later = resolve(again, lake.config, place=lambda name: place_of(lake, name))
+    assert known(later) == known(who)
 
 
 def test_a_table_that_was_never_made_has_nobody(tmp_path: Path) -> None:
