@@ -73,6 +73,12 @@ class Control:
             _ensure_same(state, known)
         return state
 
+    def begun(self) -> bool:
+        """Whether this lake ever had a state, found out by one small object and without opening anything."""
+        with self._lock:
+            opened = self._state is not None
+        return opened or self._known() is not None
+
     def made(self, *, now: datetime) -> State:
         """The state for those who write to it; made if this lake never had one.
 

@@ -43,8 +43,12 @@ if TYPE_CHECKING:
     from lakehouse.pii.shred.verbs import SubjectKeys
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
+    from lakehouse.requests.access import Answering
+    from lakehouse.requests.run import RunTarget
+    from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
+    from lakehouse.state.database import State
 
 
 class Lakehouse:
@@ -154,6 +158,7 @@ class Lakehouse:
                     storage=self._storage.child(name),
                     lake=self._storage,
                     masks=self._at_merge(name) if inside else None,
+                    suppression=self._suppression(name) if of is None else None,
                     seal=self._seal(name) if inside else None,
                     cells=ShreddedCells(name, self._person_keys) if inside else None,
                     views=partial(self._view, of or name, quarantine=of is not None),
@@ -189,6 +194,9 @@ class Lakehouse:
             control=self._control,
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
+            target=self._run_target,
+            answering=self._answering,
+            keys=self.subject_keys,
         )
 
     @property
@@ -252,6 +260,14 @@ class Lakehouse:
         """
         return run_query(self, query, role=role)
 
+    def _suppression(self, table: str) -> Suppression | None:
+        """What keeps erased people out of a table; None where nobody can be erased from it."""
+        if all(rows.table != table for each in self.config.subjects.values() for rows in each.rows):
+            return None
+        from lakehouse.requests.suppression import suppression_of
+
+        return suppression_of(self.config, table, control=self._control, ring=self._ring)
+
     @cached_property
     def _masks(self) -> Masks:
         """The masks of the tables."""
@@ -279,6 +295,50 @@ class Lakehouse:
         from lakehouse.requests.identity import hasher
 
         return PersonKeys(self._control, self._ring, hasher, utc_now)
+
+    def _run_target(self, state: State, author: str) -> RunTarget:
+        """What those who carry requests out are told."""
+        from lakehouse.pii.executor import Suited
+        from lakehouse.requests.elsewhere.places import other_tables
+        from lakehouse.requests.run import RunTarget
+        from lakehouse.requests.search.run import weight
+        from lakehouse.retention.places import ArchivePlaces
+
+        return RunTarget(
+            config=self.config,
+            lake=self._storage,
+            state=state,
+            ring=self._ring(),
+            table=lambda name: self.table(name).opened,
+            copies={each.name: each.source for each in self.copies},
+            others=lambda name: other_tables(
+                name,
+                config=self.config,
+                lake=self._storage,
+                table=self.table,
+                copies=lambda: self.pii.copies,
+            ),
+            archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
+            executor=partial(Suited, weight),
+            records=self._records,
+            clock=utc_now,
+            author=author,
+            keys=self.subject_keys,
+        )
+
+    def _answering(self) -> Answering:
+        """What answers requests for access."""
+        from lakehouse.requests.access import Answering
+
+        return Answering(
+            config=self.config,
+            lake=self._storage,
+            control=self._control,
+            records=self._records,
+            table=lambda name: self.table(name).opened,
+            ring=self._ring,
+            finder=self._finder,
+        )
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -36,6 +36,7 @@ class RetryResult:
         tried: Records that were chosen.
         merged: Those that went into the table, or were known to it already. They have left the quarantine.
         dropped: Those that an expectation with ``on_fail: drop`` left out. They have left the quarantine.
+        suppressed: Those that would bring an erased person back. They have left the quarantine.
         waiting: Those that still do not fit, and stay.
         counts: What became of each record, as in `MergeResult`.
         problems: Why the waiting ones do not fit; the position is that among the records that were tried,
@@ -54,6 +55,7 @@ class RetryResult:
     problems: tuple[Rejected, ...] = ()
     refused: str = ""
     dry_run: bool = False
+    suppressed: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,8 +181,9 @@ class Quarantine:
             table=self._table,
             version=done.version,
             tried=chosen.height,
-            merged=len(done.gone) - done.dropped,
+            merged=len(done.gone) - done.dropped - done.suppressed,
             dropped=done.dropped,
+            suppressed=done.suppressed,
             waiting=len(done.stay),
             counts=done.counts,
             problems=tuple(done.problems),
@@ -267,6 +270,7 @@ class Quarantine:
             return
         done.version = result.version
         done.dropped += result.dropped
+        done.suppressed += result.suppressed
         for name, number in result.counts.items():
             done.counts[name] += number
         stay = {each.position: each for each in result.problems if each.reason != DROPPED}
@@ -292,6 +296,7 @@ class _Done:
         self.seen = 0
         self.version: int | None = None
         self.dropped = 0
+        self.suppressed = 0
         self.refused = ""
         self.gone: list[str] = []
         self.stay: dict[str, dict[str, Any]] = {}

@@ -30,7 +30,15 @@ from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.verbs import merging, reading, tending
-from lakehouse.verbs.opened import Cells, OpenTable, PlainCells, View, anything_goes, no_roles
+from lakehouse.verbs.opened import (
+    Cells,
+    OpenTable,
+    PlainCells,
+    Suppressions,
+    View,
+    anything_goes,
+    no_roles,
+)
 
 
 class Table:
@@ -43,6 +51,7 @@ class Table:
         lake: The lake's root, where tags and the quarantine are.
         steps: What a batch passes on its way into a merge.
         masks: Masks rows before a merge stores them; None where they are stored as they come.
+        suppression: Keeps erased people out; None where the config names nobody who could be erased.
         seal: Seals its rejected records; None leaves them as they came.
         views: Gives what a role sees of the table.
         cells: Opens cells that are stored under keys of people; None where there are none.
@@ -64,6 +73,7 @@ class Table:
         lake: Storage,
         steps: Sequence[BatchStep] = (),
         masks: Masking | None = None,
+        suppression: Suppressions | None = None,
         seal: Seal | None = None,
         views: Callable[[str], View] = no_roles,
         cells: Cells | None = None,
@@ -86,6 +96,7 @@ class Table:
             quarantine=QuarantineStore(beside, lake.child(beside), clock, seal or NoSeal()),
             steps=tuple(steps),
             masks=masks,
+            suppression=suppression,
             views=views,
             cells=cells or PlainCells(),
             clock=clock,
@@ -296,7 +307,12 @@ class Table:
         return reading.history(self._open, limit=limit)
 
     def diff(
-        self, before: int | str, after: int | str | None = None, *, columns: Sequence[str] | None = None
+        self,
+        before: int | str,
+        after: int | str | None = None,
+        *,
+        columns: Sequence[str] | None = None,
+        role: str | None = None,
     ) -> pl.DataFrame:
         """The rows that differ between two versions.
 
@@ -304,12 +320,19 @@ class Table:
             before: A version's number, or a tag.
             after: Another one, older or younger; None means the newest.
             columns: The columns to show and to compare (the key is always there); None means all.
+            role: Compares what somebody in this role of the config sees of both versions: its rows only, with
+                masks in place of personal data. What changed behind a mask that stayed is no difference.
 
         Returns:
             ``_change`` (``insert``, ``update_before``, ``update_after`` or ``delete``) and the columns,
             ordered by key.
+
+        Raises:
+            VersionNotFoundError: A version is not there (any more).
+            NotFoundError: No such tag, or no such role.
+            RefusedError: The role may not read the table.
         """
-        return reading.difference(self._open, before, after, columns=columns)
+        return reading.difference(self._open, before, after, columns=columns, role=role)
 
     def tag(self, name: str, *, version: int | None = None) -> Tag:
         """Names a version; its files stay.
@@ -351,6 +374,10 @@ class Table:
     ) -> RestorePlan:
         """Makes the table what it was, as a new version; history stays.
 
+        People who were erased do not come back: their rows stay away, and those that the config only empties
+        come back empty. What an erasure with ``history: redact`` left of rows in old versions stays away too.
+        Files that hold such rows are written anew.
+
         Args:
             version: The version to go back to; exactly one of the three is needed.
             timestamp: The version as of a time with a timezone.
@@ -363,6 +390,7 @@ class Table:
         Raises:
             VersionNotFoundError: The version, or one of its files, is gone.
             ProtectedError: A hold keeps the table as it is, or a row that would be lost or changed.
+            KeysError: People were erased, and the key is not there by which they are known again.
         """
         return tending.restore(self._open, version=version, timestamp=timestamp, tag=tag, dry_run=dry_run)
 

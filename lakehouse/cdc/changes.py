@@ -10,6 +10,8 @@ the table's columns   their own       the row after the change; for a delete onl
 ``__ordinal``         Int64           arrival position of the input record, from 0
 ``__time``            its own         when the change took effect; only where the format tells
 ``__absent__<col>``   Boolean         true where the record says nothing about ``<col>``; the cell is null
+``__before__<col>``   String          what ``<col>`` was before the change, where the format tells and it was
+                                      asked for (`Settings.before`); gone before the batch is ordered
 ====================  ==============  ==================================================================
 
 An absence column exists only where at least one row lacks that column while another has it. A column
@@ -20,9 +22,9 @@ its value, a new row gets null. Null without an absence mark means null.
 never occurs in them); empty means that arrival is the order. Formats with an order of their own put it
 into the text column ``_sequence``, which is stored in the table and whose text order is its order.
 
-Counts always add up: ``total`` input records = rows - ``derived`` + rejected + ignored. ``derived``
-counts rows beyond the first that one record turned into (a key change is a delete of the old key and an
-upsert of the new one); such rows share their ordinal, the delete comes first.
+Counts always add up: ``total`` input records = rows - ``derived`` + rejected + ignored + suppressed.
+``derived`` counts rows beyond the first that one record turned into (a key change is a delete of the old
+key and an upsert of the new one); such rows share their ordinal, the delete comes first.
 """
 
 from __future__ import annotations
@@ -46,6 +48,9 @@ TIME: Final = "__time"
 
 ABSENT: Final = "__absent__"
 """What the names of the absence columns begin with."""
+
+BEFORE: Final = "__before__"
+"""What the names of the columns begin with that say what was before a change."""
 
 SEQUENCE: Final = "_sequence"
 """Name of the stored column in which a format's own order is kept."""
@@ -72,6 +77,18 @@ def absence(column: str) -> str:
     return f"{ABSENT}{column}"
 
 
+def before(column: str) -> str:
+    """Names the column that says what a business column was before the change.
+
+    Args:
+        column: Name of the business column.
+
+    Returns:
+        ``__before__<column>``.
+    """
+    return f"{BEFORE}{column}"
+
+
 def is_control(column: str) -> bool:
     """Tells whether a column of a batch's frame belongs to the normal form and not to the table.
 
@@ -79,10 +96,10 @@ def is_control(column: str) -> bool:
         column: A column's name.
 
     Returns:
-        True for ``__op``, ``__ordinal``, ``__time`` and the absence columns. ``_sequence`` is stored, so it
-        is none.
+        True for ``__op``, ``__ordinal``, ``__time``, the absence columns and those of what was before.
+        ``_sequence`` is stored, so it is none.
     """
-    return column in _CONTROL_TYPES or column == TIME or column.startswith(ABSENT)
+    return column in _CONTROL_TYPES or column == TIME or column.startswith((ABSENT, BEFORE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +158,8 @@ class ChangeBatch:
         derived: Rows of the frame beyond the first of their record.
         origin: Gives lines and raw forms of the records, where that is possible.
         full: Whether this is a picture of the whole table, so that rows which are not in it are gone.
+        suppressed: Records that were left out, since they would bring an erased person back.
+        withheld: The keys of the rows that were left out for that; None where there are none.
 
     Raises:
         DataError: The parts contradict each other (a mistake in a format's module).
@@ -155,6 +174,8 @@ class ChangeBatch:
     derived: int = 0
     origin: Origin | None = None
     full: bool = False
+    suppressed: int = 0
+    withheld: pl.DataFrame | None = None
 
     def __post_init__(self) -> None:
         schema = self.frame.schema
@@ -162,10 +183,12 @@ class ChangeBatch:
         missing = [name for name in (*self.key, *self.sequence) if name not in schema]
         if wrong or missing:
             raise DataError(f"a batch in normal form lacks the columns {', '.join([*wrong, *missing])}")
-        if self.frame.height - self.derived + len(self.rejected) + self.ignored != self.total:
+        outside = len(self.rejected) + self.ignored + self.suppressed
+        if self.frame.height - self.derived + outside != self.total:
             raise DataError(
                 f"a batch of {self.total} records does not add up: {self.frame.height} rows "
-                f"({self.derived} derived), {len(self.rejected)} rejected, {self.ignored} ignored"
+                f"({self.derived} derived), {len(self.rejected)} rejected, {self.ignored} ignored, "
+                f"{self.suppressed} suppressed"
             )
 
     @property
@@ -199,6 +222,29 @@ class ChangeBatch:
             frame=self.frame.filter(~gone),
             rejected=by_position([*self.rejected, *rejected]),
             derived=self.derived - (positions.len() - len(found)),
+        )
+
+    def suppress(self, rows: pl.Series) -> ChangeBatch:
+        """Leaves records out, since they would bring an erased person back.
+
+        Args:
+            rows: Which rows of the frame would (Boolean); every other row of their records goes too.
+
+        Returns:
+            A batch whose counts add up again.
+        """
+        if not rows.any():
+            return self
+        gone = self.frame[ORDINAL].is_in(self.frame[ORDINAL].filter(rows).implode())
+        left_out = self.frame.filter(gone)
+        records = left_out[ORDINAL].n_unique()
+        keys = left_out.select(self.key).unique()
+        return replace(
+            self,
+            frame=self.frame.filter(~gone),
+            derived=self.derived - (left_out.height - records),
+            suppressed=self.suppressed + records,
+            withheld=keys if self.withheld is None else pl.concat([self.withheld, keys]),
         )
 
     def rejection(self, position: int, misfit: Misfit) -> Rejected:

@@ -91,8 +91,8 @@ def restore_archive(
 ) -> None:
     """Bring archived rows back into their table, by a merge.
 
-    Rows that the table has newer stay as they are. The archive stays too. The next `retention apply` takes
-    the rows out again, unless the rules change.
+    Rows that the table has newer stay as they are, and people who were erased stay away (`suppressed`). The
+    archive stays too. The next `retention apply` takes the rows out again, unless the rules change.
     """
     with progress(session, f"merging into {table}"):
         done = session.lake.retention.restore_archive(

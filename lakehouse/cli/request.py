@@ -17,10 +17,24 @@ from lakehouse.cli.lazy import LazyGroup
             "approve": "lakehouse.cli.request_decide:approve",
             "reject": "lakehouse.cli.request_decide:reject",
             "cancel": "lakehouse.cli.request_decide:cancel",
+            "run": "lakehouse.cli.request_run:run",
+            "certificate": "lakehouse.cli.request_run:certificate",
+            "public-key": "lakehouse.cli.request_run:public_key",
+            "verify-certificate": "lakehouse.cli.request_run:verify_certificate",
+            "answer": "lakehouse.cli.request_answer:answer",
             "readmit": "lakehouse.cli.request_decide:readmit",
         }
     },
-    other_words={"add": "submit", "delete": "cancel", "forget": "submit", "new": "submit", "status": "show"},
+    other_words={
+        "erase": "run",
+        "access": "answer",
+        "add": "submit",
+        "delete": "cancel",
+        "export": "answer",
+        "forget": "submit",
+        "new": "submit",
+        "status": "show",
+    },
     subcommand_metavar="VERB [ARGS]...",
 )
 def request() -> None:

@@ -104,8 +104,9 @@ def _counted(each: HistoryEntry) -> str:
         "lakehouse diff customers 3 7",
         "lakehouse diff customers before-move              # from a tag to the newest version",
         "lakehouse diff customers 7 3 --output undo.csv",
+        "lakehouse diff customers 3 7 --role analyst       # what changed of what a role sees",
     ],
-    python="lake.table(...).diff(3, 7, columns=...)",
+    python="lake.table(...).diff(3, 7, columns=..., role=...)",
 )
 @table_argument()
 @click.argument("from_", metavar="FROM")
@@ -113,6 +114,7 @@ def _counted(each: HistoryEntry) -> str:
 @click.option(
     "--columns", multiple=True, metavar="A,B", help="Compare and show only these columns and the key."
 )
+@click.option("--role", metavar="ROLE", help="Compare what somebody in this role sees: its rows, masked.")
 @frame_options
 @click.pass_obj
 def diff(
@@ -122,6 +124,7 @@ def diff(
     from_: str,
     to: str | None,
     columns: tuple[str, ...],
+    role: str | None,
     limit: int | None,
     everything: bool,
     format_: str | None,
@@ -134,7 +137,7 @@ def diff(
     """
     how = asked(session, format_=format_, output=output, limit=limit, everything=everything)
     frame = session.lake.table(table).diff(
-        _point(from_), None if to is None else _point(to), columns=words(columns)
+        _point(from_), None if to is None else _point(to), columns=words(columns), role=role
     )
     kinds = frame["_change"]
     inserted, updated, deleted = (int((kinds == kind).sum()) for kind in ("insert", "update_after", "delete"))
@@ -232,7 +235,7 @@ def restore(
     """Bring back an older version of a table.
 
     Makes a new version with the rows of an older one; the versions between stay readable. Shows what would
-    change and asks; without a terminal it needs --yes.
+    change and asks; without a terminal it needs --yes. People who were erased stay away.
     """
     target = at(version, timestamp, tag)
     if target.is_latest:
@@ -269,6 +272,10 @@ def _restore_story(plan: RestorePlan) -> list[Block]:
         f"{plan.table}: from version {plan.current} back to what version {plan.target} was, as a new version",
         Fields(
             ("  rows", _from_to(plan.rows_before, plan.rows_after)),
+            (
+                "  rows of erased people",
+                f"{plan.rows_suppressed:,} stay away" if plan.rows_suppressed else None,
+            ),
             ("  files that come back", f"{plan.files_added:,}"),
             ("  files that go", f"{plan.files_removed:,}"),
             ("  columns", "change too" if plan.schema_changes else None),
@@ -291,6 +298,7 @@ def _restore_document(plan: RestorePlan, *, dry_run: bool) -> dict[str, Any]:
         "changes_nothing": plan.changes_nothing,
         "rows_before": plan.rows_before,
         "rows_after": plan.rows_after,
+        "rows_suppressed": plan.rows_suppressed,
         "files_added": plan.files_added,
         "files_removed": plan.files_removed,
         "schema_changes": plan.schema_changes,

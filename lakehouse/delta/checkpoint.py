@@ -8,11 +8,13 @@ implementation does: delta-rs waits for 100, but every reader that starts from n
 from __future__ import annotations
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from deltalake import DeltaTable
 
@@ -105,7 +107,7 @@ def write_checkpoint(storage: Storage, version: int) -> CheckpointResult:
     return CheckpointResult(made=True, reason=f"version {version}")
 
 
-def forget_removed(storage: Storage, version: int) -> CheckpointResult:
+def forget_removed(storage: Storage, version: int, *, files: Collection[str] = ()) -> CheckpointResult:
     """Take the statistics of files that are gone out of a classic checkpoint.
 
     A checkpoint keeps ``remove`` actions for a week, and with them the bounds of values that the table does
@@ -115,6 +117,8 @@ def forget_removed(storage: Storage, version: int) -> CheckpointResult:
     Args:
         storage: The table's root.
         version: A version with a checkpoint in one file.
+        files: Paths, as in the log, of removed files that it forgets altogether: they are not there any more,
+            and their names must not be either.
 
     Returns:
         What became of it; it never raises.
@@ -126,10 +130,14 @@ def forget_removed(storage: Storage, version: int) -> CheckpointResult:
             return CheckpointResult(made=False, reason="nothing was removed")
         at = table.column_names.index("remove")
         table = table.set_column(at, table.schema.field(at), _without_stats(table.column(at)))
+        if files:
+            removed = pc.struct_field(table.column(at), "path")
+            told = pc.is_in(removed, value_set=pa.array(sorted(files), removed.type))
+            table = table.filter(pc.invert(told))
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
         storage.put(path, buffer.getvalue())
-        _tell_size(storage, version, size=buffer.tell())
+        _tell_size(storage, version, size=buffer.tell(), actions=table.num_rows)
     except (LakehouseError, pa.ArrowException, OSError, ValueError) as error:
         return CheckpointResult(made=False, reason=f"failed: {type(error).__name__}")
     return CheckpointResult(made=True, reason=f"version {version}")
@@ -148,10 +156,10 @@ def _without_stats(removed: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, removed.type)
 
 
-def _tell_size(storage: Storage, version: int, *, size: int) -> None:
+def _tell_size(storage: Storage, version: int, *, size: int, actions: int) -> None:
     """Corrects the hint at the checkpoint, if it is at this one."""
     path = "_delta_log/_last_checkpoint"
     hint = orjson.loads(storage.get(path))
     if hint.get("version") == version and "sizeInBytes" in hint:
         hint.pop("checksum", None)
-        storage.put(path, orjson.dumps({**hint, "sizeInBytes": size}))
+        storage.put(path, orjson.dumps({**hint, "sizeInBytes": size, "size": actions}))

@@ -20,6 +20,7 @@ from lakehouse.delta.actions import (
     SetTransaction,
 )
 from lakehouse.delta.checkpoints_read import read_checkpoint
+from lakehouse.delta.closed import is_closed
 from lakehouse.delta.features import in_commit_timestamps
 from lakehouse.delta.log_files import Checkpoint, LogListing, commit_path
 from lakehouse.delta.log_reading import (
@@ -137,12 +138,11 @@ def _advance(
     latest = listing.latest
     if latest is None or latest < (base.version if version is None else version):
         return None
-    if not _same_commit(base.commit, listing.commits.get(base.version)):
-        return None
     target = latest if version is None else version
     newer = range(base.version + 1, target + 1)
     checkpoint = next((item.version for item in listing.newest_first(target)), base.checkpoint_version)
-    if any(number not in listing.commits for number in newer):
+    known_one = _same_commit(base.commit, listing.commits.get(base.version))
+    if not known_one or any(number not in listing.commits for number in newer):
         return None
     if len(newer) > _MANY_COMMITS and checkpoint != base.checkpoint_version:
         return None
@@ -159,6 +159,9 @@ def _advance(
     contents = {commit_path(number): content for number, content in known.items()}
     steps = [listing.commits[number] for number in newer]
     stamp = _replay_steps(storage, state, steps, commit, contents)
+    if state.protocol is not None and is_closed(state.protocol):
+        # A commit on the way was emptied; the checkpoint behind it says what it did.
+        return None
     return _finish(
         storage, state, version=target, commit=commit, stamp=stamp, checkpoint=checkpoint, base=base
     )

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
@@ -43,6 +43,8 @@ _RESERVATION_COUNTS: Final = 600.0
 
 Ranges = tuple[tuple[int, int], ...]
 
+By: TypeAlias = Literal["vacuum", "erasure"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VacuumNote:
@@ -51,6 +53,8 @@ class VacuumNote:
     Args:
         run: Its name.
         started: When it began (UTC).
+        by: Whether a vacuum takes it, or the erasure of somebody who is in it. Vacuums finish what vacuums
+            began; what an erasure began is finished by the next run of it.
         why: Why versions go, as ``not kept by rule history``.
         pruned: The versions that can't be read after it, as ranges.
         log_before: The log's commits before this version go; None where they stay.
@@ -63,6 +67,7 @@ class VacuumNote:
 
     run: str
     started: datetime
+    by: By = "vacuum"
     why: str = ""
     pruned: Ranges = ()
     log_before: int | None = None
@@ -93,6 +98,10 @@ class VacuumNote:
     def spoken(self) -> str:
         """What became of a version that it took, for people."""
         when = iso(self.finished or self.started, timespec="seconds")
+        if self.by == "erasure" and self.finished is None:
+            return f"an erasure of personal data that began at {when} and is not done closes it"
+        if self.by == "erasure":
+            return f"an erasure of personal data closed it at {when}"
         why = f": {self.why}" if self.why else ""
         if self.finished is None:
             return f"a vacuum that began at {when} and is not done takes it{why}"
@@ -124,6 +133,7 @@ def write_note(storage: Storage, note: VacuumNote) -> None:
         "run": note.run,
         "started": note.started.isoformat(),
         "finished": None if note.finished is None else note.finished.isoformat(),
+        "by": note.by,
         "why": note.why,
         "pruned": [list(each) for each in note.pruned],
         "log_before": note.log_before,
@@ -166,6 +176,7 @@ def _parse(body: Mapping[str, Any]) -> VacuumNote:
     return VacuumNote(
         run=str(body["run"]),
         started=datetime.fromisoformat(body["started"]),
+        by="erasure" if body.get("by") == "erasure" else "vacuum",
         why=str(body["why"]),
         pruned=tuple((int(first), int(last)) for first, last in body["pruned"]),
         log_before=None if before is None else int(before),

@@ -40,6 +40,7 @@ def count(batch: ChangeBatch, collapsed: Collapsed, plan: MergePlan) -> dict[str
     counts = dict.fromkeys(COUNTS, 0)
     counts["rejected"] += len(batch.rejected)
     counts["unchanged"] += batch.ignored
+    counts["suppressed"] += batch.suppressed
     if plan.truncate_outcome is not None:
         counts[plan.truncate_outcome] += 1
     for fate, number in _fates(batch, collapsed, plan)[_FATE].value_counts().iter_rows():
@@ -60,6 +61,7 @@ def count_events(batch: ChangeBatch, fates: pl.DataFrame) -> dict[str, int]:
     counts = dict.fromkeys(COUNTS, 0)
     counts["rejected"] += len(batch.rejected)
     counts["unchanged"] += batch.ignored
+    counts["suppressed"] += batch.suppressed
     if batch.derived:
         # A changed key is one record and two rows, a delete and an upsert: the upsert speaks for both.
         fates = fates.sort(OP, descending=True).unique(ORDINAL, keep="last", maintain_order=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import polars as pl
 
 from lakehouse.cdc.cells import CELLS
-from lakehouse.cdc.changes import OP, TIME, UPSERT, ChangeBatch
+from lakehouse.cdc.changes import BEFORE, OP, TIME, UPSERT, ChangeBatch
 from lakehouse.cdc.conform import Conformed, conform
 from lakehouse.cdc.generations import GENERATION, Generations, generations_of
 from lakehouse.cdc.order import Collapsed, collapse
@@ -40,7 +40,7 @@ from lakehouse.merge.picture import changes_of
 from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.reserved import refuse_reserved
 from lakehouse.merge.tables import declared_schema
-from lakehouse.merge.target import MergeTarget
+from lakehouse.merge.target import MergeTarget, Suppressing
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.widening import seen_as, way_of
 
@@ -84,7 +84,13 @@ class Beginning:
 
 
 def decide(
-    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+    target: MergeTarget,
+    snapshot: Snapshot,
+    batch: ChangeBatch,
+    *,
+    finder: Finder,
+    timer: Timer,
+    suppressing: Suppressing | None = None,
 ) -> Decision:
     """Works out what a batch does.
 
@@ -94,9 +100,11 @@ def decide(
         batch: The changes in normal form.
         finder: Finds the keys; it notes what the outcome depends on.
         timer: Counts the phases ``order``, ``locate`` and ``decide``.
+        suppressing: Keeps erased people out; None where nobody can be erased.
 
     Raises:
         DataError: The batch as a whole can't be used, or an expectation refuses it.
+        KeysError: People were erased, and the key is not there by which they are known again.
         UsageError: An expectation can't be read.
         UnsupportedFeatureError: The table has a rule that can't be checked here.
         RefusedError: The table has versions of its rows, and the config keeps none.
@@ -109,10 +117,31 @@ def decide(
             f"table {target.name} has versions of its rows, and its config keeps only current ones",
             advice="set `history: full` again, or merge into a new table",
         )
-    if target.config.history.mode == "full":
-        return _full_history(target, snapshot, batch, finder=finder, timer=timer)
+    full = target.config.history.mode == "full"
+    way = _full_history if full else _current_rows
+    found = way(target, snapshot, batch, finder=finder, timer=timer, suppressing=suppressing)
+    if suppressing is None or not found.conformed.batch.rejected:
+        return found
+    return replace(found, conformed=_kept_empty(found.conformed, suppressing))
+
+
+def _kept_empty(conformed: Conformed, suppressing: Suppressing) -> Conformed:
+    """Takes out of rejected records what they say of erased people, before somebody keeps them."""
+    batch = conformed.batch
+    return replace(conformed, batch=replace(batch, rejected=suppressing.emptied(batch.rejected)))
+
+
+def _current_rows(
+    target: MergeTarget,
+    snapshot: Snapshot,
+    batch: ChangeBatch,
+    *,
+    finder: Finder,
+    timer: Timer,
+    suppressing: Suppressing | None,
+) -> Decision:
     with timer.phase("order"):
-        conformed, judged = fit(target, batch, snapshot)
+        conformed, judged = fit(target, batch, snapshot, suppressing=suppressing)
         view = seen_as(snapshot, conformed)
         conformed = _compared(target, view, conformed)
         conformed = replace(conformed, batch=conformed.batch.reject(judged.stated(conformed.batch)))
@@ -150,20 +179,23 @@ def decide(
         collapsed = collapse(conformed.batch)
 
 
-def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Beginning:
+def decide_on_nothing(
+    target: MergeTarget, batch: ChangeBatch, *, timer: Timer, suppressing: Suppressing | None = None
+) -> Beginning:
     """Fits, judges and orders a batch for which there is no table.
 
     Args:
         target: The table.
         batch: The changes in normal form.
         timer: Counts the phase ``order``.
+        suppressing: Keeps erased people out; None where nobody can be erased.
 
     Raises:
         DataError: The batch as a whole can't be used, or an expectation refuses it.
         UsageError: An expectation can't be read.
     """
     with timer.phase("order"):
-        conformed, judged = fit(target, batch, None)
+        conformed, judged = fit(target, batch, None, suppressing=suppressing)
         misfits = judged.stated(conformed.batch)
         while True:
             conformed = replace(conformed, batch=conformed.batch.reject(misfits))
@@ -171,16 +203,27 @@ def decide_on_nothing(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) 
             rows = collapsed.frame.filter(pl.col(OP) == UPSERT).select(conformed.batch.columns)
             misfits = judged.outcome(rows, collapsed.frame, on=collapsed.key)
             if not misfits:
+                if suppressing is not None:
+                    conformed = _kept_empty(conformed, suppressing)
                 return Beginning(conformed, collapsed, judged.results())
 
 
-def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> tuple[Conformed, Judgement]:
+def fit(
+    target: MergeTarget,
+    batch: ChangeBatch,
+    snapshot: Snapshot | None,
+    *,
+    suppressing: Suppressing | None = None,
+) -> tuple[Conformed, Judgement]:
     """Casts a batch to the table's types, masks it, and takes out what breaks the table's rules by itself.
+
+    Erased people are left out of clear values, before anything else is judged or masked.
 
     Args:
         target: The table.
         batch: The changes in normal form.
         snapshot: The version to build on; None where there is no table yet.
+        suppressing: Keeps erased people out; None where nobody can be erased.
 
     Returns:
         The batch, and the judge of its expectations, which has judged what only clear values can tell.
@@ -202,6 +245,7 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> t
         table=target.name,
     )
     refuse_reserved(conformed.schema.names, table=target.name, feed=_has_feed(target, snapshot))
+    conformed = replace(conformed, batch=_without_erased(conformed, suppressing))
     judged = _judgement(target, batch, conformed)
     arrived = conformed.batch
     if target.masks is not None:
@@ -211,6 +255,14 @@ def fit(target: MergeTarget, batch: ChangeBatch, snapshot: Snapshot | None) -> t
     fitting = state_generated(arrived, _generated(target, conformed))
     rules = rules_of(conformed.schema, configuration(snapshot))
     return replace(conformed, batch=reject_violations(fitting, rules)), judged
+
+
+def _without_erased(conformed: Conformed, suppressing: Suppressing | None) -> ChangeBatch:
+    batch = conformed.batch
+    if suppressing is not None:
+        batch = suppressing(batch, schema=conformed.schema)
+    told = [name for name in batch.frame.columns if name.startswith(BEFORE)]
+    return replace(batch, frame=batch.frame.drop(told)) if told else batch
 
 
 def _has_feed(target: MergeTarget, snapshot: Snapshot | None) -> bool:
@@ -264,10 +316,16 @@ def _visible(schema: StructType) -> StructType:
 
 
 def _full_history(
-    target: MergeTarget, snapshot: Snapshot, batch: ChangeBatch, *, finder: Finder, timer: Timer
+    target: MergeTarget,
+    snapshot: Snapshot,
+    batch: ChangeBatch,
+    *,
+    finder: Finder,
+    timer: Timer,
+    suppressing: Suppressing | None,
 ) -> Decision:
     with timer.phase("order"):
-        conformed, judged = fit(target, batch, snapshot)
+        conformed, judged = fit(target, batch, snapshot, suppressing=suppressing)
         view = seen_as(snapshot, conformed)
         conformed = _compared(target, view, conformed)
         if not batch.sequence:

@@ -34,7 +34,8 @@ def changes_of(
         picture lacks. Rows that are as they are stored count as ignored. Deletes have ordinals behind those
         of the records, and count as derived.
 
-        A picture with rejected records deletes nothing.
+        A picture with rejected records deletes nothing. What was left out of it, since it would bring an
+        erased person back, is not missing: whether that row goes is not for the picture to say.
 
     Raises:
         RefusedError: More rows are missing than may be: the picture may be cut off.
@@ -46,6 +47,8 @@ def changes_of(
     stored = (rows.filter(IS_CURRENT).drop(IS_CURRENT) if kept else rows).collect(engine="streaming")
     last = batch.frame.filter(pl.col(OP) == UPSERT).unique(key, keep="last", maintain_order=True)
     gone = stored.select(key).join(last, on=key, how="anti").unique(maintain_order=True)
+    if batch.withheld is not None:
+        gone = gone.join(batch.withheld, on=key, how="anti", maintain_order="left")
     if batch.rejected:
         # A record that can't be used may be the row that seems to be missing.
         gone = gone.clear()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 from uuid import uuid4
@@ -142,12 +142,19 @@ class QuarantineStore:
             return sum(counted)
         return int(scan_table(self.storage, snapshot, columns=["id"]).select(pl.len()).collect().item())
 
-    def change(self, *, put: pl.DataFrame | None = None, take: Sequence[str] = ()) -> None:
+    def change(
+        self,
+        *,
+        put: pl.DataFrame | None = None,
+        take: Sequence[str] = (),
+        last_look: Callable[[], None] = lambda: None,
+    ) -> None:
         """Puts records in and takes others out, in one commit.
 
         Args:
             put: Rows in the columns of `SCHEMA`; one whose id is there replaces what is there.
             take: Ids.
+            last_look: Called right before the commit, and raises where it may not happen any more.
         """
         put = pl.DataFrame(schema=dict(SCHEMA)) if put is None else put
         if put.is_empty() and not take:
@@ -160,7 +167,9 @@ class QuarantineStore:
             pl.int_range(pl.len(), dtype=pl.Int64).alias(ORDINAL)
         )
         batch = ChangeBatch(frame=frame, key=("id",), total=frame.height)
-        target = MergeTarget(name=self.name, storage=self.storage, config=CONFIG, clock=self.clock)
+        target = MergeTarget(
+            name=self.name, storage=self.storage, config=CONFIG, clock=self.clock, last_look=last_look
+        )
         merge(target, batch, snapshot=self.snapshot())
 
 
@@ -182,7 +191,13 @@ class Keeping:
     _nonce: str = field(default_factory=lambda: uuid4().hex)
     _added: set[str] = field(default_factory=set)
 
-    def keep(self, rejected: Sequence[Rejected], *, version: int | None) -> None:
+    def keep(
+        self,
+        rejected: Sequence[Rejected],
+        *,
+        version: int | None,
+        last_look: Callable[[], None] = lambda: None,
+    ) -> None:
         """Keeps records, unless they are there.
 
         Called in each try of a merge: what an earlier try kept, and what fits now that another writer has
@@ -191,6 +206,7 @@ class Keeping:
         Args:
             rejected: All that the merge rejects.
             version: The version of the table on which that was decided.
+            last_look: See `lakehouse.merge.target.Rejects.keep`.
         """
         wanted = {id_: each for id_, each in self._with_ids(rejected) if each.reason != DROPPED}
         gone = self._added - wanted.keys()
@@ -200,7 +216,8 @@ class Keeping:
             there = self.store.rows().filter(pl.col("id").is_in(ids.implode())).select("id").collect()
             known = set(there["id"])
             fresh = [id_ for id_ in fresh if id_ not in known]
-        self.store.change(put=self._rows({id_: wanted[id_] for id_ in fresh}, version), take=sorted(gone))
+        rows = self._rows({id_: wanted[id_] for id_ in fresh}, version)
+        self.store.change(put=rows, take=sorted(gone), last_look=last_look)
         self._added = (self._added | set(fresh)) - gone
 
     def _rows(self, rejected: Mapping[str, Rejected], version: int | None) -> pl.DataFrame:

@@ -12,21 +12,24 @@ from lakehouse.merge.decide import Decision, decide_on_nothing
 from lakehouse.merge.files import FileChanges
 from lakehouse.merge.plan import MergePlan
 from lakehouse.merge.result import COUNTS, MergeResult
-from lakehouse.merge.target import MergeTarget
+from lakehouse.merge.target import MergeTarget, Suppressing
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.tombstones import Manifest
 from lakehouse.merge.verdicts import ABSENT, INSERT
 
 
-def result_on_nothing(target: MergeTarget, batch: ChangeBatch, timer: Timer) -> MergeResult:
+def result_on_nothing(
+    target: MergeTarget, batch: ChangeBatch, timer: Timer, *, suppressing: Suppressing | None = None
+) -> MergeResult:
     """The result of a batch for which no table is made: it is empty, or it is a dry run.
 
     Args:
         target: The table as the config has it.
         batch: The changes.
         timer: Counts phases.
+        suppressing: Keeps erased people out; None where nobody can be erased.
     """
-    begun = decide_on_nothing(target, batch, timer=timer)
+    begun = decide_on_nothing(target, batch, timer=timer, suppressing=suppressing)
     collapsed = begun.collapsed
     is_delete = collapsed.frame[OP] == DELETE
     plan = MergePlan(

@@ -10,7 +10,7 @@ from typing import Final
 
 from lakehouse.errors import DataError
 
-_PREFIXES: Final = ("__absent__", "__buried_", "__mark_", "__stored_")
+_PREFIXES: Final = ("__absent__", "__before__", "__buried_", "__mark_", "__stored_")
 _NAMES: Final = frozenset(
     """
     __alive __at __base __begins __buried __change __changed __column __deleted_at __entry __fate

@@ -32,12 +32,13 @@ from lakehouse.merge.commit import commit_info, millis, write
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.decide import Decision, decide, decide_on_nothing
 from lakehouse.merge.finder import Finder
+from lakehouse.merge.last_look import looking, looking_once
 from lakehouse.merge.offset import Offset
 from lakehouse.merge.report import result_of, result_on_nothing
 from lakehouse.merge.result import MergeResult
 from lakehouse.merge.shredded import refuse_clear
 from lakehouse.merge.tables import make_table
-from lakehouse.merge.target import MergeTarget
+from lakehouse.merge.target import ErasedMeanwhileError, MergeTarget, Suppressing
 from lakehouse.merge.timer import Timer
 from lakehouse.merge.written import Written
 
@@ -75,22 +76,23 @@ def merge(
         RefusedError: The table is append-only and rows would go.
         ConflictError: Other writers were faster in all tries; it names the last of them.
         CommitUnknownError: The commit's answer was lost and could not be looked up.
+        KeysError: People were erased, and the key is not there by which they are known again.
     """
     timer = timer or Timer()
     _refuse_unmasked(target, snapshot)
     if dry_run and target.masks is not None:
         target = replace(target, masks=target.masks.trying())
+    suppressing = target.suppression() if target.suppression is not None else None
     with timer.phase("steps"):
         for step in target.steps:
             batch = step(batch)
     if snapshot is None and not dry_run and not batch.frame.is_empty():
-        snapshot = _create(target, batch, timer=timer)
+        snapshot = _create(target, batch, timer=timer, suppressing=suppressing)
     if snapshot is None:
-        result = result_on_nothing(target, batch, timer)
-        if not dry_run:
-            _keep(target, result.problems, version=None, timer=timer)
-        return result, None
-    work = _Work(target, batch, snapshot, offset=offset, dry_run=dry_run, timer=timer)
+        return _on_nothing(target, batch, suppressing, dry_run=dry_run, timer=timer), None
+    work = _Work(
+        target, batch, snapshot, suppressing=suppressing, offset=offset, dry_run=dry_run, timer=timer
+    )
     for attempt in range(1, target.max_attempts + 1):
         done = work.attempt(attempt)
         if done is not None:
@@ -101,6 +103,27 @@ def merge(
             break
     work.clean_up()
     raise gave_up(target.name, tries=attempt, winner=work.winner, findings=work.findings)
+
+
+def _on_nothing(
+    target: MergeTarget,
+    batch: ChangeBatch,
+    suppressing: Suppressing | None,
+    *,
+    dry_run: bool,
+    timer: Timer,
+) -> MergeResult:
+    """A merge that makes no table: there are no rows, or it is a dry run."""
+    for _ in range(target.max_attempts):
+        result = result_on_nothing(target, batch, timer, suppressing=suppressing)
+        if dry_run:
+            return result
+        try:
+            _keep(target, result.problems, None, timer=timer, last_look=looking(suppressing))
+        except ErasedMeanwhileError:
+            continue
+        return result
+    raise gave_up(target.name, tries=target.max_attempts, winner=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +153,7 @@ class _Work:
         target: The table.
         batch: The changes.
         snapshot: The newest version that is known.
+        suppressing: Keeps erased people out; None where nobody can be erased.
         offset: How far the source has come.
         dry_run: Whether to write nothing.
         timer: Counts phases.
@@ -141,6 +165,7 @@ class _Work:
     target: MergeTarget
     batch: ChangeBatch
     snapshot: Snapshot
+    suppressing: Suppressing | None = field(kw_only=True)
     offset: Offset | None = field(kw_only=True)
     dry_run: bool = field(kw_only=True)
     timer: Timer = field(kw_only=True)
@@ -154,9 +179,22 @@ class _Work:
     def attempt(self, number: int) -> tuple[MergeResult, Snapshot] | None:
         """One try on the newest version. None where another writer took the next version first.
 
+        None too where somebody was erased since the batch was looked at: then it is looked at again.
+
         Args:
             number: How many tries this makes.
         """
+        try:
+            return self._attempt(number)
+        except ErasedMeanwhileError:
+            # Nothing was sent, so what was written can go; it may say what must not stay.
+            self.clean_up()
+            self._stands = False
+            if self.suppressing is None:
+                raise
+            return None
+
+    def _attempt(self, number: int) -> tuple[MergeResult, Snapshot] | None:
         if not self._stands:
             if self.offset is not None and self.offset.seen_by(self.snapshot):
                 self.clean_up()
@@ -225,12 +263,19 @@ class _Work:
         try:
             ensure_readable(snapshot)
             ensure_writable(snapshot)
-            decision = decide(target, snapshot, self.batch, finder=self._finder, timer=self.timer)
+            decision = decide(
+                target,
+                snapshot,
+                self.batch,
+                finder=self._finder,
+                timer=self.timer,
+                suppressing=self.suppressing,
+            )
             rejected = decision.conformed.batch.rejected
             if self.dry_run or (decision.plan.changes_nothing and self.offset is None):
                 self.clean_up()
                 if not self.dry_run:
-                    _keep(target, rejected, version=snapshot.version, timer=self.timer)
+                    self._keep(rejected)
                 return result_of(
                     target, decision, version=snapshot.version, attempts=number, timer=self.timer
                 )
@@ -247,11 +292,15 @@ class _Work:
         self._proposal = _Proposal(decision, written, info, self._finder.reads(snapshot), snapshot.version)
         try:
             # Before the commit: whoever dies in between leaves a record twice named, never one that is lost.
-            _keep(target, rejected, version=snapshot.version, timer=self.timer)
+            self._keep(rejected)
         except BaseException:
             self.clean_up()
             raise
         return None
+
+    def _keep(self, rejected: Sequence[Rejected]) -> None:
+        look = looking(self.suppressing)
+        _keep(self.target, rejected, self.snapshot.version, timer=self.timer, last_look=look)
 
     def _commit(self, proposal: _Proposal) -> Committed | Conflicted:
         # What a failed commit leaves is not cleaned up: a request that seemed lost can still arrive.
@@ -264,6 +313,7 @@ class _Work:
                     commit_info=proposal.info,
                     base=self.snapshot,
                     now_ms=lambda: millis(self.target),
+                    last_look=looking_once(self.target.last_look, looking(self.suppressing)),
                 )
         except CommitUnknownError:
             self.target.outcomes.note("unknown")
@@ -282,17 +332,26 @@ class _Work:
         )
 
 
-def _keep(target: MergeTarget, rejected: Sequence[Rejected], *, version: int | None, timer: Timer) -> None:
+def _keep(
+    target: MergeTarget,
+    rejected: Sequence[Rejected],
+    version: int | None,
+    *,
+    timer: Timer,
+    last_look: Callable[[], None],
+) -> None:
     """Puts the rejected records into the quarantine, if the merge has one."""
     if target.rejects is not None:
         with timer.phase("quarantine"):
-            target.rejects.keep(rejected, version=version)
+            target.rejects.keep(rejected, version=version, last_look=last_look)
 
 
-def _create(target: MergeTarget, batch: ChangeBatch, *, timer: Timer) -> Snapshot:
+def _create(
+    target: MergeTarget, batch: ChangeBatch, *, timer: Timer, suppressing: Suppressing | None
+) -> Snapshot:
     """Makes the table from the batch and the config; somebody else may be faster, which is fine."""
     # Judged before, so that a batch which is refused leaves no table.
-    conformed = decide_on_nothing(target, batch, timer=timer).conformed
+    conformed = decide_on_nothing(target, batch, timer=timer, suppressing=suppressing).conformed
     unknown = [name for name in target.config.key if name not in conformed.schema]
     if unknown:
         raise DataError(

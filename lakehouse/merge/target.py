@@ -21,7 +21,7 @@ Mode = Literal["on_read", "on_write"]
 
 
 class BatchStep(Protocol):
-    """Something that a batch passes before it is ordered: suppression, expectations, masks.
+    """Something that a batch passes as it came, before it is cast to the table's types.
 
     Merge knows this shape and not the rooms where the steps are made.
     """
@@ -58,11 +58,43 @@ class Masking(Protocol):
         """
 
 
+class Suppressing(Protocol):
+    """Keeps people out of one merge who were erased from the table; asked anew in each of its tries."""
+
+    def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
+        """Gives a batch in the table's types without the records that would bring one of them back.
+
+        They count as ``suppressed``; those that could not be used are among the ``rejected`` no more.
+        """
+
+    def emptied(self, rejected: Sequence[Rejected], /) -> tuple[Rejected, ...]:
+        """Gives rejected records as they may be kept: without what they say, where it is of such a person."""
+
+    def changed(self) -> bool:
+        """Whether somebody was erased, or let back in, since the batch was last given."""
+
+
+class ErasedMeanwhileError(Exception):
+    """Somebody was erased since a merge looked: it has to look again before it commits."""
+
+
 class Rejects(Protocol):
     """Where the records go that a merge rejects."""
 
-    def keep(self, rejected: Sequence[Rejected], *, version: int | None) -> None:
-        """Keeps them before the merge commits; must bear to be called again with the same ones."""
+    def keep(
+        self,
+        rejected: Sequence[Rejected],
+        *,
+        version: int | None,
+        last_look: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Keeps them before the merge commits; must bear to be called again with the same ones.
+
+        Args:
+            rejected: The records.
+            version: The version of the table on which that was decided.
+            last_look: Called right before they are kept, and raises where they may not be any more.
+        """
 
 
 def utc_now() -> datetime:
@@ -81,12 +113,14 @@ class MergeTarget:
         steps: What a batch passes on its way in, in order.
         clock: Gives the time.
         masks: Masks cells before they are stored; None where they are stored as they come.
+        suppression: Gives each merge what keeps erased people out of it; None where nobody can be erased.
         rejects: Where rejected records are kept; None where somebody else sees to that.
         rewrite_share: With vectors, a file of which a larger share than this is dead is rewritten all the
             same.
         allow_deletes: Whether a full picture may lack more rows than ``changes.max_deletes`` allows.
         max_attempts: How often a commit is tried before the merge gives up with a `ConflictError`.
         outcomes: Counts how commits go.
+        last_look: Called right before a commit is sent, and raises where it may not happen any more.
     """
 
     name: str
@@ -95,8 +129,10 @@ class MergeTarget:
     steps: Sequence[BatchStep] = ()
     clock: Clock = field(default=utc_now)
     masks: Masking | None = None
+    suppression: Callable[[], Suppressing] | None = None
     rejects: Rejects | None = None
     rewrite_share: float = 0.5
     allow_deletes: bool = False
     max_attempts: int = 50
     outcomes: Outcomes = field(default_factory=Outcomes)
+    last_look: Callable[[], None] = field(default=lambda: None)

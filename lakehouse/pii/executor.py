@@ -44,6 +44,37 @@ class Here:
         return map(function, items)
 
 
+class Suited:
+    """Here for little work, in several processes for much: these take a while to start.
+
+    Args:
+        weight: How much work an item is.
+        least: From how much of it on processes are started.
+    """
+
+    def __init__(self, weight: Callable[[Any], int], least: int = 64 << 20) -> None:
+        self._weight = weight
+        self._least = least
+        self._processes: Processes | None = None
+
+    def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item], /) -> Iterator[_Result]:
+        """Calls the function with each item, where it suits."""
+        every = list(items)
+        if self._processes is None and sum(map(self._weight, every)) < self._least:
+            return map(function, every)
+        if self._processes is None:
+            self._processes = Processes()
+        return self._processes.map(function, every)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._processes is not None:
+            self._processes.close()
+            self._processes = None
+
+
 class Processes:
     """Several processes of this machine, started when they are first needed and then kept.
 

@@ -15,7 +15,7 @@ from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.mask.at_merge import MergeMasks
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.seal import KeySeal
-from lakehouse.pii.mask.source import ConfigMasks
+from lakehouse.pii.mask.source import ConfigMasks, Renamed
 from lakehouse.pii.roles import RoleView, view_of
 from lakehouse.pii.spans import SpanFinder
 
@@ -36,7 +36,7 @@ class Masks:
     config: Config
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
-    _made: dict[tuple[str, str, frozenset[str], int], TableMasks] = field(
+    _made: dict[tuple[str, str, frozenset[str], Renamed, int], TableMasks] = field(
         default_factory=dict, repr=False, compare=False
     )
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
@@ -50,13 +50,20 @@ class Masks:
         """Where they come from."""
         return ConfigMasks(self.config, self.ring, self.finder)
 
-    def of(self, table: str, schema: StructType, without: frozenset[str] = frozenset()) -> TableMasks:
+    def of(
+        self,
+        table: str,
+        schema: StructType,
+        without: frozenset[str] = frozenset(),
+        renamed: Renamed = frozenset(),
+    ) -> TableMasks:
         """The masks of a table.
 
         Args:
             table: A table of the config.
             schema: Its columns.
             without: Paths that are masked already.
+            renamed: Columns that had other names in the version that is meant.
 
         Raises:
             UsageError: A column can't be masked as the config says.
@@ -64,13 +71,13 @@ class Masks:
         """
         # So that a process which runs for long takes up a rotation of keys.
         now = int(time.monotonic() // _FRESH)
-        key = (table, repr(schema), without, now)
+        key = (table, repr(schema), without, renamed, now)
         with self._lock:
             if key not in self._made:
                 source = ConfigMasks(self.config, self.ring, self.finder)
-                for old in [each for each in self._made if each[3] != now]:
+                for old in [each for each in self._made if each[-1] != now]:
                     del self._made[old]
-                self._made[key] = source.masks(table, schema, without=without).masks
+                self._made[key] = source.masks(table, schema, without=without, renamed=renamed).masks
             return self._made[key]
 
     def at_merge(self, table: str) -> MergeMasks | None:

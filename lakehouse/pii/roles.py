@@ -7,18 +7,20 @@ same process can read the files.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from lakehouse.config import Config
 from lakehouse.config.models import RoleConfig
 from lakehouse.config.nearest import nearest
+from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.mark import marks_of
+from lakehouse.pii.mask.source import Renamed
 from lakehouse.timetravel.reading import filtered
 
 
@@ -50,13 +52,20 @@ class RoleView:
         table: The table.
         name: The role's name.
         role: The role.
-        masks: Gives the masks of the columns of a schema, without those that are masked already.
+        masks: Gives the masks of the columns of a schema, without those that are masked already, and with
+            those that were renamed since.
+        newest: The version in which columns have the names that the config knows.
     """
 
     table: str
     name: str
     role: RoleConfig
-    masks: Callable[[StructType, frozenset[str]], TableMasks]
+    masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
+    newest: Snapshot | None = None
+
+    def named_as_in(self, newest: Snapshot) -> RoleView:
+        """See `View.named_as_in`."""
+        return replace(self, newest=newest)
 
     def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """See `View.allowed`."""
@@ -100,7 +109,19 @@ class RoleView:
     def _masks(self, snapshot: Snapshot) -> TableMasks | None:
         if self.role.columns == "clear":
             return None
-        return self.masks(snapshot.schema, frozenset(marks_of(snapshot.configuration)))
+        renamed = (
+            frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
+        )
+        return self.masks(snapshot.schema, frozenset(marks_of(snapshot.configuration)), renamed)
+
+
+def _renamed(then: Snapshot, now: Snapshot) -> dict[str, str]:
+    """What columns are called now, and what they were called then, where that is not the same."""
+    old, new = (
+        physical_names(side.schema, mode(side.metadata, protocol=side.protocol)) for side in (then, now)
+    )
+    called = {physical: name for name, physical in old.items()}
+    return {name: called[physical] for name, physical in new.items() if called.get(physical, name) != name}
 
 
 def view_of(
@@ -108,7 +129,7 @@ def view_of(
     table: str,
     role: str,
     *,
-    masks: Callable[[StructType, frozenset[str]], TableMasks],
+    masks: Callable[[StructType, frozenset[str], Renamed], TableMasks],
     quarantine: bool = False,
 ) -> RoleView:
     """What a role sees of a table.

@@ -9,6 +9,7 @@ import polars as pl
 
 from lakehouse.config.models import SubjectConfig
 from lakehouse.config.nearest import nearest
+from lakehouse.config.references.lookup import column_of
 from lakehouse.errors import NotFoundError, UsageError
 from lakehouse.protection.conditions import equality
 
@@ -29,7 +30,8 @@ def resolve_strictly(subject: SubjectConfig, identifiers: Pairs, *, name: str, c
         columns: Gives the columns of a table.
 
     Returns:
-        Table and condition; a table whose columns are not known yet is held whole.
+        Table and condition; a table is held whole where its columns are not known yet, or people are in
+        nested columns or free text.
 
     Raises:
         NotFoundError: An identifier that the config does not know.
@@ -52,7 +54,7 @@ def resolve_strictly(subject: SubjectConfig, identifiers: Pairs, *, name: str, c
     for table, where in _rules(subject, identifiers):
         schema = columns(table)
         condition = None if schema is None else _condition(where, identifiers, schema)
-        if schema is not None and condition is None:
+        if schema is not None and condition is None and _is_plain(where, schema):
             raise UsageError(
                 f"an identifier of the {name} does not fit the columns of table {table}",
                 advice=f"it is compared with: {', '.join(where)}",
@@ -126,7 +128,12 @@ def _condition(where: Mapping[str, str], identifiers: Pairs, schema: pl.Schema) 
         for column, identifier in where.items()
     ]
     known: Iterable[str] = [part for part in parts if part is not None]
-    return None if None in parts else " AND ".join(known)
+    return None if None in parts or not parts else " AND ".join(known)
+
+
+def _is_plain(where: Mapping[str, str], schema: pl.Schema) -> bool:
+    """Whether rows are found by columns as they are, and not in nested ones or in free text."""
+    return bool(where) and all(column in schema or column_of(column) not in schema for column in where)
 
 
 def _values(identifiers: Pairs, name: str) -> list[str]:

@@ -13,25 +13,23 @@ from dataclasses import dataclass, field, replace
 from typing import Final
 from uuid import uuid4
 
-import numpy as np
 import polars as pl
 
-from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta import protocols
 from lakehouse.delta.actions import Action, AddFile, CommitInfo
 from lakehouse.delta.aftercare import look_after
 from lakehouse.delta.data import read_rows_at, scan_file, scan_files, write_files
 from lakehouse.delta.log import Commit
-from lakehouse.delta.schema import StructField, StructType, to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
-from lakehouse.errors import LakehouseError, ProtectedError, RefusedError
+from lakehouse.errors import LakehouseError, ProtectedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
 from lakehouse.protection.gate import ADVICE
 from lakehouse.requests.find import RULE, Found
-from lakehouse.requests.locate import FILE, LIVE, POSITION
-from lakehouse.requests.rules import RowRule
+from lakehouse.requests.locate import FILE, POSITION
+from lakehouse.requests.reading import plain_types
+from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
 from lakehouse.verbs.opened import OpenTable
 
 OPERATION: Final = "ERASE"
@@ -100,7 +98,7 @@ def erase(
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
         ensure_erasable(found)
-        _ensure_free(found)
+        ensure_free(found)
         newest = found.past.newest
         chosen = _chosen(table, found)
         memory = load_manifest(table.storage, newest)
@@ -118,27 +116,37 @@ def erase(
     raise gave_up(table.name, tries=_TRIES, winner=winner)
 
 
-def ensure_erasable(found: Found) -> None:
-    """Refuses to empty what has to be full.
+def left_to_erase(table: OpenTable, found: Found) -> bool:
+    """Whether the newest version still holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people, in that version and all others.
+    """
+    return bool(_chosen(table, found))
+
+
+def holds_anything(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
+    """Whether a file of any version holds something that is to be erased.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+    """
+    return _has_work(table, found, number, changes_of(found, rows))
+
+
+def ensure_free(found: Found) -> None:
+    """Refuses to erase rows that are held.
+
+    Args:
+        found: The rows of people.
 
     Raises:
-        RefusedError: A column has no neutral value, is part of the key, of the order, or of the folders.
+        ProtectedError: Some are; leave the requests out that wait for them (`Found.without`).
     """
-    newest = found.past.newest
-    for rule in found.rules:
-        for name in rule.columns:
-            if name not in newest.schema:
-                continue
-            if name in newest.partition_columns:
-                raise RefusedError(
-                    f"table {found.table}: column {name} can't be emptied, since it says in which folder a "
-                    "row is",
-                    advice="let `do` be delete, or take the column out of `columns`",
-                )
-            _neutral(found.table, newest.schema.field(name))
-
-
-def _ensure_free(found: Found) -> None:
     holds = list(dict.fromkeys(hold for each in found.held.values() for hold in each))
     if holds:
         raise ProtectedError(
@@ -146,55 +154,28 @@ def _ensure_free(found: Found) -> None:
         )
 
 
-def _neutral(table: str, item: StructField) -> pl.Expr:
-    kind = to_polars(StructType((item,)))[item.name]
-    if item.nullable:
-        return pl.lit(None, dtype=kind)
-    if kind == pl.String:
-        return pl.lit("", dtype=pl.String)
-    raise RefusedError(
-        f"table {table}: column {item.name} must not be null, and has no neutral value",
-        advice="let `do` be delete, or take the column out of `columns`",
-    )
-
-
-def _chosen(table: OpenTable, found: Found) -> dict[int, pl.DataFrame]:
-    """Number of each file of the newest version that holds such rows, dead ones too, with the rows."""
+def _chosen(table: OpenTable, found: Found) -> dict[int, Changes]:
+    """Number of each file of the newest version with such rows, dead ones too, and what is to be done."""
     current = found.past.newest.files
     rows = found.going
     numbers = [number for number in sorted(set(rows[FILE])) if found.past.files[number].add.path in current]
     parts = rows.filter(pl.col(FILE).is_in(numbers)).partition_by(FILE, as_dict=True)
-    return {
-        number: parts[(number,)] for number in numbers if _has_work(table, found, number, parts[(number,)])
-    }
+    chosen = {number: changes_of(found, parts[(number,)]) for number in numbers}
+    return {number: changes for number, changes in chosen.items() if _has_work(table, found, number, changes)}
 
 
-def _has_work(table: OpenTable, found: Found, number: int, rows: pl.DataFrame) -> bool:
+def _has_work(table: OpenTable, found: Found, number: int, changes: Changes) -> bool:
     """Rows that are only to be emptied, and are empty already, are no work."""
-    doing = {found.rules[rule].do for rule in set(rows[RULE])}
-    if "delete" in doing or not rows[LIVE].all():
+    current = found.past.files[number].add.path in found.past.newest.files
+    if changes.gone.size or (current and changes.any_dead):
         return True
-    snapshot = found.past.newest
-    names = list(dict.fromkeys(name for rule in found.rules for name in _emptied(rule, snapshot)))
-    if not names:
+    if not changes.columns:
         return False
-    add = snapshot.files[found.past.files[number].add.path]
+    snapshot, add = found.past.newest, found.past.files[number].add
     there = read_rows_at(
-        table.storage, snapshot, add, np.unique(rows[POSITION].to_numpy()).astype(np.uint64), columns=names
+        table.storage, snapshot, add, changes.positions, columns=changes.columns, row_index=POSITION
     )
-    return any(
-        there.select(
-            (pl.col(name).ne_missing(_neutral(found.table, snapshot.schema.field(name)))).any()
-        ).item()
-        for name in names
-    )
-
-
-def _emptied(rule: RowRule, snapshot: Snapshot) -> tuple[str, ...]:
-    """The columns that a rule empties, with those of the lake's own that tell the same again."""
-    if rule.do != "anonymize":
-        return ()
-    return tuple(name for name in (*rule.columns, EVENTS) if name in snapshot.schema)
+    return changes.applied(there).anonymized > 0
 
 
 def _forgetting(table: OpenTable, found: Found) -> pl.DataFrame | None:
@@ -204,9 +185,11 @@ def _forgetting(table: OpenTable, found: Found) -> pl.DataFrame | None:
     rules = [(number, rule) for number, rule in enumerate(found.rules) if rule.do == "delete"]
     if not key or not rules:
         return None
-    types = to_polars(snapshot.schema)
     parts: list[pl.DataFrame] = []
     for number, rule in rules:
+        types = plain_types(snapshot.schema, rule.key)
+        if len(types) < len(rule.key) or not rule.where:
+            continue
         files = sorted(set(found.rows.filter(pl.col(RULE) == number)[FILE]))
         keys = found.people.keys(subject=rule.subject, where=rule.where, types=types)
         if set(rule.key) == set(key) and keys.height:
@@ -233,7 +216,7 @@ def _remembers(table: OpenTable, memory: Manifest, keys: pl.DataFrame) -> bool:
 def _attempt(
     table: OpenTable,
     found: Found,
-    chosen: dict[int, pl.DataFrame],
+    chosen: dict[int, Changes],
     memory: Manifest,
     forgetting: pl.DataFrame | None,
 ) -> Erased | None:
@@ -316,40 +299,46 @@ def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
     return left
 
 
-def _rewrite(table: OpenTable, found: Found, add: AddFile, rows: pl.DataFrame, written: _Written) -> None:
+def _rewrite(table: OpenTable, found: Found, add: AddFile, changes: Changes, written: _Written) -> None:
     """Writes what stays of a file."""
-    snapshot, rules = found.past.newest, found.rules
-    deleting = [number for number, rule in enumerate(rules) if rule.do == "delete"]
-    gone = np.unique(rows.filter(pl.col(RULE).is_in(deleting))[POSITION].to_numpy())
-    emptied: dict[str, np.ndarray] = {}
-    for number, rule in enumerate(rules):
-        if rule.do != "anonymize":
+    snapshot = found.past.newest
+    for part in _parts(table, snapshot, add):
+        done = changes.applied(part)
+        written.deleted += done.deleted
+        written.anonymized += done.anonymized
+        if done.left.is_empty():
             continue
-        places = rows.filter(pl.col(RULE) == number)[POSITION].to_numpy()
-        for name in _emptied(rule, snapshot):
-            if places.size:
-                before = emptied.get(name, np.array([], dtype=places.dtype))
-                emptied[name] = np.union1d(before, places)
-    for whole in _parts(table, snapshot, add):
-        part = whole
-        at = part[POSITION].to_numpy()
-        keep = ~np.isin(at, gone)
-        written.deleted += int((~keep).sum())
-        hit = np.zeros(part.height, dtype=bool)
-        for name, places in emptied.items():
-            here = np.isin(at, places) & keep
-            hit |= here
-            neutral = _neutral(table.name, snapshot.schema.field(name))
-            flags = pl.Series("__here", here)
-            part = part.with_columns(pl.when(flags).then(neutral).otherwise(pl.col(name)).alias(name))
-        written.anonymized += int(hit.sum())
-        left = part.filter(pl.Series(keep)).drop(POSITION)
-        if left.is_empty():
-            continue
+        left = done.left.drop(POSITION)
         for new in write_files(table.storage, left, schema=snapshot.schema, metadata=snapshot.metadata):
             written.adds.append(new)
             path = new.relative_path(table.storage.url)
             written.paths += [path] if path is not None else []
+
+
+def write_rest(
+    table: OpenTable, found: Found, number: int, rows: pl.DataFrame
+) -> tuple[list[AddFile], int, int] | None:
+    """Writes what an erasure leaves of a file into files beside it; the file itself stays, for now.
+
+    Args:
+        table: The table.
+        found: The rows of people.
+        number: The file, among those of `Found.past`.
+        rows: Its rows, of `Found.going`.
+
+    Returns:
+        The new files, how many rows went, and how many were emptied; None where there is nothing to do.
+    """
+    changes = changes_of(found, rows)
+    if not _has_work(table, found, number, changes):
+        return None
+    written = _Written()
+    try:
+        _rewrite(table, found, found.past.files[number].add, changes, written)
+    except BaseException:
+        _clean_up(table, written)
+        raise
+    return written.adds, written.deleted, written.anonymized
 
 
 def _parts(table: OpenTable, snapshot: Snapshot, add: AddFile) -> Iterator[pl.DataFrame]:

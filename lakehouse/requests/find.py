@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -13,22 +13,26 @@ from lakehouse.delta.schema import to_polars
 from lakehouse.protection import Protection
 from lakehouse.protection.conditions import marked
 from lakehouse.protection.gate import judge
+from lakehouse.requests.free_text import rows_with, words_of
+from lakehouse.requests.known import REQUEST, People, Place
 from lakehouse.requests.locate import CONDITION, FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, PastFile
-from lakehouse.requests.people import People, Place
+from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
-REQUEST: Final = "__request"
+__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "find", "held_requests"]
+
 RULE: Final = "__rule"
 HELD: Final = "__held"
 
-_SCHEMA: Final = {
+SCHEMA: Final = {
     FILE: pl.UInt32(),
     POSITION: pl.UInt32(),
     REQUEST: pl.String(),
     RULE: pl.Int32(),
     LIVE: pl.Boolean(),
 }
+"""The columns of `Found.rows`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,18 +116,18 @@ def find(
         rules=tuple(rules),
         rows=found,
         people=people,
-        held=_held(place, found, rules, protection),
+        held=held_requests(place, found, rules, protection),
         protection=protection,
     )
 
 
 def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFrame:
     newest = place.past.newest
-    types = to_polars(newest.schema)
     asked: list[tuple[int, pl.DataFrame]] = []
     for number, rule in enumerate(rules):
+        types = plain_types(newest.schema, rule.key)
         # Nobody can be found by a column that the table does not have (yet).
-        if all(name in types for name in rule.key):
+        if rule.where and all(name in types for name in rule.key):
             keys = people.keys(subject=rule.subject, where=rule.where, types=types)
             asked += [(number, keys)] if keys.height else []
     conditions = [Condition(rules[number].key, keys.select(rules[number].key)) for number, keys in asked]
@@ -139,15 +143,36 @@ def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFram
         for at, (number, keys) in enumerate(asked)
         if (rows := located.filter(pl.col(CONDITION) == at)).height
     ]
-    found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=_SCHEMA)
+    parts += _in_texts(place, rules, people)
+    found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=SCHEMA)
     current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
     return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
 
 
-def _held(
+def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterator[pl.DataFrame]:
+    """Rows in whose texts people stand: one pass over the columns for each kind of person."""
+    for subject in dict.fromkeys(rule.subject for rule in rules if rule.text):
+        words = words_of(people, subject=subject)
+        if words is None:
+            continue
+        numbered = [
+            (number, rule.text) for number, rule in enumerate(rules) if rule.text and rule.subject == subject
+        ]
+        for number, rows in rows_with(place, words, numbered):
+            yield rows.select(FILE, POSITION, REQUEST, pl.lit(number, dtype=pl.Int32).alias(RULE), LIVE)
+
+
+def held_requests(
     place: Place, found: pl.DataFrame, rules: Sequence[RowRule], protection: Protection
 ) -> dict[str, tuple[str, ...]]:
-    """By request the holds that forbid what is to be done to its rows, or to files that they share."""
+    """By request the holds that forbid what is to be done to its rows, or to files that they share.
+
+    Args:
+        place: The table.
+        found: Rows, as in `Found.rows`.
+        rules: What is done to them.
+        protection: What is held of it.
+    """
     going = [number for number, rule in enumerate(rules) if rule.do != "keep"]
     rows = found.filter(pl.col(RULE).is_in(going))
     if rows.is_empty() or not protection.holds:

@@ -22,11 +22,12 @@ from lakehouse.delta.actions import AddCdcFile, AddFile
 from lakehouse.delta.exact import column
 from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.scan_query import filters_fast
-from lakehouse.delta.schema import ArrayType, DataType, MapType, StructType, type_to_polars
+from lakehouse.delta.schema import type_to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import DataError, UsageError
 from lakehouse.merge.locate import KeyFilter
 from lakehouse.pii.paths import ColumnPath, parse_path
+from lakehouse.requests.reading import columns_of, only_fields, plain_types, spread, type_at
 from lakehouse.storage import Storage
 
 FILE: Final = "__file"
@@ -186,7 +187,7 @@ def _candidates(
         (_key(number), name)
         for number, (path, name) in enumerate(zip(paths, names, strict=True))
         if not path.steps
-        or (_only_fields(path) and name not in snapshot.schema.names and name.count(".") == len(path.steps))
+        or (only_fields(path) and name not in snapshot.schema.names and name.count(".") == len(path.steps))
     ]
     if not told:
         return list(range(len(files)))
@@ -195,40 +196,81 @@ def _candidates(
     return [number for number, add in enumerate(files) if id(add) in kept]
 
 
+def beside(
+    storage: Storage,
+    snapshot: Snapshot,
+    files: Sequence[AddFile],
+    condition: Condition,
+    *,
+    columns: Sequence[str],
+) -> pl.DataFrame:
+    """What else stands in the rows that a condition describes, marked deleted or not.
+
+    Args:
+        storage: The table's root.
+        snapshot: A version whose schema the files have.
+        files: Data files.
+        condition: What is looked for.
+        columns: Columns, or paths into them.
+
+    Returns:
+        ``__value`` (number of the row in the condition's values) and a column for each of ``columns``, under
+        its name; each combination once.
+
+    Raises:
+        UsageError: There is no such column, or no value can be compared with it.
+        DataError: A file's columns can't be read as the table's types.
+        CorruptTableError: A file is missing or can't be read.
+    """
+    paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
+    more = {text: parse_path(text, columns=snapshot.schema.names) for text in columns}
+    wanted = _wanted(snapshot, condition, paths)
+    numbers = [] if wanted.is_empty() else _candidates(snapshot, files, paths, wanted)
+    if not numbers:
+        schema = plain_types(snapshot.schema, columns)
+        return pl.DataFrame(schema={VALUE: pl.UInt32(), **{text: schema[text] for text in columns}})
+    chosen = [files[each] for each in numbers]
+    return _scan(storage, snapshot, chosen, paths, wanted, more=more, placed=False)
+
+
 def _scan(
     storage: Storage,
     snapshot: Snapshot,
     files: Sequence[AddFile],
     paths: Sequence[ColumnPath],
     wanted: pl.DataFrame,
+    *,
+    more: Mapping[str, ColumnPath] | None = None,
+    placed: bool = True,
 ) -> pl.DataFrame:
-    """File, position and number of the value for every row that is found."""
+    """The number of the value, and what else is wanted, for every row that is found."""
     keys = [_key(number) for number in range(len(paths))]
-    columns = list(dict.fromkeys(path.column for path in paths))
+    beyond = {_key(number): path for number, path in enumerate((more or {}).values(), start=len(paths))}
+    named = dict(zip(keys, paths, strict=True))
+    columns = columns_of(paths)
     plain = len(columns) == len(paths) and not any(path.steps for path in paths)
-    named = zip(keys, columns, strict=plain)
-    only = wanted.select(pl.col(key).alias(name) for key, name in named) if plain else None
+    only = wanted.select(pl.col(key).alias(path.column) for key, path in named.items()) if plain else None
     thinned = only is not None and filters_fast(only)
     scan = scan_files(
         storage,
         snapshot,
         files,
-        columns=columns,
-        file=FILE,
-        position=POSITION,
+        columns=columns_of([*paths, *beyond.values()]),
+        file=FILE if placed else None,
+        position=POSITION if placed else None,
         apply_vectors=False,
         keys=only if thinned or len(files) > _MANY_FILES else None,
     )
+    marks = [FILE, POSITION] if placed else []
+    shown = [pl.col(VALUE), *(pl.col(key).alias(text) for key, text in zip(beyond, more or {}, strict=True))]
     try:
-        rows = _values(scan, paths)
+        taken = {**named, **beyond}.items()
+        rows = spread(scan.select(*marks, *(column(path.column).alias(key) for key, path in taken)), named)
         if thinned:
-            return (
-                rows.collect(engine="streaming")
-                .join(wanted, on=keys, how="inner")
-                .select(FILE, POSITION, VALUE)
-            )
-        found = rows.join(wanted.lazy(), on=keys, how="inner").select(FILE, POSITION, VALUE)
-        return found.collect(engine="streaming")
+            rows = rows.collect(engine="streaming").lazy()
+        found = rows.join(wanted.lazy(), on=keys, how="inner")
+        found = spread(found.drop(keys), beyond).select(*marks, *shown)
+        return (found if placed else found.unique()).collect(engine="streaming")
     except pl.exceptions.PolarsError:
         # The cause is not kept: its message can show values.
         raise DataError(
@@ -237,33 +279,18 @@ def _scan(
         ) from None
 
 
-def _values(scan: pl.LazyFrame, paths: Sequence[ColumnPath]) -> pl.LazyFrame:
-    """The values at the paths, one row for each element of lists on the way."""
-    rows = scan.select(
-        FILE, POSITION, *(column(path.column).alias(_key(number)) for number, path in enumerate(paths))
-    )
-    for number, path in enumerate(paths):
-        key = _key(number)
-        for step in path.steps:
-            match step.kind:
-                case "field":
-                    rows = rows.with_columns(pl.col(key).struct.field(step.name).alias(key))
-                case "item":
-                    rows = rows.explode(key)
-                case _:
-                    rows = rows.explode(key).with_columns(pl.col(key).struct.field(step.kind).alias(key))
-    return rows
-
-
 def _wanted(snapshot: Snapshot, condition: Condition, paths: Sequence[ColumnPath]) -> pl.DataFrame:
     """The values in the columns' types, with their numbers; what is no such value is left out."""
     if condition.values.width != len(paths):
         raise UsageError("a condition has not one column of values for each of its columns")
-    if sum(not _only_fields(path) for path in paths) > 1:
+    if sum(not only_fields(path) for path in paths) > 1:
         raise UsageError("a condition goes through more than one list or map")
     columns = []
     for number, (path, values) in enumerate(zip(paths, condition.values, strict=True)):
-        kind = type_to_polars(_type_at(snapshot, path))
+        at = type_at(snapshot.schema, path)
+        if at is None:
+            raise _no_column(snapshot, path)
+        kind = type_to_polars(at)
         if kind.is_nested():
             raise UsageError(f"the values at {path} are no plain values")
         try:
@@ -271,29 +298,6 @@ def _wanted(snapshot: Snapshot, condition: Condition, paths: Sequence[ColumnPath
         except pl.exceptions.PolarsError:
             raise UsageError(f"the values for {path} can't be compared with it") from None
     return pl.DataFrame(columns).with_row_index(VALUE).drop_nulls()
-
-
-def _type_at(snapshot: Snapshot, path: ColumnPath) -> DataType:
-    if path.column not in snapshot.schema.names:
-        raise _no_column(snapshot, path)
-    kind: DataType = snapshot.schema.field(path.column).type
-    for step in path.steps:
-        match step.kind, kind:
-            case "field", StructType() if step.name in kind.names:
-                kind = kind.field(step.name).type
-            case "item", ArrayType(element, _):
-                kind = element
-            case "key", MapType(key, _, _):
-                kind = key
-            case "value", MapType(_, value, _):
-                kind = value
-            case _:
-                raise _no_column(snapshot, path)
-    return kind
-
-
-def _only_fields(path: ColumnPath) -> bool:
-    return all(step.kind == "field" for step in path.steps)
 
 
 def _key(number: int) -> str:

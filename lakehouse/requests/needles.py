@@ -21,12 +21,14 @@ class Needle:
         identifier: What the config calls the identifier, as ``email``.
         value: Its value, as text.
         columns: The columns in which it identifies: table and column. In these it is compared as a value.
+        stays: Further columns where it may be, and is not compared: finds of a long value there say so.
     """
 
     request: str
     identifier: str
     value: str = field(repr=False)
     columns: tuple[tuple[str, str], ...] = ()
+    stays: tuple[tuple[str, str], ...] = ()
 
     @property
     def anywhere(self) -> bool:

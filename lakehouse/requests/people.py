@@ -2,179 +2,179 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.delta.exact import column
-from lakehouse.delta.scan import scan_files
-from lakehouse.delta.schema import type_to_polars
-from lakehouse.errors import LakehouseError
-from lakehouse.requests.identity import Person
-from lakehouse.requests.past import Past
-from lakehouse.storage import Storage
+from lakehouse.requests.graph import Graph, Hop, graph_of
+from lakehouse.requests.known import REQUEST, SCHEMA, People, Place, people_of
+from lakehouse.requests.locate import VALUE, Condition, beside
+from lakehouse.requests.reading import plain_types
+from lakehouse.requests.values import as_text
 
-MOST_VALUES: Final = 50
-"""So many values of one identifier one person may have; more of them are several people."""
+__all__ = ["People", "Place", "people_of", "resolve"]
 
-_ROUNDS: Final = 5
-_SCHEMA: Final = {
-    "request": pl.String(),
-    "subject": pl.String(),
-    "identifier": pl.String(),
-    "value": pl.String(),
-}
+NOBODY: Final = frozenset({"", "null", "none", "nil", "nan", "n/a", "na", "-", "unknown", "undefined"})
+"""Values that stand for nobody, in small letters and without blanks around."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A table in which people are looked for.
+def resolve(
+    people: People, config: Config, *, place: Callable[[str], Place | None], allow_many: bool = False
+) -> People:
+    """Finds the other identifiers of people, from table to table, until nothing new is found.
+
+    An earlier e-mail of the same id is the person's too, and so are the orders that name it. A value is
+    looked for once in each column. A request whose identifiers lead to more people than one is followed no
+    further.
 
     Args:
-        storage: Its folder.
-        past: All of its data files.
-    """
-
-    storage: Storage
-    past: Past
-
-
-@dataclass(frozen=True, slots=True)
-class People:
-    """The people of some requests. Never shown.
-
-    Args:
-        known: Columns ``request``, ``subject``, ``identifier`` and ``value`` (text).
-        crowds: Requests whose identifiers lead to more people than one.
-    """
-
-    known: pl.DataFrame = field(repr=False)
-    crowds: frozenset[str] = frozenset()
-
-    def without(self, requests: frozenset[str]) -> People:
-        """The same without those of some requests."""
-        left = self.known.filter(~pl.col("request").is_in(list(requests)))
-        return People(left, self.crowds - requests)
-
-    def keys(
-        self, *, subject: str, where: Sequence[tuple[str, str]], types: Mapping[str, pl.DataType]
-    ) -> pl.DataFrame:
-        """The values by which rows are found.
-
-        Args:
-            subject: The kind of person.
-            where: Pairs of column and identifier.
-            types: The columns' types; values that are none of it find nothing.
-
-        Returns:
-            The columns and ``__request``; a person with several values has several rows.
-        """
-        mine = self.known.filter(pl.col("subject") == subject)
-        found: pl.DataFrame | None = None
-        for name, identifier in where:
-            values = mine.filter(pl.col("identifier") == identifier).select(
-                pl.col("request").alias("__request"), _cast(pl.col("value"), types[name]).alias(name)
-            )
-            values = values.drop_nulls(name)
-            found = values if found is None else found.join(values, on="__request", how="inner")
-        return pl.DataFrame() if found is None else found.unique()
-
-
-def people_of(persons: Mapping[str, Person]) -> People:
-    """The people as the requests name them.
-
-    Args:
-        persons: By request.
-    """
-    rows = [
-        (request, person.subject, name, value)
-        for request, person in persons.items()
-        for name, value in person.identifiers
-    ]
-    return People(pl.DataFrame(rows, schema=_SCHEMA, orient="row").unique(maintain_order=True))
-
-
-def resolve(people: People, config: Config, *, place: Callable[[str], Place | None]) -> People:
-    """Finds the other identifiers of people: in tables that hold several, from one to the others.
-
-    It goes on until nothing new is found: an earlier e-mail of the same id is the person's too.
-
-    Args:
-        people: The people.
+        people: The people, as the requests name them.
         config: The lake's config.
         place: Gives a table; None for one that has not been made.
+        allow_many: Whether to follow these too.
+
+    Returns:
+        The people with all that is known of them; `People.crowds` says which are more than one.
     """
-    known = people.known
-    for _ in range(_ROUNDS):
-        fresh = [
-            found
-            for subject in sorted(set(known["subject"]))
-            for table, columns in _holders(config, subject).items()
-            if len(columns) > 1 and (there := place(table)) is not None
-            for found in _neighbours(known.filter(pl.col("subject") == subject), columns, there)
-        ]
-        after = pl.concat([known, *fresh]).unique(maintain_order=True) if fresh else known
-        if after.height == known.height:
-            break
-        known = after
-    many = known.group_by("request", "identifier").len().filter(pl.col("len") > MOST_VALUES)
-    return People(known, frozenset(many["request"]))
+    closure = _Closure(people, config, place, allow_many=allow_many)
+    while closure.round():
+        pass
+    return closure.people()
 
 
-def _holders(config: Config, subject: str) -> dict[str, dict[str, str]]:
-    """Table to column to identifier: the tables from which identifiers of a kind of person come."""
-    found: dict[str, dict[str, str]] = {}
-    for identifier, place in config.subjects[subject].identifiers.items():
-        table, _, name = place.partition(".")
-        found.setdefault(table, {})[name] = identifier
-    return found
+class _Closure:
+    def __init__(
+        self, people: People, config: Config, place: Callable[[str], Place | None], *, allow_many: bool
+    ) -> None:
+        self._limit = None if allow_many else config.requests.max_values
+        words = frozenset({""}) if allow_many else NOBODY
+        self._nobody = words | {_bare(each) for each in config.requests.placeholders}
+        self._place = place
+        self._graphs: dict[str, Graph] = {
+            subject: graph_of(config.subjects[subject])
+            for subject in dict.fromkeys(people.known["subject"])
+            if subject in config.subjects
+        }
+        self._crowds: dict[str, dict[str, None]] = {
+            each: dict.fromkeys(why) for each, why in people.crowds.items()
+        }
+        self._given = people.known.filter(self._means_somebody())
+        for request, identifier in (
+            people.known.filter(~self._means_somebody()).select("request", "identifier").rows()
+        ):
+            self._crowd(request, f"the value that it gives as {identifier} stands for nobody")
+        self._known = self._given
+        self._asked: dict[tuple[str, Hop], pl.DataFrame] = {}
 
+    def people(self) -> People:
+        return People(self._known, {each: tuple(why) for each, why in self._crowds.items()})
 
-def _neighbours(known: pl.DataFrame, columns: Mapping[str, str], place: Place) -> list[pl.DataFrame]:
-    """What stands beside known values in rows of a table."""
-    newest = place.past.newest
-    there = {name: identifier for name, identifier in columns.items() if name in newest.schema}
-    found: list[pl.DataFrame] = []
-    for name, identifier in there.items():
-        kind = type_to_polars(newest.schema.field(name).type)
-        values = known.filter(pl.col("identifier") == identifier).select(
-            "request", "subject", _cast(pl.col("value"), kind).alias(name)
+    def round(self) -> bool:
+        """Goes each way once; whether that told anything."""
+        before = self._known.height
+        for subject, graph in self._graphs.items():
+            for hop in graph.hops:
+                self._go(subject, graph, hop)
+        return self._known.height > before
+
+    def _go(self, subject: str, graph: Graph, hop: Hop) -> None:
+        there = self._place(hop.table)
+        if there is None:
+            return
+        schema = there.past.newest.schema
+        types = plain_types(schema, [column for column, _ in (*hop.match, *hop.learn)])
+        columns = [column for column, _ in hop.match]
+        if not all(column in types for column in columns):
+            # Nobody can be found by a column that the table does not have (yet).
+            return
+        known = People(self._given if hop.given_only else self._known).without(frozenset(self._crowds))
+        keys = known.keys(subject=subject, where=hop.match, types=types)
+        asked = self._asked.get((subject, hop))
+        if asked is not None:
+            keys = keys.join(asked, on=keys.columns, how="anti")
+        if keys.is_empty():
+            return
+        self._asked[subject, hop] = keys if asked is None else pl.concat([asked, keys.select(asked.columns)])
+        wanted = keys.select(columns).unique()
+        learn = [column for column, _ in hop.learn if column in types]
+        rows = beside(
+            there.storage,
+            there.past.newest,
+            there.past.adds,
+            Condition(tuple(columns), wanted),
+            columns=learn,
         )
-        values = values.drop_nulls(name).unique()
-        others = {other: each for other, each in there.items() if other != name}
-        if values.is_empty() or not others:
-            continue
-        rows = scan_files(
-            place.storage,
-            newest,
-            place.past.adds,
-            columns=[name, *others],
-            file="__file",
-            apply_vectors=False,
-            keys=values.select(name).unique(),
+        told = _told(rows, wanted, keys, hop, types=types, tied=bool(graph.parts))
+        told = told.filter(self._means_somebody()).with_columns(pl.lit(subject).alias("subject"))
+        self._known = pl.concat([self._known, told.select(*SCHEMA)]).unique(maintain_order=True)
+        self._count(graph)
+
+    def _count(self, graph: Graph) -> None:
+        if self._limit is None:
+            return
+        many = (
+            self._known.filter(~pl.col("identifier").is_in(list(graph.owned)))
+            .group_by("request", "identifier")
+            .agg(pl.col("value").n_unique())
+            .filter(pl.col("value") > self._limit)
         )
-        beside = rows.select(name, *others).unique().collect(engine="streaming").join(values, on=name)
-        found += [
-            beside.select(
-                "request",
-                "subject",
-                pl.lit(each).alias("identifier"),
-                column(other).cast(pl.String).alias("value"),
-            ).drop_nulls("value")
-            for other, each in others.items()
-        ]
-    return found
+        for request, identifier in many.select("request", "identifier").rows():
+            self._crowd(
+                request,
+                f"it leads to more than {self._limit:,} different values of the identifier {identifier}",
+            )
+
+    def _crowd(self, request: str, reason: str) -> None:
+        self._crowds.setdefault(request, {})[reason] = None
+
+    def _means_somebody(self) -> pl.Expr:
+        plain = pl.col("value").str.strip_chars().str.to_lowercase()
+        return ~plain.is_in(sorted(self._nobody))
 
 
-def _cast(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
-    if kind == pl.String:
-        return value
-    if kind.is_integer() or kind.is_numeric():
-        return value.str.strip_chars().cast(kind, strict=False)
-    try:
-        return value.cast(kind, strict=False)
-    except pl.exceptions.PolarsError:
-        raise LakehouseError(f"an identifier can't be of the type {kind}") from None
+def _told(
+    rows: pl.DataFrame,
+    wanted: pl.DataFrame,
+    keys: pl.DataFrame,
+    hop: Hop,
+    *,
+    types: Mapping[str, pl.DataType],
+    tied: bool,
+) -> pl.DataFrame:
+    """What rows tell, by request: a row for each value."""
+    matched = dict(hop.match)
+    pairs = [(f"__match{at}", column, name) for at, (column, name) in enumerate(hop.match)] if tied else []
+    pairs += [
+        (f"__learn{at}", column, name)
+        for at, (column, name) in enumerate(hop.learn)
+        if column in rows.columns
+    ]
+    shown = wanted.with_row_index(VALUE).join(keys, on=list(matched), how="inner")
+    shown = shown.rename({column: f"__match{at}" for at, column in enumerate(matched)})
+    frame = rows.rename(
+        {column: f"__learn{at}" for at, (column, _) in enumerate(hop.learn) if column in rows.columns}
+    )
+    frame = frame.join(shown, on=VALUE, how="inner")
+    frame = frame.select(
+        REQUEST, *(as_text(pl.col(alias), types[column]).alias(alias) for alias, column, _ in pairs)
+    )
+    aliases = [alias for alias, _, _ in pairs]
+    tie = pl.struct(aliases).hash() if tied and aliases else pl.lit(0)
+    frame = frame.with_columns(tie.cast(pl.UInt64).alias("tie"))
+    parts = [
+        frame.select(
+            pl.col(REQUEST).alias("request"),
+            pl.lit(name).alias("identifier"),
+            pl.col(alias).alias("value"),
+            "tie",
+        ).drop_nulls("value")
+        for alias, _, name in pairs
+    ]
+    empty = pl.DataFrame(schema={name: kind for name, kind in SCHEMA.items() if name != "subject"})
+    return pl.concat([empty, *(part.select(empty.columns) for part in parts)]).unique(maintain_order=True)
+
+
+def _bare(text: str) -> str:
+    return text.strip().lower()

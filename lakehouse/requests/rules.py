@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from lakehouse.config import Config
+from lakehouse.config.models import SubjectRows
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,10 +17,12 @@ class RowRule:
     Args:
         subject: The kind of person.
         table: The table.
-        where: Pairs of column and identifier: all of them must match.
+        where: Pairs of column (or path) and identifier: all of them must match.
         do: ``delete``, ``anonymize`` or ``keep``.
-        columns: The columns that ``anonymize`` empties.
+        columns: The columns (or paths) that ``anonymize`` changes, those of ``text`` too.
         ground: The legal ground of ``keep``.
+        text: In place of ``where``: columns with free text in which identifiers stand. ``anonymize`` takes
+            out only these words there.
     """
 
     subject: str
@@ -28,6 +31,7 @@ class RowRule:
     do: Literal["delete", "anonymize", "keep"]
     columns: tuple[str, ...] = ()
     ground: str = ""
+    text: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -61,6 +65,13 @@ def _all(config: Config) -> Iterator[RowRule]:
                 table=rows.table,
                 where=tuple(rows.where.items()),
                 do=rows.do,
-                columns=tuple(rows.columns or ()),
+                columns=_changed(rows),
                 ground=rows.ground,
+                text=tuple(rows.text or ()),
             )
+
+
+def _changed(rows: SubjectRows) -> tuple[str, ...]:
+    if rows.do != "anonymize":
+        return ()
+    return tuple(dict.fromkeys((*(rows.columns or ()), *(rows.text or ()))))

@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
+from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.protection import Protection
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
 from lakehouse.records import operator
+from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
+from lakehouse.requests.certificate.verify import previous_of
 from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
 from lakehouse.requests.identity import digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
+from lakehouse.requests.run import RunReport, RunTarget, run
+from lakehouse.requests.run.target import Step, silent
 from lakehouse.requests.status import TERMINAL, ensure_next, status_of
 from lakehouse.requests.view import RequestView, view_of
 from lakehouse.state.database import State
 from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
+
+if TYPE_CHECKING:
+    from lakehouse.requests.access import Answering, Bundle, Identified
 
 
 class Requests:
@@ -36,6 +46,9 @@ class Requests:
         control: The way to the state database.
         ring: Gives the keys of the lake.
         protection: Gives the active holds on a table.
+        target: Gives what a run is told about the lake: of a state database, on whose order.
+        answering: Gives what answers requests for access.
+        keys: The keys of people under which columns are stored.
         clock: Gives the time, timezone-aware.
     """
 
@@ -46,12 +59,18 @@ class Requests:
         control: Control,
         ring: Callable[[], KeyRing],
         protection: Callable[[str], Protection],
+        target: Callable[[State, str], RunTarget],
+        answering: Callable[[], Answering],
+        keys: SubjectKeys,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
+        self._answering = answering
+        self._keys = keys
         self._control = control
         self._ring = ring
         self._protection = protection
+        self._target = target
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -218,6 +237,155 @@ class Requests:
         """
         return self._decide(request_id, "cancelled", author=self._who(author), reason=reason)
 
+    def run(
+        self,
+        *requests: str,
+        dry_run: bool = False,
+        author: str | None = None,
+        step: Step = silent,
+    ) -> RunReport:
+        """Carries requests out: finds, erases, purges, verifies, and signs what was done.
+
+        All people are looked for in one pass over each table, and erased in one commit. The next run goes on
+        where one was killed.
+
+        Args:
+            requests: Their ids; none means all that can be carried out now.
+            dry_run: Only looks, and says what would be done.
+            author: On whose order; None means the user that this process runs as.
+            step: Told how far it is.
+
+        Returns:
+            What was planned, what became of each request, what was done to tables, what was searched.
+
+        Raises:
+            NotFoundError: There is no request of that id.
+            KeysError: A key is not there: nothing was done.
+            RefusedError: A table can't be erased from as the config says: nothing was done.
+            ConflictError: Another run carries the same requests out.
+            StorageError: The store or the state database failed; the next run goes on.
+        """
+        state = self._control.existing()
+        if state is None:
+            for each in requests:
+                raise self._none_of(each)
+            return RunReport(dry_run=dry_run)
+        target = replace(self._target(state, self._who(author)), step=step)
+        return run(target, only=requests or None, dry_run=dry_run)
+
+    def certificate(self, request_id: str) -> Signed:
+        """The certificate of a request that was carried out.
+
+        Args:
+            request_id: Which.
+
+        Raises:
+            NotFoundError: There is no such request, or it has no certificate (yet).
+        """
+        state = self._state(request_id)
+        state.requests.get(request_id)
+        found = state.certificates.of_requests([request_id]).get(request_id)
+        if found is None:
+            status = self.show(request_id).status
+            raise NotFoundError(
+                f"request {request_id} has no certificate: it is {status}",
+                advice=f"`lakehouse request run {request_id}` carries it out",
+            )
+        return Signed.model_validate_json(found.document)
+
+    def certificates(self) -> builtins.list[Signed]:
+        """All certificates of the lake, from the first."""
+        state = self._control.existing()
+        return (
+            []
+            if state is None
+            else [Signed.model_validate_json(each.document) for each in state.certificates.list()]
+        )
+
+    def verify_certificate(
+        self,
+        document: bytes | str,
+        *,
+        public_key: bytes | None = None,
+        previous: bytes | str | None = None,
+    ) -> Verdict:
+        """Checks a certificate: its form, its signature, and the one before it.
+
+        Args:
+            document: Its JSON.
+            public_key: The 32 bytes of the public key that signed it; None means this lake's.
+            previous: The one before it; None means as this lake keeps it.
+
+        Raises:
+            DataError: It is no JSON.
+            KeysError: The lake has no key to compare with.
+        """
+        return verify_certificate(
+            document,
+            public_key=public_key,
+            ring=None if public_key is not None else self._ring(),
+            previous=previous if previous is not None else self._before(document),
+        )
+
+    def public_key(self) -> str:
+        """The public key by which others check this lake's certificates, in PEM.
+
+        Raises:
+            KeysError: There is none yet.
+        """
+        return public_pem(public_bytes(self._ring().current("sign")))
+
+    def answer(
+        self,
+        request_id: str,
+        *,
+        to: str | Path,
+        include_history: bool = True,
+        identified: Identified = "checked",
+        own: Sequence[str] = (),
+        others: Sequence[str] = (),
+        overwrite: bool = False,
+        author: str | None = None,
+    ) -> Bundle:
+        """Answers a request for access: writes everything about the person into one ZIP file.
+
+        Other people's values are masked. Values of the person that are stored masked are turned back as far
+        as the keys are there, and that is recorded. The request is completed by it, and forgets who it is
+        about.
+
+        Args:
+            request_id: Which.
+            to: A file that ends in ``.zip``, or a folder; outside of the lake. Only this user can read it.
+            include_history: Whether also rows that are only in older files of a table.
+            identified: By which identifiers the person is known. ``checked``: those of the request and those
+                that stand beside them in rows, unless these can be of several people; ``all``: in any case;
+                ``given``: only those of the request.
+            own: Columns of `pii`, as ``table.column``, of which all is the person's, whatever is in them.
+            others: Columns of `pii` of which only is the person's what is known to be.
+            overwrite: Whether a file that is there may go.
+            author: Who answers it; None means the user that this process runs as.
+
+        Returns:
+            The file, its digest, and what of which table is in it.
+
+        Raises:
+            NotFoundError: There is no such request, folder or column.
+            RefusedError: It is done, not approved, or can be of several people; or the file is there.
+            UsageError: It asks for something else, or a column can't be masked as the config says.
+            KeysError: A key is not there.
+            StorageError: The file can't be written.
+        """
+        return self._answering().answer(
+            request_id,
+            to=to,
+            author=self._who(author),
+            include_history=include_history,
+            identified=identified,
+            own=own,
+            others=others,
+            overwrite=overwrite,
+        )
+
     def readmit(
         self,
         subject: str,
@@ -250,15 +418,13 @@ class Requests:
         state = self._control.existing()
         held = [] if state is None else state.requests.suppressed()
         ring = self._ring()
-        wanted = {
-            (name, digest)
-            for name, value in draft.person.identifiers
-            for digest in _all_digests(ring, subject, name, value)
-        }
-        hit = [each for each in held if (each.digest.identifier, each.digest.digest) in wanted]
+        wanted: dict[str, set[str]] = {}
+        for name, value in draft.person.identifiers:
+            wanted.setdefault(name, set()).update(_all_digests(ring, subject, name, value))
+        mine = [each for each in held if each.subject == subject]
         # The other identifiers of the same erasure are the same person's.
-        requests = {each.request for each in hit}
-        found = [each for each in held if each.request in requests]
+        requests = _erasures_of(mine, wanted)
+        found = [each for each in mine if each.request in requests]
         if state is None or not found:
             raise NotFoundError(
                 f"no erased {subject} is known by that", advice="nothing keeps this person out"
@@ -278,7 +444,9 @@ class Requests:
                 for each in found
             ]
         )
-        return len(found)
+        if subject in subjects_with_keys(self._config):
+            self._keys.readmit(subject, [each.digest for each in found])
+        return len({each.digest.digest for each in found})
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
         who, now, ring = self._who(author), self._clock(), self._ring()
@@ -333,10 +501,21 @@ class Requests:
     def _state(self, request_id: str) -> State:
         state = self._control.existing()
         if state is None:
-            raise NotFoundError(
-                f"there is no request {request_id}", advice="`lakehouse request submit` makes the first"
-            )
+            raise self._none_of(request_id)
         return state
+
+    def _none_of(self, request_id: str) -> NotFoundError:
+        return NotFoundError(
+            f"there is no request {request_id}", advice="`lakehouse request submit` makes the first"
+        )
+
+    def _before(self, document: bytes | str) -> str | None:
+        """The certificate that one names as the one before it, where this lake has it."""
+        state = self._control.existing()
+        wanted = previous_of(document)
+        if state is None or wanted is None:
+            return None
+        return next((each.document for each in state.certificates.list() if each.digest == wanted), None)
 
     def _who(self, author: str | None) -> str:
         return operator() if author is None else author_of(author)
@@ -356,6 +535,22 @@ def _request(
         person=fingerprint(digests),
         external_id=draft.external_id,
     )
+
+
+def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) -> set[str]:
+    """The requests by which a person went who is known by some identifiers.
+
+    A request is theirs if all of these that it knows of fit: one identifier alone, as that of a company, can
+    be that of many.
+    """
+    known: dict[tuple[str, str], set[str]] = {}
+    for each in held:
+        known.setdefault((each.request, each.digest.identifier), set()).add(each.digest.digest)
+    fitting: dict[str, list[bool]] = {}
+    for (request, name), digests in known.items():
+        if name in wanted:
+            fitting.setdefault(request, []).append(bool(digests & wanted[name]))
+    return {request for request, fits in fitting.items() if all(fits)}
 
 
 def _all_digests(ring: KeyRing, subject: str, identifier: str, value: str) -> set[str]:

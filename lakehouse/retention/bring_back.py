@@ -34,7 +34,7 @@ class BroughtBack:
         archives: Ids of the archives that were used.
         rows: Rows of theirs in the range that was asked for.
         counts: What the merges did with them; ``kept`` are those whose key the table has, where no sequence
-            tells which is newer.
+            tells which is newer, and ``suppressed`` those of erased people.
         version: The newest version that was made; None without one.
         dry_run: Whether it was only counted.
     """

@@ -57,6 +57,8 @@ class Manifest:
         run: The ``txnId`` of the commit that takes them out of the table.
         number: The number of that commit among those that archive, as its transaction tells.
         version: The version that it made; None as long as that is not known to have happened.
+        replaced: Files in its folder that are no part of it any more, since others took their places: whoever
+            finds them deletes them.
     """
 
     id: str
@@ -77,6 +79,7 @@ class Manifest:
     number: int
     version: int | None = None
     columns: str = ""
+    replaced: tuple[str, ...] = ()
 
     def generations(self) -> Generations:
         """Since when the table's columns counted."""
@@ -115,7 +118,8 @@ def read_manifest(place: Storage, path: str) -> Manifest:
         if content.pop("format") != FORMAT:
             raise ValueError("format")
         files = tuple(ArchivedFile(**each) for each in content.pop("files"))
-        return Manifest(**content, files=files)
+        replaced = tuple(content.pop("replaced", ()))
+        return Manifest(**content, files=files, replaced=replaced)
     except LakehouseError:
         raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -213,7 +213,8 @@ class Retention:
     ) -> BroughtBack:
         """Brings archived rows back through a merge; rows that the table has newer stay as they are.
 
-        The archives stay. The next run of the rules takes the rows out again, unless the rules change.
+        The archives stay. The next run of the rules takes the rows out again, unless the rules change. Rows
+        of people who were erased stay away; ``counts`` has them as ``suppressed``.
 
         Args:
             table: The table.

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import builtins
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -12,6 +13,9 @@ from lakehouse.errors import ConflictError
 from lakehouse.state.rows import CertificateRecord
 from lakehouse.state.tables import certificates
 from lakehouse.state.transactions import Transactions
+
+_PART: Final = 500
+"""So many values go into one query: databases limit how many it can have."""
 
 
 class SqlCertificates:
@@ -24,36 +28,31 @@ class SqlCertificates:
     def __init__(self, database: Transactions) -> None:
         self._database = database
 
-    def add(self, certificate: CertificateRecord) -> None:
-        """Keeps a certificate, as the next one. Of several that add at once, one does.
+    def add(self, fresh: Sequence[CertificateRecord]) -> None:
+        """Keeps certificates, as the next ones, all of them or none. Of several that add at once, one does.
 
         Args:
-            certificate: Its number is the next, and its ``previous`` the digest of the newest.
+            fresh: In order: the first one's number is the next, and ``previous`` the newest's digest.
 
         Raises:
-            ConflictError: It is not the next any more, or the request has one.
+            ConflictError: They are not the next any more, or a request has one.
         """
-        values = {
-            "seq": certificate.sequence,
-            "previous": certificate.previous or "",
-            "digest": certificate.digest,
-            "request_id": certificate.request,
-            "at": certificate.at,
-            "document": certificate.document,
-        }
         with self._database.writing() as connection:
             newest = connection.execute(
                 select(certificates.c.seq, certificates.c.digest).order_by(certificates.c.seq.desc()).limit(1)
             ).first()
             expected = (newest.seq + 1, newest.digest) if newest else (1, "")
             insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            for each in fresh:
+                if (each.sequence, each.previous or "") != expected:
+                    raise _not_next(each)
+                expected = (each.sequence + 1, each.digest)
+            kept = insert(certificates).on_conflict_do_nothing().returning(certificates.c.seq)
+            found = {row.seq for row in connection.execute(kept, [_values(each) for each in fresh])}
             # Of two that read the same newest one, the unique columns let one in.
-            kept = insert(certificates).values(values).on_conflict_do_nothing().returning(certificates.c.seq)
-            if (values["seq"], values["previous"]) != expected or connection.execute(kept).first() is None:
-                raise ConflictError(
-                    f"certificate {certificate.sequence} is not the next one of the lake",
-                    advice="another process was faster: sign it anew, after the newest one",
-                )
+            for each in fresh:
+                if each.sequence not in found:
+                    raise _not_next(each)
 
     def last(self) -> CertificateRecord | None:
         """The newest; None where there is none."""
@@ -68,6 +67,22 @@ class SqlCertificates:
         """
         found = self._read(select(certificates).where(certificates.c.request_id == request))
         return found[0] if found else None
+
+    def of_requests(self, requests: Sequence[str]) -> dict[str, CertificateRecord]:
+        """Those of some requests.
+
+        Args:
+            requests: The requests.
+
+        Returns:
+            By request; those without one are left out.
+        """
+        found: dict[str, CertificateRecord] = {}
+        for at in range(0, len(requests), _PART):
+            part = requests[at : at + _PART]
+            rows = self._read(select(certificates).where(certificates.c.request_id.in_(part)))
+            found |= {each.request: each for each in rows}
+        return found
 
     def list(self) -> builtins.list[CertificateRecord]:
         """All of them, from the first."""
@@ -86,3 +101,21 @@ class SqlCertificates:
                 )
                 for row in connection.execute(query)
             ]
+
+
+def _values(certificate: CertificateRecord) -> dict[str, Any]:
+    return {
+        "seq": certificate.sequence,
+        "previous": certificate.previous or "",
+        "digest": certificate.digest,
+        "request_id": certificate.request,
+        "at": certificate.at,
+        "document": certificate.document,
+    }
+
+
+def _not_next(certificate: CertificateRecord) -> ConflictError:
+    return ConflictError(
+        f"certificate {certificate.sequence} is not the next one of the lake",
+        advice="another process was faster: sign it anew, after the newest one",
+    )

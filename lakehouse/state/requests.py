@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import builtins
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
-from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select
+import orjson
+from sqlalchemy import Row, String, any_, bindparam, delete, func, insert, literal, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.elements import ColumnElement
 
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, StorageError
 from lakehouse.state.ids import new_id
@@ -57,9 +59,15 @@ class SqlRequests:
                 connection.execute(
                     insert(request_contents).values(request_id=kept.id, sealed=seal(at, kept.id))
                 )
-                _happened(
-                    connection, kept.id, 1, "received", at=kept.submitted, author=kept.author, detail=detail
+                received = RequestEvent(
+                    request=kept.id,
+                    number=1,
+                    event="received",
+                    at=kept.submitted,
+                    author=kept.author,
+                    detail=detail,
                 )
+                _happened(connection, [received])
                 done.append((kept, True))
         return done
 
@@ -112,16 +120,7 @@ class SqlRequests:
             ConflictError: Something else happened to one of them meanwhile.
         """
         with self._database.writing() as connection:
-            for each in events:
-                _happened(
-                    connection,
-                    each.request,
-                    each.number,
-                    each.event,
-                    at=each.at,
-                    author=each.author,
-                    detail=each.detail,
-                )
+            _happened(connection, events)
             if forget:
                 ids = [each.request for each in events]
                 for part in _parts(ids):
@@ -149,31 +148,53 @@ class SqlRequests:
                 found |= {row.request_id: row.sealed for row in connection.execute(query)}
         return found
 
+    def reseal(self, contents: Mapping[str, str]) -> None:
+        """Keeps more of what is known of who open requests are about.
+
+        Args:
+            contents: By request the sealed identifiers, in place of those before.
+        """
+        if not contents:
+            return
+        with self._database.writing() as connection:
+            connection.execute(
+                update(request_contents)
+                .where(request_contents.c.request_id == bindparam("request"))
+                .values(sealed=bindparam("content")),
+                [{"request": request, "content": sealed} for request, sealed in contents.items()],
+            )
+
     def suppress(self, changes: Sequence[Suppression]) -> None:
         """Remembers who must not come back, or may again; all of it or nothing.
 
         Args:
             changes: In the order in which they happened.
         """
+        rows = [
+            {
+                "request_id": each.request,
+                "event": each.event,
+                "subject": each.subject,
+                "identifier": each.digest.identifier,
+                "key_version": each.digest.key_version,
+                "digest": each.digest.digest,
+                "at": each.at,
+                "author": each.author,
+                "reason": each.reason,
+            }
+            for each in changes
+        ]
+        if not rows:
+            return
         with self._database.writing() as connection:
-            for each in changes:
-                connection.execute(
-                    insert(suppressions).values(
-                        request_id=each.request,
-                        event=each.event,
-                        subject=each.subject,
-                        identifier=each.digest.identifier,
-                        key_version=each.digest.key_version,
-                        digest=each.digest.digest,
-                        at=each.at,
-                        author=each.author,
-                        reason=each.reason,
-                    )
-                )
+            connection.execute(insert(suppressions), rows)
 
     def suppressed(self) -> builtins.list[Suppression]:
-        """Who must not come back now: of each identifier what was said last, if that was it."""
-        last: dict[tuple[str, str, str], Suppression] = {}
+        """Who must not come back now: of each identifier of each request what was said last, if that was it.
+
+        An identifier that went by several requests is there several times.
+        """
+        last: dict[tuple[str, str, str, str], Suppression] = {}
         with self._database.reading() as connection:
             for row in connection.execute(select(suppressions).order_by(suppressions.c.seq)):
                 found = Suppression(
@@ -187,8 +208,55 @@ class SqlRequests:
                     author=row.author,
                     reason=row.reason,
                 )
-                last[row.subject, row.identifier, row.digest] = found
+                last[row.subject, row.identifier, row.digest, row.request_id] = found
         return [each for each in last.values() if each.event == "suppressed"]
+
+    def suppression_mark(self) -> int:
+        """A number that rises whenever somebody is suppressed or readmitted; 0 as long as nobody ever was."""
+        with self._database.reading() as connection:
+            return connection.execute(select(func.max(suppressions.c.seq))).scalar() or 0
+
+    def suppression_key(self) -> int:
+        """The version of the key that the identifiers suppressed last were hashed with; 0 without any."""
+        query = (
+            select(suppressions.c.key_version)
+            .where(suppressions.c.event == "suppressed")
+            .order_by(suppressions.c.seq.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar() or 0
+
+    def erased(self, digests: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
+        """Which identifiers must not come back now.
+
+        Args:
+            digests: Only these, in one query however many they are; None means all.
+
+        Returns:
+            By keyed hash the requests by which it went.
+        """
+        said = suppressions.c
+        query = select(said.digest, said.request_id, said.event).order_by(said.seq)
+        last: dict[tuple[str, str], bool] = {}
+        with self._database.reading() as connection:
+            if digests is not None:
+                query = query.where(_among(connection, said.digest, digests))
+            for digest, request, event in connection.execute(query):
+                last[digest, request] = event == "suppressed"
+        found: dict[str, set[str]] = {}
+        for (digest, request), out in last.items():
+            if out:
+                found.setdefault(digest, set()).add(request)
+        return {digest: frozenset(requests) for digest, requests in found.items()}
+
+
+def _among(connection: Connection, place: ColumnElement[str], values: Sequence[str]) -> ColumnElement[bool]:
+    """Whether a column has one of many values, as one parameter: databases limit how many there can be."""
+    if connection.dialect.name == "sqlite":
+        listed = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+        return place.in_(select(listed.c.value))
+    return place == any_(literal(list(values), postgresql.ARRAY(String)))
 
 
 def _parts(ids: Iterable[str] | None) -> builtins.list[Sequence[str] | None]:
@@ -231,27 +299,28 @@ def _insert(connection: Connection, draft: Request) -> Request:
     raise StorageError("no free id for a request was found", advice="try again")
 
 
-def _happened(
-    connection: Connection,
-    request_id: str,
-    number: int,
-    event: str,
-    *,
-    at: datetime,
-    author: str,
-    detail: Mapping[str, Any],
-) -> None:
-    values = {
-        "request_id": request_id,
-        "number": number,
-        "event": event,
-        "at": at,
-        "author": author,
-        "detail": dict(detail),
-    }
+def _happened(connection: Connection, events: Sequence[RequestEvent]) -> None:
+    """Keeps events, all at once: there can be thousands."""
+    if not events:
+        return
     kind = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    kept = kind(request_events).values(values).on_conflict_do_nothing().returning(request_events.c.seq)
-    if connection.execute(kept).first() is None:
+    kept = kind(request_events).on_conflict_do_nothing().returning(request_events.c.request_id)
+    found = connection.execute(
+        kept,
+        [
+            {
+                "request_id": each.request,
+                "number": each.number,
+                "event": each.event,
+                "at": each.at,
+                "author": each.author,
+                "detail": dict(each.detail),
+            }
+            for each in events
+        ],
+    )
+    lost = Counter(each.request for each in events) - Counter(row.request_id for row in found)
+    for request_id in lost:
         raise ConflictError(
             f"something else happened to request {request_id} meanwhile",
             advice=f"look at it with `lakehouse request show {request_id}`, and try again",

@@ -9,11 +9,12 @@ costs what changed, not what is there, works in both directions, and needs no ch
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 import polars as pl
 from pyroaring import BitMap64
 
+from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.delta.actions import AddFile
 from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.exact import column
@@ -30,8 +31,31 @@ _NTH: Final = "nth"
 _ROW: Final = "row"
 
 
+_Places: TypeAlias = list[tuple[AddFile, BitMap64 | None]]
+"""Files, and positions in them; None means all live rows."""
+
+
+class Viewer(Protocol):
+    """What somebody who compares versions sees of each."""
+
+    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """Keeps the rows that may be seen."""
+
+    def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Further columns that masks depend on."""
+
+    def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """Masks rows of a version."""
+
+
 def diff(
-    storage: Storage, *, before: Snapshot, after: Snapshot, key: Sequence[str], columns: Sequence[str]
+    storage: Storage,
+    *,
+    before: Snapshot,
+    after: Snapshot,
+    key: Sequence[str],
+    columns: Sequence[str],
+    viewer: Viewer | None = None,
 ) -> pl.DataFrame:
     """The changed rows between two versions.
 
@@ -43,6 +67,8 @@ def diff(
             Columns of it that one of the versions lacks count for nothing.
         columns: The columns to show and to compare, key included. One that was renamed in between is
             compared as one, and shown under the name that it has in ``after``.
+        viewer: Who compares; None sees everything. What differs is then what is seen to: a value that
+            changed behind the same mask is no difference.
 
     Returns:
         ``_change`` (``insert``, ``update_before``, ``update_after``, ``delete``) and the columns, ordered
@@ -56,8 +82,14 @@ def diff(
     shown = {old: new for new, old in names.items()}
     columns = [name for name in columns if name in after.schema or name not in shown]
     kinds = _types(before, after, columns, names=names)
-    gone = _rows(storage, before, _left_behind(storage, before, after), kinds, names=names)
-    came = _rows(storage, after, _left_behind(storage, after, before), kinds, names={})
+    if viewer is None:
+        gone = _rows(storage, before, _left_behind(storage, before, after), kinds, names=names)
+        came = _rows(storage, after, _left_behind(storage, after, before), kinds, names={})
+    else:
+        needed = [name for name in viewer.needs(after) if name in after.schema or name in before.schema]
+        beside = _types(before, after, needed, names=names)
+        sides = (before, after)
+        gone, came = _seen(storage, sides, kinds, beside=beside, names=names, viewer=viewer)
     known = [name if name in after.schema else shown.get(name, "") for name in key]
     return _label(*_cancel(gone, came), key=[name for name in known if names.get(name) in before.schema])
 
@@ -101,8 +133,8 @@ def _types(
     return pl.Schema(found)
 
 
-def _left_behind(storage: Storage, mine: Snapshot, theirs: Snapshot) -> list[tuple[AddFile, BitMap64 | None]]:
-    """The files, and positions in them (None: all live rows), whose rows the other version lacks there."""
+def _left_behind(storage: Storage, mine: Snapshot, theirs: Snapshot) -> _Places:
+    """The places whose rows the other version lacks there."""
     pairs = [(add, theirs.files.get(path)) for path, add in mine.files.items()]
     marked = [
         (add, other)
@@ -112,7 +144,7 @@ def _left_behind(storage: Storage, mine: Snapshot, theirs: Snapshot) -> list[tup
     # All at once: vectors of many files usually lie in one object.
     here = read_vectors(storage, [add for add, _ in marked])
     there = read_vectors(storage, [other for _, other in marked])
-    found: list[tuple[AddFile, BitMap64 | None]] = [(add, None) for add, other in pairs if other is None]
+    found: _Places = [(add, None) for add, other in pairs if other is None]
     for number, (add, _) in enumerate(marked):
         dead_there = there[number] - here[number] if number in here else there[number]
         if dead_there:
@@ -123,34 +155,75 @@ def _left_behind(storage: Storage, mine: Snapshot, theirs: Snapshot) -> list[tup
 def _rows(
     storage: Storage,
     snapshot: Snapshot,
-    places: Sequence[tuple[AddFile, BitMap64 | None]],
+    places: _Places,
     kinds: pl.Schema,
     *,
     names: Mapping[str, str],
 ) -> pl.DataFrame:
     """The rows at these places, in the types of both versions: a column that this one lacks is null."""
-    own = {name: there for name in kinds if (there := names.get(name, name)) in snapshot.schema}
-    known = list(own.values())
-    values = [
-        (column(own[name]).cast(kind) if name in own else pl.lit(None, dtype=kind)).alias(name)
-        for name, kind in kinds.items()
-    ]
+    known = [there for name in kinds if (there := names.get(name, name)) in snapshot.schema]
 
     def read(add: AddFile, positions: BitMap64 | None) -> pl.DataFrame:
         if positions is None:
             rows = scan_file(storage, snapshot, add, columns=known).collect()
         else:
             rows = read_rows_at(storage, snapshot, add, positions, columns=known)
-        return rows.select(values)
+        return _in_types(rows, kinds, names=names)
 
     parts = map_files(lambda place: read(*place), places, storage=storage)
     return pl.concat([pl.DataFrame(schema=kinds), *parts], how="vertical")
 
 
+def _in_types(rows: pl.DataFrame, kinds: pl.Schema, *, names: Mapping[str, str]) -> pl.DataFrame:
+    own = {name: there for name in kinds if (there := names.get(name, name)) in rows.columns}
+    return rows.select(
+        (column(own[name]).cast(kind) if name in own else pl.lit(None, dtype=kind)).alias(name)
+        for name, kind in kinds.items()
+    )
+
+
+def _seen(
+    storage: Storage,
+    sides: tuple[Snapshot, Snapshot],
+    kinds: pl.Schema,
+    *,
+    beside: pl.Schema,
+    names: Mapping[str, str],
+    viewer: Viewer,
+) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The rows that may be seen, masked.
+
+    Those that only moved cancel out before, with the columns beside that masks depend on: not every mask is
+    the same when it is made twice.
+    """
+    before, after = sides
+    called: tuple[Mapping[str, str], Mapping[str, str]] = (names, {})
+    whole: list[pl.DataFrame] = []
+    for mine, theirs in (sides, (after, before)):
+        shown = {name: kind for name, kind in to_polars(mine.schema).items() if name not in CONTROL_COLUMNS}
+        rows = _rows(storage, mine, _left_behind(storage, mine, theirs), pl.Schema(shown), names={})
+        whole.append(viewer.allowed(rows.lazy()).collect())
+    wide = pl.Schema({**kinds, **beside})
+    clear = [_in_types(rows, wide, names=own) for rows, own in zip(whole, called, strict=True)]
+    masked = [
+        viewer.masked(rows[some].lazy(), side).collect()
+        for rows, some, side in zip(whole, _apart(*clear), sides, strict=True)
+    ]
+    gone, came = (_in_types(rows, kinds, names=own) for rows, own in zip(masked, called, strict=True))
+    return gone, came
+
+
 def _cancel(gone: pl.DataFrame, came: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Takes out the rows that are on both sides, as often as they are on both."""
+    left = _apart(gone, came)
+    return gone[left[0]], came[left[1]]
+
+
+def _apart(gone: pl.DataFrame, came: pl.DataFrame) -> tuple[pl.Series, pl.Series]:
+    """The places of the rows that are on one side only."""
     if gone.is_empty() or came.is_empty():
-        return gone, came
+        all_gone, all_came = (pl.int_range(side.height, eager=True) for side in (gone, came))
+        return all_gone, all_came
     names = [column(name) for name in gone.columns]
     # Numbered columns, so that no name of the table's can be taken for one of these two.
     keyed = [
@@ -165,7 +238,7 @@ def _cancel(gone: pl.DataFrame, came: pl.DataFrame) -> tuple[pl.DataFrame, pl.Da
         mine.join(theirs, on=on, how="anti", nulls_equal=True)[_ROW]
         for mine, theirs in ((keyed[0], keyed[1]), (keyed[1], keyed[0]))
     ]
-    return gone[only[0]], came[only[1]]
+    return only[0], only[1]
 
 
 def _label(gone: pl.DataFrame, came: pl.DataFrame, *, key: Sequence[str]) -> pl.DataFrame:

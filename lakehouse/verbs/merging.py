@@ -115,6 +115,8 @@ def merge_batch(
         settings = settings_of(
             table.config, source_table=source_table, stored=known.schema if known else None
         )
+        if table.suppression is not None:
+            settings = replace(settings, before=table.suppression.before())
         batch = normalize(changes, format=table.config.changes.format, settings=settings)
         if rejects is None:
             # Single rows of a full picture say nothing of those that are not among them.

@@ -14,11 +14,13 @@ from lakehouse.config.models import TableConfig
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.errors import RefusedError, TableNotFoundError, UsageError
 from lakehouse.merge.company import Outcomes
-from lakehouse.merge.quarantine import Keeping, QuarantineStore
-from lakehouse.merge.target import BatchStep, Clock, Masking, MergeTarget, utc_now
+from lakehouse.merge.quarantine import Keeping as KeepingRejected
+from lakehouse.merge.quarantine import QuarantineStore
+from lakehouse.merge.target import BatchStep, Clock, Masking, MergeTarget, Suppressing, utc_now
 from lakehouse.protection.holds import Protection
 from lakehouse.records import NoRecords, Records
 from lakehouse.storage import Storage
+from lakehouse.timetravel.coming import Keeping
 from lakehouse.timetravel.resolve import checked_version, resolve
 
 
@@ -58,6 +60,12 @@ class Newest:
 
 class View(Protocol):
     """What somebody who reads in a role sees of a table."""
+
+    def named_as_in(self, newest: Snapshot) -> View:
+        """The same, where the columns that are masked are known by their names in the newest version.
+
+        Without it a column that was renamed would be clear in versions from before.
+        """
 
     def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
         """Keeps the rows that the role may see; asked before anything is masked."""
@@ -106,6 +114,19 @@ class PlainCells:
         return rows
 
 
+class Suppressions(Protocol):
+    """Keeps erased people out of a table."""
+
+    def of_merge(self) -> Suppressing:
+        """What keeps them out of one merge."""
+
+    def of_rows(self) -> Keeping:
+        """What keeps them out of rows that come back from an older version."""
+
+    def before(self) -> tuple[str, ...]:
+        """The columns of which a merge has to know what they were before a change."""
+
+
 def no_roles(role: str) -> View:
     """Refuses a role where there are none."""
     raise UsageError(f"there is no role {role} here", advice="roles are in the config; leave `role` out")
@@ -127,6 +148,7 @@ class OpenTable:
         quarantine: Where the records go that its merges reject.
         steps: What a batch passes on its way into a merge.
         masks: Masks rows before a merge stores them; None where they are stored as they come.
+        suppression: Keeps erased people out; None where the config names nobody who could be erased.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away.
@@ -147,6 +169,7 @@ class OpenTable:
     protection: Callable[[], Protection]
     steps: Sequence[BatchStep] = ()
     masks: Masking | None = None
+    suppression: Suppressions | None = None
     clock: Clock = field(default=utc_now)
     before_write: Callable[[], None] = field(default=anything_goes)
     records: Records = field(default_factory=NoRecords)
@@ -246,7 +269,7 @@ class OpenTable:
                 advice=f"change {self.copy_of}, then: lakehouse pii mask {self.copy_of} --to {self.name}",
             )
 
-    def target(self, *, allow_deletes: bool = False, rejects: Keeping | None = None) -> MergeTarget:
+    def target(self, *, allow_deletes: bool = False, rejects: KeepingRejected | None = None) -> MergeTarget:
         """The same table as a merge sees it.
 
         Args:
@@ -259,6 +282,7 @@ class OpenTable:
             config=self.config,
             steps=self.steps,
             masks=self.masks,
+            suppression=None if self.suppression is None else self.suppression.of_merge,
             clock=self.clock,
             rejects=rejects,
             allow_deletes=allow_deletes,

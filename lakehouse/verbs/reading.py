@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -25,7 +26,7 @@ from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.timetravel.valid import Moment
 from lakehouse.timetravel.valid import valid_at as rows_valid_at
-from lakehouse.verbs.opened import OpenTable, View
+from lakehouse.verbs.opened import Cells, OpenTable, View
 
 
 def pick(
@@ -72,7 +73,7 @@ def scan(
     role: str | None = None,
 ) -> pl.LazyFrame:
     """Does `lakehouse.table.Table.scan`: every read of rows comes by here, whichever verb asks."""
-    view = table.views(role) if role is not None else None
+    view = _view(table, picked, role=role)
     names = list(SCHEMA) if picked is None else picked.schema.names
     if view is not None:
         # They are made of the values of others, and are not masked.
@@ -91,6 +92,17 @@ def scan(
     if where is not None:
         lazy = filtered(lazy, where, table=table.name, shown=_without_control(names))
     return lazy.select(shown)
+
+
+def _view(table: OpenTable, *picked: Snapshot | None, role: str | None) -> View | None:
+    """What a role sees of versions; None without a role."""
+    if role is None:
+        return None
+    view = table.views(role)
+    newest = table.newest.known() or table.find()
+    if newest is None or all(each is None or each.version == newest.version for each in picked):
+        return view
+    return view.named_as_in(newest)
 
 
 def _in_role(
@@ -157,13 +169,25 @@ def history(table: OpenTable, *, limit: int | None) -> list[HistoryEntry]:
 
 
 def difference(
-    table: OpenTable, before: int | str, after: int | str | None, *, columns: Sequence[str] | None
+    table: OpenTable,
+    before: int | str,
+    after: int | str | None,
+    *,
+    columns: Sequence[str] | None,
+    role: str | None = None,
 ) -> pl.DataFrame:
     """Does `lakehouse.table.Table.diff`."""
+    if role is not None:
+        # Refused before anything is told of the table, also whether it is there.
+        table.views(role)
     old = _pick_named(table, before)
     new = _pick_named(table, after)
-    shown = _shown(table, new.schema.names, columns) + [
-        name for name in _shown(table, old.schema.names, columns) if name not in new.schema.names
+    view = _view(table, old, new, role=role)
+    names = [
+        side.schema.names if view is None else _without_control(side.schema.names) for side in (old, new)
+    ]
+    shown = _shown(table, names[1], columns) + [
+        name for name in _shown(table, names[0], columns) if name not in names[1]
     ]
     key = table.config.key
     if key and all(VALID_FROM in side.schema for side in (old, new)):
@@ -174,11 +198,47 @@ def difference(
     for side in (old, new):
         ensure_readable(side)
     with explaining(table.storage, snapshots=(old, new), table=table.name):
-        found = diff(table.storage, before=old, after=new, key=key, columns=shown)
+        viewer = None if view is None else _ClearView(view, table.cells, (old, new))
+        found = diff(table.storage, before=old, after=new, key=key, columns=shown, viewer=viewer)
+    if view is not None:
+        return found
     # Compared as they are stored, where the same value is the same cell.
     with explaining(table.storage, snapshots=(), table=table.name):
-        gone = [name for name in found.columns if name not in new.schema]
-        return table.cells.clear(table.cells.clear(found.lazy(), new), old, only=gone).collect()
+        return _cleared(found.lazy(), table.cells, (old, new)).collect()
+
+
+def _cleared(rows: pl.LazyFrame, cells: Cells, sides: tuple[Snapshot, Snapshot]) -> pl.LazyFrame:
+    """Rows of two versions with clear values."""
+    old, new = sides
+    gone = [name for name in old.schema.names if name not in new.schema]
+    return cells.clear(cells.clear(rows, new), old, only=gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClearView:
+    """What a role sees of the rows of two versions, whose cells are opened before it is asked.
+
+    Args:
+        view: What it sees of clear rows.
+        cells: Opens cells.
+        sides: The versions.
+    """
+
+    view: View
+    cells: Cells
+    sides: tuple[Snapshot, Snapshot]
+
+    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """See `View.allowed`."""
+        return self.view.allowed(_cleared(rows, self.cells, self.sides))
+
+    def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """See `View.needs`."""
+        return self.view.needs(snapshot)
+
+    def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """See `View.masked`."""
+        return self.view.masked(rows, snapshot)
 
 
 def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:

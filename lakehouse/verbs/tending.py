@@ -8,8 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
+
+import polars as pl
 
 from lakehouse.checking import Check, check_and_repair, check_table
+from lakehouse.delta.actions import SetTransaction
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
 from lakehouse.maintenance.compact import compact as put_together
 from lakehouse.maintenance.compact_plan import CompactPlan
@@ -19,10 +24,11 @@ from lakehouse.maintenance.vacuum.rules import grace_of, rules_of
 from lakehouse.maintenance.verify import VerifyReport
 from lakehouse.merge.tombstones import APP_ID as TOMBSTONES
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES_FOLDER
-from lakehouse.merge.tombstones import files_of
+from lakehouse.merge.tombstones import files_of, load_manifest, rewrite
 from lakehouse.protection.gate import judge
 from lakehouse.records import operator
 from lakehouse.state.rows import ActionRecord
+from lakehouse.timetravel.coming import Keeping
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.resolve import checked_version
 from lakehouse.timetravel.restore import RestorePlan
@@ -47,6 +53,7 @@ def restore(
     target = table.pick(version=version, timestamp=timestamp, tag=tag)
     if not dry_run:
         table.before_write()
+    keeping = None if table.suppression is None else table.suppression.of_rows()
     return go_back(
         table.storage,
         table=table.name,
@@ -56,7 +63,21 @@ def restore(
         protection=table.protection,
         now=table.clock(),
         dry_run=dry_run,
+        keeping=keeping,
+        forget=None if keeping is None else partial(_forget, table, target, keeping),
     )
+
+
+def _forget(
+    table: OpenTable, target: Snapshot, keeping: Keeping, now_ms: int, written: list[str]
+) -> SetTransaction | None:
+    """Writes the memory of deletes that a version comes back with anew, without keys of erased people."""
+    memory = load_manifest(table.storage, target)
+
+    def left(rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(~keeping.gone(rows, target.schema))
+
+    return rewrite(table.storage, memory, left, now_ms=now_ms, written=written)
 
 
 def ensure_free_to_drop(table: OpenTable) -> None:

@@ -9,5 +9,5 @@ from tests.faults.nursery import Nursery
 
 @pytest.fixture(scope="session")
 def nursery() -> Iterator[Nursery]:
-    with Nursery("tests.faults.children", "deltalake") as found:
+    with Nursery("tests.faults.children", "tests.faults.purge_work", "deltalake") as found:
         yield found

@@ -36,6 +36,8 @@ class Settings:
             ``public.orders``, ``shop.public.orders`` or the topic); None expects changes of one table.
         wants_times: Whether the table keeps full history, for which a format with an order of its own says
             in ``__time`` when each change took effect.
+        before: The columns of which it is wanted what they were before a change, from formats that tell: in
+            ``__before__<column>``.
     """
 
     key: tuple[str, ...]
@@ -49,6 +51,7 @@ class Settings:
     unavailable_value: str = UNAVAILABLE
     source_table: str | None = None
     wants_times: bool = False
+    before: tuple[str, ...] = ()
 
 
 class Format(Protocol):

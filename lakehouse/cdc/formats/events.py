@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import polars as pl
 
-from lakehouse.cdc.changes import OP, SEQUENCE, TIME, ChangeBatch, Misfit, Rejected
+from lakehouse.cdc.changes import OP, SEQUENCE, TIME, ChangeBatch, Misfit, Rejected, before
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.finish import Draft, finish
 from lakehouse.cdc.records import Records, rejection
@@ -98,6 +98,27 @@ def one_table(names: Iterable[str]) -> None:
             f"the events are of {len(named)} tables: {', '.join(named)}",
             advice="say which table is meant with source_table, for each table of the lake in turn",
         )
+
+
+def with_before(
+    frame: pl.DataFrame, rows: Sequence[Mapping[str, object]], names: Sequence[str]
+) -> pl.DataFrame:
+    """Adds what columns were before the changes, as text; what is neither text nor a number is not told.
+
+    Args:
+        frame: The events' columns.
+        rows: What each row's event says of the row before it.
+        names: The columns.
+    """
+    told = [
+        pl.Series(before(name), [_plain(row.get(name)) for row in rows], dtype=pl.String) for name in names
+    ]
+    return frame.with_columns(each for each in told if each.null_count() < each.len())
+
+
+def _plain(value: object) -> str | None:
+    is_plain = isinstance(value, str | int | float) and not isinstance(value, bool)
+    return str(value) if is_plain else None
 
 
 def in_own_order(

@@ -28,7 +28,7 @@ from lakehouse.cdc.formats.assemble import Row, Rows, assemble
 from lakehouse.cdc.formats.base import Settings
 from lakehouse.cdc.formats.debezium.parsing import DocumentReader
 from lakehouse.cdc.formats.encodings import declared_codec
-from lakehouse.cdc.formats.events import in_own_order, one_table, sort_out
+from lakehouse.cdc.formats.events import in_own_order, one_table, sort_out, with_before
 from lakehouse.cdc.formats.values.codec import Codec
 from lakehouse.cdc.records import BROKEN_JSON, as_items, as_records
 
@@ -136,6 +136,7 @@ def _frame(
     ordinals: list[int] = []
     ops: list[int] = []
     rows: list[Row] = []
+    befores: list[Row] = []
     sequences: list[str | None] = []
     times: list[int | None] = []
     for event in events:
@@ -143,6 +144,7 @@ def _frame(
             ordinals.append(event.position)
             ops.append(op)
             rows.append(row)
+            befores.append({**event.data, **event.old} if event.old else _NO_FIELDS)
             sequences.append(event.sequence)
             times.append(None if event.seconds is None else event.seconds * 1_000_000)
 
@@ -150,6 +152,7 @@ def _frame(
         return declared_codec(name, settings=settings)
 
     frame, misfits = assemble(Rows(ordinals=ordinals, ops=ops, rows=rows), choose=choose)
+    frame = with_before(frame, befores, settings.before)
     if not own:
         return frame, settings.sequence or (), misfits
     ordered = in_own_order(frame, sequences=sequences, times=times, settings=settings)

@@ -107,7 +107,7 @@ class KeyedSettings(Model):
 
 
 class HashSettings(KeyedSettings):
-    """``hash``: HMAC-SHA256, which nobody can turn back."""
+    """``hash``: a keyed digest of 128 bits, which nobody can turn back."""
 
 
 class TokenizeSettings(KeyedSettings):

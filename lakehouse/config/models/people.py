@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from lakehouse.config.durations import Period
 from lakehouse.config.models.base import (
+    Count,
     Duration,
     Flag,
     Model,
@@ -16,6 +17,7 @@ from lakehouse.config.models.base import (
     Names,
     PeriodOfTime,
     RuleError,
+    Share,
     TableSelection,
     Text,
 )
@@ -36,8 +38,20 @@ class SubjectRows(Model):
 
     table: Name = Field(description="The table.")
     where: dict[Name, Name] = Field(
-        min_length=1,
-        description="Column of the table: identifier of the subject that it holds. All of them must match.",
+        default_factory=dict,
+        description=(
+            "Column of the table, or path into it (`profile.email`, `contacts[].email`, `labels{}`): "
+            "identifier of the subject that it holds. All of them must match; at most one goes through a "
+            "list or map."
+        ),
+    )
+    text: Names | None = Field(
+        default=None,
+        description=(
+            "In place of `where`: columns with free text. The rows are those in whose text an identifier of "
+            "the person stands as a word. anonymize takes out these words and keeps the rest of the text. "
+            "Short identifiers are not looked for: less than 6 characters, or 9 where all are digits."
+        ),
     )
     do: Literal["delete", "anonymize", "keep"] = Field(
         description=(
@@ -45,12 +59,24 @@ class SubjectRows(Model):
             "reason in `ground`."
         )
     )
-    columns: Names | None = Field(default=None, description="anonymize: which columns.")
+    columns: Names | None = Field(
+        default=None,
+        description=(
+            "anonymize: which columns, or paths into them. Of a list or map through which `where` goes too, "
+            "only the elements that match are taken out or emptied."
+        ),
+    )
     ground: Text = Field(default="", description="keep: the legal ground, shown in the certificate.")
 
     @model_validator(mode="after")
     def _complete(self) -> SubjectRows:
-        if self.do == "anonymize" and not self.columns:
+        if self.where and self.text:
+            raise RuleError("`where` and `text` are two ways to find rows; give one of them", at="text")
+        if not self.where and not self.text:
+            raise RuleError(
+                "`where` is missing: by which columns the rows are found; or `text`: in which texts"
+            )
+        if self.do == "anonymize" and not self.columns and not self.text:
             raise RuleError("`do: anonymize` needs `columns`")
         if self.do != "anonymize" and self.columns is not None:
             raise RuleError("`columns` belongs to `do: anonymize`", at="columns")
@@ -88,6 +114,27 @@ class RequestsConfig(Model):
         description=(
             "cut: versions from before the erasure can't be read any more; redact: every version stays "
             "readable, with the person's cells empty."
+        ),
+    )
+    max_share: Share = Field(
+        default=0.01,
+        description=(
+            "The largest share of a table's rows that one request may find, from 0 to 1; up to 1,000 rows "
+            "are never too many. A request that finds more is refused, unless the run allows it."
+        ),
+    )
+    max_values: Count = Field(
+        default=20,
+        description=(
+            "How many values of one identifier a request may lead to before it is refused: an e-mail of "
+            "forty customers is nobody's. Identifiers of what people have many of, as orders, do not count."
+        ),
+    )
+    placeholders: Names = Field(
+        default=(),
+        description=(
+            "Values of identifiers that stand for nobody, as `unknown@example.com`: nobody is found by them. "
+            "Empty ones, and such as `null` and `n/a`, never are anybody's."
         ),
     )
 

@@ -130,6 +130,13 @@ class TableConfig(Model):
     description: Text = Field(default="", description="What a row is; shown with the table and stored in it.")
     owner: Text = Field(default="", description="Who answers for the table.")
     tags: Names = Field(default=(), description="Words to find the table by.")
+    derived_from: Names = Field(
+        default=(),
+        description=(
+            "The tables from which this one is made, by something else than merges. Each kind of person that "
+            "has rows there needs rules for this one in `subjects` too."
+        ),
+    )
     key: Names = Field(
         default=(),
         description="The columns that make a row one and the same. Merges, and full history, need it.",

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.config.models import Config
+from lakehouse.config.references.derived import derived_findings
 from lakehouse.config.references.lookup import Finding, Lookup, column_of
 from lakehouse.config.references.operators import operator_findings
 from lakehouse.config.references.people import people_findings
@@ -31,6 +32,7 @@ def check_references(config: Config, data: Any) -> Iterator[Finding]:
     lookup = Lookup(config, data)
     yield from table_findings(lookup)
     yield from people_findings(lookup)
+    yield from derived_findings(lookup)
     yield from shredding_findings(lookup)
     yield from operator_findings(lookup)
     yield from work_findings(lookup)

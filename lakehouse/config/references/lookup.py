@@ -101,7 +101,7 @@ class Lookup:
             The sentence; empty where nothing is wrong, or the config does not say.
         """
         columns = self.columns(table)
-        if columns is None or column in columns or column.partition(".")[0] in columns:
+        if columns is None or column in columns or column_of(column) in columns:
             return ""
         missing = f"`{column}` is not in the `schema` of `{table}`"
         evolves = self.config.tables[table].changes.schema_policy == "evolve"

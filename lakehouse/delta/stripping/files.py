@@ -78,7 +78,7 @@ def stripped_checkpoint(data: bytes, rules: Rules) -> bytes:
 def _stripped(data: bytes, rules: Rules) -> bytes:
     footer = read_footer(data)
     targets = _targets(footer, rules)
-    rows = None if rules.files is None else _rows(data, footer, rules.files)
+    rows = None if rules.files is None and not rules.but else _rows(data, footer, rules)
     done = edited(data, footer, targets, rows=rows, size=len(data))
     if done is None:
         return data
@@ -143,7 +143,7 @@ def _targets(footer: Footer, rules: Rules) -> list[Target]:
         if tags is not None and tags.kind == "map":
             found.append(Target(tags, _of_tags))
         for part in _PARSED:
-            for path in rules.columns:
+            for path in ((),) if rules.whole else rules.columns:
                 node = find(footer.root, [action, "stats_parsed", part, *path])
                 if node is not None:
                     found.append(Target(node, emptied))
@@ -151,9 +151,10 @@ def _targets(footer: Footer, rules: Rules) -> list[Target]:
     return [target for target in found if not any(above in nodes for above in target.node.ancestors()[:-1])]
 
 
-def _rows(data: bytes, footer: Footer, files: Collection[str]) -> npt.NDArray[np.uint64]:
-    """The positions of the actions that speak of some files."""
-    wanted = pa.array([path.encode() for path in sorted(files)], pa.binary())
+def _rows(data: bytes, footer: Footer, rules: Rules) -> npt.NDArray[np.uint64]:
+    """The positions of the actions that speak of the files that are meant."""
+    wanted = None if rules.files is None else _paths(rules.files)
+    spared = _paths(rules.but)
     found: list[npt.NDArray[np.int64]] = []
     start = 0
     for group, count in enumerate(footer.rows()):
@@ -161,9 +162,18 @@ def _rows(data: bytes, footer: Footer, files: Collection[str]) -> npt.NDArray[np
             node = find(footer.root, [action, "path"])
             if node is not None:
                 paths = read_column(data, footer, node, group).flatten()[0]
-                found.append(np.flatnonzero(among(paths, wanted)) + start)
+                meant = (
+                    paths.is_valid().to_numpy(zero_copy_only=False)
+                    if wanted is None
+                    else among(paths, wanted)
+                )
+                found.append(np.flatnonzero(meant & ~among(paths, spared)) + start)
         start += count
     return np.unique(np.concatenate(found)).astype(np.uint64) if found else np.zeros(0, dtype=np.uint64)
+
+
+def _paths(files: Collection[str]) -> pa.Array:
+    return pa.array([path.encode() for path in sorted(files)], pa.binary())
 
 
 def _of_stats(rules: Rules) -> Change:

@@ -94,7 +94,12 @@ class _Look:
 
 
 def strip_log(
-    storage: Storage, columns: Iterable[Sequence[str]], *, files: Collection[str] | None = None
+    storage: Storage,
+    columns: Iterable[Sequence[str]] | None,
+    *,
+    files: Collection[str] | None = None,
+    but: Collection[str] = (),
+    until: int | None = None,
 ) -> StrippedLog:
     """Take values of rows out of a table's log.
 
@@ -106,9 +111,12 @@ def strip_log(
 
     Args:
         storage: The table's root.
-        columns: The columns' physical names (`column_mapping.physical_names`), from the outside in.
+        columns: The columns' physical names (`column_mapping.physical_names`), from the outside in; None
+            means all columns that the table has or ever had.
         files: Paths, as in the log, of the files that held what has to go; None means all. Bounds of other
             files are values of rows that stay, and merges and queries of today need them.
+        but: Paths, as in the log, of files that keep theirs: those of the newest version, say.
+        until: The version to which that holds; what the log says of later ones is left alone. None means all.
 
     Returns:
         What was changed, and what could not be.
@@ -118,8 +126,8 @@ def strip_log(
         CantEditError: A checkpoint can't be changed. Those before it were.
         StorageError: The store failed.
     """
-    rules = Rules(columns, files=files)
-    listed = storage.list(LOG_FOLDER)
+    rules = Rules(columns, files=files, but=but)
+    listed = [info for info in storage.list(LOG_FOLDER) if until is None or _last_version(info.path) <= until]
     commits = {version for info in listed if (version := commit_version(info.path)) is not None}
 
     def look(info: ObjectInfo) -> _Look:
@@ -234,6 +242,15 @@ def _partition_columns(data: bytes) -> frozenset[str]:
 def _version_of(path: str) -> int | None:
     head = path.rsplit("/", 1)[-1].split(".", 1)[0]
     return int(head) if head.isascii() and head.isdigit() else None
+
+
+def _last_version(path: str) -> int:
+    """The last version of which a file of the log speaks; -1 where its name tells none."""
+    name = path.rsplit("/", 1)[-1]
+    if name.endswith(_COMPACTED):
+        name = name.split(".", 1)[1]
+    head = name.split(".", 1)[0]
+    return int(head) if head.isascii() and head.isdigit() else -1
 
 
 def _is_hadoop_checksum(path: str) -> bool:

@@ -99,12 +99,22 @@ class Rules:
     Args:
         columns: Columns as statistics call them (their physical names), from the outside in, each with all
             that is in it. Statistics know no elements of lists and maps: a path into one means the list.
+            None means all columns, those that the table does not have any more among them.
         files: Paths, as in the log, of the files whose statistics and tags go; None means all files.
+        but: Paths of files whose statistics and tags stay.
     """
 
-    def __init__(self, columns: Iterable[Sequence[str]], *, files: Collection[str] | None = None) -> None:
+    def __init__(
+        self,
+        columns: Iterable[Sequence[str]] | None,
+        *,
+        files: Collection[str] | None = None,
+        but: Collection[str] = (),
+    ) -> None:
         self.files = None if files is None else frozenset(files)
-        self.columns = tuple(_outside_lists(path) for path in columns)
+        self.but = frozenset(but)
+        self.whole = columns is None
+        self.columns = tuple(_outside_lists(path) for path in columns or ())
         self._tree = _Branch()
         for path in self.columns:
             branch = self._tree
@@ -122,15 +132,18 @@ class Rules:
         Returns:
             The same text where they are not in it; none at all where it is no JSON.
         """
-        if "\\u" not in text and not any(name in text for name in self._quoted):
+        if not self.whole and "\\u" not in text and not any(name in text for name in self._quoted):
             # Most texts that have been here before, and those of files without the columns.
             return text
         try:
-            return replaced(
-                text, 0, lambda key, value: self._columns(value, self._tree) if key in _BY_COLUMN else ...
-            )
+            return replaced(text, 0, self._of_stats)
         except ValueError:
             return "{}"
+
+    def _of_stats(self, key: str, value: str) -> Any:
+        if key not in _BY_COLUMN:
+            return ...
+        return None if self.whole else self._columns(value, self._tree)
 
     def _columns(self, value: str, branch: _Branch) -> Any:
         def change(key: str, inner: str) -> Any:
@@ -167,10 +180,11 @@ class Rules:
         return ... if new is value else new
 
     def _means(self, value: str) -> bool:
-        if self.files is None:
+        if self.files is None and not self.but:
             return True
         paths = (text_of(value[item.value : item.end]) for item in members(value) if item.key == "path")
-        return next(paths, None) in self.files
+        path = next(paths, None)
+        return path not in self.but and (self.files is None or path in self.files)
 
     def _of_file(self, key: str, value: str) -> Any:
         if key == "stats":

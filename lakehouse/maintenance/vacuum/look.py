@@ -87,12 +87,12 @@ class Look:
     @property
     def unfinished(self) -> tuple[VacuumNote, ...]:
         """Vacuums that were begun and not finished: killed, or at work right now."""
-        return tuple(note for note in self.notes if note.finished is None)
+        return tuple(note for note in self.notes if note.finished is None and note.by == "vacuum")
 
     @property
     def abandoned(self) -> tuple[VacuumNote, ...]:
         """Those of them that were killed."""
-        return tuple(note for note in self.notes if note.abandoned(self.now))
+        return tuple(note for note in self.unfinished if note.abandoned(self.now))
 
 
 def look(target: VacuumTarget) -> Look:

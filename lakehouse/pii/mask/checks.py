@@ -19,7 +19,7 @@ from lakehouse.pii.operators.base import Operator
 from lakehouse.pii.operators.registry import fitting
 
 # The fewest characters of a mask that is longer than its value.
-_SHORTEST: Final = {"hash": 64, "tokenize": 29, "encrypt": 45}
+_SHORTEST: Final = {"hash": 32, "tokenize": 29, "encrypt": 45}
 _WIDTH: Final = re.compile(r"(?:var)?char\((\d+)\)", re.IGNORECASE)
 
 

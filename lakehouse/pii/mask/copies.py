@@ -110,6 +110,23 @@ class MaskedCopies:
                 begin(source.opened, name, run.snapshot)
         return run.run()
 
+    def following(self, name: str) -> CopyRun:
+        """The run that brings a copy that is there up to date; nothing is done before its `run`.
+
+        Args:
+            name: The copy.
+
+        Raises:
+            NotFoundError: There is no copy of that name.
+            TableNotFoundError: Its source is not in the config (any more), or has not been made.
+            RefusedError: There is nothing to mask any more.
+        """
+        entry = find_copy(self._lake, name) if name_problem(name) is None else None
+        if entry is None or name in self._config.tables:
+            raise self._no_copy(name)
+        source = self._source(entry.source)
+        return self._run(source, self._copy(name, entry.source), anew=False, dry_run=False)
+
     def list(self, table: str | None = None) -> tuple[CopyStatus, ...]:
         """The copies, by name, and how they stand.
 

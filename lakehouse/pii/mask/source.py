@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import polars as pl
 
@@ -19,6 +19,9 @@ from lakehouse.pii.mask.plan import masks_of
 from lakehouse.pii.mask.port import MaskedPath
 from lakehouse.pii.paths import parse_path
 from lakehouse.pii.spans import SpanFinder
+
+Renamed: TypeAlias = frozenset[tuple[str, str]]
+"""Columns by the names that the config knows, each with the one that it had in a version from before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +55,18 @@ class ConfigMasks:
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
 
-    def masks(self, table: str, schema: StructType, *, without: Collection[str] = ()) -> ReadyMasks:
+    def masks(
+        self,
+        table: str,
+        schema: StructType,
+        *,
+        without: Collection[str] = (),
+        renamed: Renamed = frozenset(),
+    ) -> ReadyMasks:
         """See `lakehouse.pii.mask.port.MaskSource.masks`."""
         section = self.config.tables[table]
-        wanted = {path: about for path, about in section.pii.items() if path not in without}
+        known = {**_former(section.pii, renamed), **section.pii}
+        wanted = {path: about for path, about in known.items() if path not in without}
         tables = {**self.config.tables, table: section.model_copy(update={"pii": wanted})}
         found = masks_of(
             table,
@@ -119,6 +130,17 @@ class ConfigMasks:
         settings: Any = model.model_validate(plain_settings(found.settings))
         # A version that is named in the config does not change with a rotation.
         return None if settings.version is not None else str(settings.key)
+
+
+def _former(pii: Mapping[str, ColumnPii], renamed: Renamed) -> dict[str, ColumnPii]:
+    """The paths into columns that had other names. Under their names of now others may be masked besides."""
+    found: dict[str, ColumnPii] = {}
+    for now, then in renamed:
+        for path, about in pii.items():
+            column = parse_path(path, columns=(now,)).column
+            if column == now and path.startswith(now):
+                found[then + path.removeprefix(now)] = about
+    return found
 
 
 def _operators(place: Place) -> list[Any]:

@@ -77,21 +77,29 @@ def on_distinct(
         What the function gives for each, in the same order.
     """
     if not always and (len(values) <= _SAMPLE // 16 or _mostly_distinct(values)):
-        return _in_parts(values, function)
+        return in_parts(values, function)
     distinct = values.unique()
     if not always and len(distinct) > _MOSTLY_DISTINCT * len(values):
-        return _in_parts(values, function)
-    masked = _in_parts(distinct, function)
+        return in_parts(values, function)
+    masked = in_parts(distinct, function)
     pairs = pl.DataFrame({"value": distinct, "mask": masked})
     joined = values.alias("value").to_frame().join(pairs, on="value", how="left", maintain_order="left")
     return joined["mask"].alias(values.name)
 
 
-def _in_parts(values: pl.Series, function: Callable[[pl.Series], pl.Series]) -> pl.Series:
-    """A part at a time, so that what Python makes of values is small."""
-    if len(values) <= _PART:
+def in_parts(
+    values: pl.Series, function: Callable[[pl.Series], pl.Series], *, size: int = _PART
+) -> pl.Series:
+    """Applies a function to a part at a time, so that what Python makes of values is small.
+
+    Args:
+        values: Any values.
+        function: From values to as many of the same type, one by one.
+        size: How many at a time.
+    """
+    if len(values) <= size:
         return function(values).alias(values.name)
-    parts = [function(values.slice(at, _PART)) for at in range(0, len(values), _PART)]
+    parts = [function(values.slice(at, size)) for at in range(0, len(values), size)]
     return pl.concat(parts).alias(values.name)
 
 

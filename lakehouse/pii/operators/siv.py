@@ -1,31 +1,38 @@
 """AES-SIV (RFC 5297) for many short texts at once, with one piece of associated data.
 
 The same bytes as `cryptography`'s `AESSIV`, which tests compare it with and which turns them back. That one
-is called for each value; here all values of one length go through each step together: one call of AES for
-a million blocks in place of a million calls.
+is called for each value; here all values of one length go through each step together.
 """
 
 from __future__ import annotations
 
-from typing import Final, TypeAlias
+from binascii import b2a_base64
+from typing import Final
 
 import numpy as np
 import polars as pl
-import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
-from cryptography.hazmat.primitives.ciphers.modes import ECB
-from numpy.lib.stride_tricks import sliding_window_view
-from numpy.typing import NDArray
+from cryptography.hazmat.primitives.cmac import CMAC
 
-Bytes: TypeAlias = NDArray[np.uint8]
-
-_BLOCK: Final = 16
-_LONGEST: Final = 256
-_BASE64: Final = np.frombuffer(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", dtype=np.uint8
+from lakehouse.pii.operators.blocks import (
+    SIZE,
+    Bytes,
+    Content,
+    Permutation,
+    Places,
+    doubled,
+    put,
+    put_together,
+    subkeys,
+    xor_each,
 )
+
+_LONGEST: Final = 256
+# Which bits of a counter's second half stay (RFC 5297, section 2.5).
+_COUNTED: Final = np.frombuffer(b"\x7f\xff\xff\xff" * 2, dtype=np.uint64)[0]
+# Rows that go through a step together: their blocks stay in the cache of a core.
+_TOGETHER: Final = 16_384
 
 
 def sealed(values: pl.Series, *, key: bytes, associated: bytes, head: str) -> pl.Series:
@@ -40,30 +47,25 @@ def sealed(values: pl.Series, *, key: bytes, associated: bytes, head: str) -> pl
     Returns:
         As many texts.
     """
-    data = values.cast(pl.Binary).to_arrow().cast(pa.large_binary())
-    array = data.combine_chunks() if isinstance(data, pa.ChunkedArray) else data
-    _, offset_buffer, byte_buffer = array.buffers()
-    offsets = np.frombuffer(offset_buffer, dtype=np.int64)[array.offset : array.offset + len(array) + 1]
-    content = np.frombuffer(byte_buffer or b"", dtype=np.uint8)
-    lengths = np.diff(offsets)
     siv = _Siv(key, associated)
-    places: list[NDArray[np.int64]] = []
-    parts: list[pl.Series] = []
-    for length in np.unique(lengths).tolist():
-        here = np.flatnonzero(lengths == length)
-        places.append(here)
-        if length == 0:
-            parts.append(pl.Series([""], dtype=pl.String).new_from_index(0, len(here)))
-            continue
-        plain = sliding_window_view(content, length)[offsets[here]]
-        parts.append(_texts(siv.seal(plain), head))
-    if not parts:
-        return values
-    order = np.empty(len(values), dtype=np.int64)
-    order[np.concatenate(places)] = np.arange(len(values))
-    done = pl.concat(parts).gather(pl.Series(order))
-    known = pl.when(values.is_not_null()).then(done)
-    return pl.select(known.alias(values.name)).to_series()
+    parts = [_sealed(values.slice(at, _TOGETHER), siv, head) for at in range(0, len(values), _TOGETHER)]
+    return pl.concat(parts).alias(values.name) if parts else values
+
+
+def _sealed(values: pl.Series, siv: _Siv, head: str) -> pl.Series:
+    content = Content(values)
+    parts: list[tuple[Places, Bytes]] = []
+    for length in np.flatnonzero(np.bincount(np.minimum(content.lengths, _LONGEST + 1))).tolist():
+        if length > _LONGEST:
+            here = np.flatnonzero(content.lengths > _LONGEST)
+            parts += (
+                (here[at : at + 1], siv.one(content.bytes_of(int(here[at])))) for at in range(len(here))
+            )
+        elif length:
+            here = np.flatnonzero(content.lengths == length)
+            parts.append((here, siv.seal(content, content.starts[here], length)))
+    texts = [(here, _texts(rows, head)) for here, rows in parts]
+    return put_together(texts, count=len(values), valid=values.is_not_null() if values.null_count() else None)
 
 
 class _Siv:
@@ -73,88 +75,90 @@ class _Siv:
         half = len(key) // 2
         self._library = AESSIV(key)
         self._associated = associated
-        # AES alone, block by block, which CMAC and counter mode are made of here; not a mode of encryption.
-        self._mac = Cipher(AES(key[:half]), ECB())  # noqa: S305
-        self._counter = Cipher(AES(key[half:]), ECB())  # noqa: S305
-        zero = np.zeros((1, _BLOCK), dtype=np.uint8)
-        self._whole = _doubled(self._blocks(self._mac, zero))
-        self._padded = _doubled(self._whole)
-        given = np.frombuffer(associated, dtype=np.uint8).reshape(1, -1)
-        self._start = _doubled(self._cmac(zero)) ^ self._cmac(given)
+        self._mac = Permutation(key[:half])
+        self._counter = Permutation(key[half:])
+        self._whole, self._padded = subkeys(self._mac)
+        self._start = _xor(doubled(_cmac(key[:half], bytes(SIZE))), _cmac(key[:half], associated))
 
-    def seal(self, plain: Bytes) -> Bytes:
-        """Encrypts texts of one length: rows of bytes to rows of 16 bytes more."""
-        rows, length = plain.shape
-        if length > _LONGEST:
-            each = [self._library.encrypt(row.tobytes(), [self._associated]) for row in plain]
-            return np.frombuffer(b"".join(each), dtype=np.uint8).reshape(rows, -1)
-        if length >= _BLOCK:
-            final = plain.copy()
-            final[:, -_BLOCK:] ^= self._start
-        else:
-            final = np.zeros((rows, _BLOCK), dtype=np.uint8)
-            final[:, :length] = plain
-            final[:, length] = 0x80
-            final ^= _doubled(self._start)
-        vector = self._cmac(final)
-        return np.hstack((vector, plain ^ self._stream(vector, length)))
+    def one(self, plain: bytes) -> Bytes:
+        """Encrypts one value, by the library."""
+        return np.frombuffer(self._library.encrypt(plain, [self._associated]), dtype=np.uint8).reshape(1, -1)
 
-    def _cmac(self, rows: Bytes) -> Bytes:
-        """AES-CMAC (RFC 4493) of each row."""
-        count, length = rows.shape
-        blocks = -(-max(length, 1) // _BLOCK)
-        padded = np.zeros((count, blocks * _BLOCK), dtype=np.uint8)
-        padded[:, :length] = rows
-        if length == blocks * _BLOCK:
-            padded[:, -_BLOCK:] ^= self._whole
+    def seal(self, content: Content, starts: Places, length: int) -> Bytes:
+        """Encrypts values of one length: rows of 16 bytes more."""
+        blocks = -(-length // SIZE)
+        last = length - SIZE * (blocks - 1)
+        plain = [content.blocks(starts + at * SIZE) for at in range(blocks)]
+        if last < SIZE:
+            # What is behind the value is the next one's.
+            plain[-1][:, last:] = 0
+        vector = self._vector(plain, length)
+        done = np.empty((len(starts), SIZE + length), dtype=np.uint8)
+        put(done, vector, at=0)
+        counter = vector.copy()
+        counter.view(np.uint64)[:, 1] &= _COUNTED
+        for at, block in enumerate(plain):
+            if at:
+                counter.view(">u4")[:, 3] += 1
+            hidden = block ^ self._counter(counter)
+            put(done, hidden, at=SIZE * (at + 1), width=last if at == blocks - 1 else SIZE)
+        return done
+
+    def _vector(self, plain: list[Bytes], length: int) -> Bytes:
+        """The synthetic IV: S2V of the associated data and the value (RFC 5297, section 2.4)."""
+        size = SIZE * len(plain)
+        # What is added to the value in front of AES depends on its length alone.
+        added = bytearray(size)
+        if length < SIZE:
+            added[length] = 0x80
+            added[:] = _xor(_xor(bytes(added), doubled(self._start)), self._whole)
         else:
-            padded[:, length] = 0x80
-            padded[:, -_BLOCK:] ^= self._padded
-        state = np.zeros((count, _BLOCK), dtype=np.uint8)
-        for at in range(0, blocks * _BLOCK, _BLOCK):
-            state = self._blocks(self._mac, state ^ padded[:, at : at + _BLOCK])
+            added[length - SIZE : length] = self._start
+            if length < size:
+                added[length] ^= 0x80
+            added[-SIZE:] = _xor(bytes(added[-SIZE:]), self._whole if length == size else self._padded)
+        state: Bytes | None = None
+        for at, block in enumerate(plain):
+            given = block.copy() if state is None else block ^ state
+            xor_each(given, bytes(added[at * SIZE : (at + 1) * SIZE]))
+            state = self._mac(given)
+        assert state is not None  # noqa: S101
         return state
 
-    def _stream(self, vector: Bytes, length: int) -> Bytes:
-        """The key stream of counter mode: the two bits that RFC 5297 clears leave room to count in."""
-        blocks = -(-length // _BLOCK)
-        counters = np.repeat(vector[:, None, :], blocks, axis=1)
-        counters[:, :, [8, 12]] &= 0x7F
-        last = np.ascontiguousarray(counters[:, :, 12:]).view(">u4")[:, :, 0] + np.arange(
-            blocks, dtype=np.uint32
-        )
-        counters[:, :, 12:] = last.astype(">u4")[:, :, None].view(np.uint8)
-        flat = self._blocks(self._counter, counters.reshape(-1, _BLOCK))
-        return flat.reshape(len(vector), -1)[:, :length]
 
-    @staticmethod
-    def _blocks(cipher: Cipher[ECB], blocks: Bytes) -> Bytes:
-        done = cipher.encryptor().update(np.ascontiguousarray(blocks).tobytes())
-        return np.frombuffer(done, dtype=np.uint8).reshape(-1, _BLOCK)
+def _cmac(key: bytes, message: bytes) -> bytes:
+    mac = CMAC(AES(key))
+    mac.update(message)
+    return mac.finalize()
 
 
-def _doubled(block: Bytes) -> Bytes:
-    """A block times two in the field that CMAC uses (RFC 4493, section 2.3)."""
-    number = int.from_bytes(block.tobytes()) << 1
-    if number >> 128:
-        number = (number & ((1 << 128) - 1)) ^ 0x87
-    return np.frombuffer(number.to_bytes(_BLOCK), dtype=np.uint8).reshape(1, _BLOCK)
+def _xor(one: bytes, other: bytes) -> bytes:
+    return (int.from_bytes(one) ^ int.from_bytes(other)).to_bytes(SIZE)
 
 
-def _texts(rows: Bytes, head: str) -> pl.Series:
-    """Rows of bytes of one length as texts in base64url."""
+def _texts(rows: Bytes, head: str) -> Bytes:
+    """Rows of bytes as rows of base64url."""
     count, width = rows.shape
     chars = -(-width * 8 // 6)
-    padded = np.zeros((count, -(-width // 3) * 3), dtype=np.uint8)
-    padded[:, :width] = rows
-    three = padded.reshape(count, -1, 3)
-    first, second, third = three[:, :, 0], three[:, :, 1], three[:, :, 2]
-    sixes = np.stack(
-        (first >> 2, (first & 3) << 4 | second >> 4, (second & 15) << 2 | third >> 6, third & 63), axis=2
-    )
-    begin = np.frombuffer(head.encode(), dtype=np.uint8)
+    # Each row gets a multiple of three bytes, so that all of them can be written in one go.
+    padded = rows if width % 3 == 0 else np.zeros((count, -(-width // 3) * 3), dtype=np.uint8)
+    if padded is not rows:
+        put(padded, rows, at=0)
+    body = _base64(padded)
+    begin = head.encode()
     whole = np.empty((count, len(begin) + chars), dtype=np.uint8)
-    whole[:, : len(begin)] = begin
-    whole[:, len(begin) :] = _BASE64[sixes.reshape(count, -1)[:, :chars]]
-    offsets = np.arange(count + 1, dtype=np.int64) * whole.shape[1]
-    return pl.Series(pa.LargeStringArray.from_buffers(count, pa.py_buffer(offsets), pa.py_buffer(whole)))
+    put(whole, np.frombuffer(begin * count, dtype=np.uint8).reshape(count, -1), at=0)
+    put(whole, body.reshape(count, -1), at=len(begin), width=chars)
+    return whole
+
+
+def _base64(rows: Bytes) -> Bytes:
+    """Bytes in base64url; the two characters that differ from base64 are put right for all together."""
+    body = np.frombuffer(b2a_base64(rows.data, newline=False), dtype=np.uint8).copy()
+    flags = np.empty(len(body), dtype=np.bool_)
+    for plain, safe in (b"+-", b"/_"):
+        np.equal(body, plain, out=flags)
+        numbers = flags.view(np.uint8)
+        numbers *= np.uint8((safe - plain) % 256)
+        body += numbers
+    return body

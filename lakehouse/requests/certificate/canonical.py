@@ -78,8 +78,10 @@ def _check(value: Any, depth: int) -> None:
         for each in value:
             _check(each, depth + 1)
     elif isinstance(value, str):
-        if any("\ud800" <= sign <= "\udfff" for sign in value):
-            raise DataError("a text is not Unicode")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise DataError("a text is not Unicode") from None
     elif isinstance(value, bool) or value is None:
         return
     elif not isinstance(value, int) or abs(value) > _LARGEST:

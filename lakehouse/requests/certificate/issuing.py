@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from importlib import metadata as packages
 from typing import Final, Protocol
 
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.requests.certificate.canonical import canonical, digest
+from lakehouse.requests.certificate.canonical import canonical
 from lakehouse.requests.certificate.document import (
     Certificate,
     Content,
@@ -27,65 +29,79 @@ _TRIES: Final = 50
 class Chain(Protocol):
     """Where certificates are kept: without gaps or forks. `lakehouse.state.certificates.SqlCertificates`."""
 
-    def add(self, certificate: CertificateRecord) -> None:
-        """Keeps the next one; raises `ConflictError` where it is not the next any more."""
+    def add(self, fresh: Sequence[CertificateRecord], /) -> None:
+        """Keeps the next ones, or none; raises `ConflictError` where they are not the next any more."""
 
     def last(self) -> CertificateRecord | None:
         """The newest; None where there is none."""
 
-    def of_request(self, request: str) -> CertificateRecord | None:
-        """That of one request; None where it has none."""
+    def of_requests(self, requests: Sequence[str], /) -> Mapping[str, CertificateRecord]:
+        """Those of some requests; without those that have none."""
 
 
-def issue(content: Content, *, lake: str, ring: KeyRing, store: Chain, now: datetime) -> Signed:
-    """Signs what was done, as the next certificate of the lake. A request has one certificate at most.
+def issue(
+    contents: Sequence[Content], *, lake: str, ring: KeyRing, store: Chain, now: datetime
+) -> list[Signed]:
+    """Signs what was done, as the next certificates of the lake. A request has one certificate at most.
 
-    Of several processes that issue at once each gets its own number.
+    Of several processes that issue at once each gets its own numbers.
 
     Args:
-        content: What it tells.
+        contents: What each tells.
         lake: The lake's name.
         ring: The lake's keys; `sign` is used.
         store: Where certificates are kept.
         now: The time (timezone-aware).
 
     Returns:
-        The certificate; that which the request has already, if it does.
+        The certificates, in order; that which a request has already, if it does.
 
     Raises:
-        RefusedError: The person was found.
+        RefusedError: A person was found.
         KeysError: The lake has no key to sign with.
         ConflictError: Others issue all the time.
     """
-    if content.search.hits:
-        raise RefusedError(
-            f"request {content.request.id} gets no certificate: the person was found "
-            f"{content.search.hits} times",
-            advice="see where, take that away, and verify again",
-        )
+    for content in contents:
+        if content.search.hits:
+            raise RefusedError(
+                f"request {content.request.id} gets no certificate: the person was found "
+                f"{content.search.hits} times",
+                advice="see where, take that away, and verify again",
+            )
     key = ring.current(PURPOSE)
+    software = f"lakehouse {packages.version('lakehouse')}"
     for _ in range(_TRIES):
-        known = store.of_request(content.request.id)
-        if known is not None:
-            return Signed.model_validate_json(known.document)
-        last = store.last()
-        certificate = Certificate.model_validate(
-            {
-                **dict(content),
-                "lake": lake,
-                "sequence": last.sequence + 1 if last else 1,
-                "previous": last.digest if last else None,
-                "issued": now,
-                "software": f"lakehouse {packages.version('lakehouse')}",
-            }
-        )
-        signed = sign(certificate, key)
+        known = store.of_requests([content.request.id for content in contents])
+        issued = {request: Signed.model_validate_json(each.document) for request, each in known.items()}
+        last, fresh = store.last(), list[CertificateRecord]()
+        for content in contents:
+            if content.request.id not in issued:
+                before = fresh[-1] if fresh else last
+                signed = sign(_next(content, before, lake=lake, now=now, software=software), key)
+                fresh.append(_record(signed, now=now))
+                issued[content.request.id] = signed
         try:
-            store.add(_record(signed, now=now))
+            if fresh:
+                store.add(fresh)
         except ConflictError:
             continue
-        return signed
+        return [issued[content.request.id] for content in contents]
     raise ConflictError("others issue certificates all the time", advice="run it again")
+
+
+def _next(
+    content: Content, before: CertificateRecord | None, *, lake: str, now: datetime, software: str
+) -> Certificate:
+    return Certificate.model_validate(
+        {
+            **dict(content),
+            "lake": lake,
+            "sequence": before.sequence + 1 if before else 1,
+            "previous": before.digest if before else None,
+            "issued": now,
+            "software": software,
+        }
+    )
 
 
 def search_part(reports: SearchReport, *, request: str, needles: int, anywhere: int) -> Search:
@@ -118,13 +134,13 @@ def _missing(reports: SearchReport) -> tuple[Missing, ...]:
 
 
 def _record(signed: Signed, *, now: datetime) -> CertificateRecord:
-    document = as_document(signed)
+    content = canonical(as_document(signed))
     certificate = signed.certificate
     return CertificateRecord(
         sequence=certificate.sequence,
         previous=certificate.previous,
-        digest=digest(document),
+        digest=hashlib.sha256(content).hexdigest(),
         request=certificate.request.id,
         at=now,
-        document=canonical(document).decode(),
+        document=content.decode(),
     )

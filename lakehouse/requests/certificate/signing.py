@@ -5,14 +5,17 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
+from lakehouse.errors import DataError
 from lakehouse.pii.keys.ring import Key
 from lakehouse.requests.certificate.canonical import canonical
 from lakehouse.requests.certificate.document import Certificate, Signed, SigningKey
 
 PURPOSE = "sign"
+_PUBLIC_BYTES = 32
 
 
 def private_key(key: Key) -> Ed25519PrivateKey:
@@ -42,6 +45,33 @@ def public_pem(public: bytes) -> str:
     # What comes before is the same for all keys of Ed25519.
     content = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + public).decode()
     return f"-----BEGIN PUBLIC KEY-----\n{content}\n-----END PUBLIC KEY-----\n"
+
+
+def public_of_pem(pem: bytes) -> bytes:
+    """The 32 bytes of a public key in a file.
+
+    Args:
+        pem: The file's content, or the key's 32 bytes in base64.
+
+    Raises:
+        DataError: It is no Ed25519 key.
+    """
+    try:
+        found = load_pem_public_key(pem) if b"BEGIN" in pem else None
+        raw = base64.b64decode(pem, validate=False) if found is None else b""
+    except (ValueError, UnsupportedAlgorithm):
+        raise _no_key() from None
+    if isinstance(found, Ed25519PublicKey):
+        return found.public_bytes_raw()
+    if len(raw) != _PUBLIC_BYTES:
+        raise _no_key()
+    return raw
+
+
+def _no_key() -> DataError:
+    return DataError(
+        "that is no public key of a lake", advice="it is an Ed25519 key in PEM, or its 32 bytes in base64"
+    )
 
 
 def sign(certificate: Certificate, key: Key) -> Signed:

@@ -215,3 +215,16 @@ def _search(signed: Signed) -> Check:
     if missing:
         return Check("search", True, f"nothing was found; {missing} things were not searched, as it says")
     return Check("search", True, "nothing was found, and all was searched")
+
+
+def previous_of(document: Source) -> str | None:
+    """The digest of the certificate that one names as the one before it, as far as it can be read.
+
+    Args:
+        document: The certificate.
+    """
+    try:
+        found = _document(document)["certificate"]["previous"]
+    except (DataError, KeyError, TypeError):
+        return None
+    return found if isinstance(found, str) else None

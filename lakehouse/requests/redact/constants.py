@@ -53,6 +53,27 @@ def stored(node: Node, value: Plain) -> pa.Scalar:
     return pa.scalar(found, pa.binary(width))
 
 
+def zero(node: Node) -> pa.Scalar:
+    """What stands for nothing in a leaf that can't be null: an empty text, 0, the beginning of 1970.
+
+    Args:
+        node: A leaf of the file's schema.
+
+    Returns:
+        It, of the type that `raw.read_column` gives.
+    """
+    kind = int(node.element[f.TYPE].value)
+    if kind == small.BYTE_ARRAY:
+        # A decimal number needs a byte at least.
+        return pa.scalar(b"\0" if f.SCALE in node.element else b"", pa.binary())
+    if kind == small.INT96:
+        return pa.scalar(struct.pack("<qi", 0, _JULIAN_EPOCH), pa.binary(small.INT96_BYTES))
+    if kind == small.FIXED:
+        width = small.width(node)
+        return pa.scalar(bytes(width), pa.binary(width))
+    return pa.scalar(False if kind == small.BOOLEAN else 0, _TYPES[kind])
+
+
 _TYPES: Final = {
     small.BOOLEAN: pa.bool_(),
     small.INT32: pa.int32(),

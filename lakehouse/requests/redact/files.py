@@ -15,13 +15,13 @@ from pyroaring import BitMap64
 from lakehouse.delta import deletion_vectors
 from lakehouse.delta.parquet_edit.check import check
 from lakehouse.delta.parquet_edit.edit import edited
-from lakehouse.delta.parquet_edit.footer import Footer, Node, read_footer
+from lakehouse.delta.parquet_edit.footer import REQUIRED, Footer, Node, read_footer
 from lakehouse.delta.parquet_edit.places import Step, find
 from lakehouse.delta.parquet_edit.problems import CantEditError, without_values
 from lakehouse.delta.parquet_edit.small import arrow_type
 from lakehouse.delta.parquet_edit.thrift import Buffer
 from lakehouse.delta.parquet_edit.values import Mask, Target, emptied
-from lakehouse.requests.redact.constants import Plain, stored
+from lakehouse.requests.redact.constants import Plain, stored, zero
 
 Rows: TypeAlias = BitMap64 | npt.NDArray[np.integer] | Sequence[int]
 
@@ -34,12 +34,14 @@ class Cells:
         path: What the file calls the column (or its field id), and from there down names of fields,
             ``element`` of lists, ``key`` and ``value`` of maps.
         neutral: What is written instead; None means null, as far as the file lets it be null.
+        or_zero: Whether a column that the file does not let be null gets an empty text, a zero or the like.
         gone: Values that must not stand in a dictionary of the column either, where no row of the file has
             them: writers of categorical columns put all categories into each file. Never shown.
     """
 
     path: tuple[Step, ...]
     neutral: Plain = None
+    or_zero: bool = False
     gone: tuple[Plain, ...] = field(default=(), repr=False)
 
 
@@ -118,7 +120,7 @@ def _targets(
         node = find(footer.root, cells.path)
         if node is None:
             missing.append(cells.path)
-        elif node in found and found[node].neutral != cells.neutral:
+        elif node in found and (found[node].neutral, found[node].or_zero) != (cells.neutral, cells.or_zero):
             raise CantEditError("two different neutral values are given for one of its columns")
         else:
             found[node] = cells
@@ -129,6 +131,8 @@ def _targets(
 
 def _target(node: Node, cells: Cells, counts: dict[tuple[Step, ...], int]) -> Target:
     constant = None if cells.neutral is None else stored(node, cells.neutral)
+    if constant is None and cells.or_zero and node.repeats == REQUIRED and not node.children:
+        constant = zero(node)
 
     def change(values: pa.Array, mask: Mask, here: Node) -> pa.Array | None:
         new = emptied(values, mask, here, constant=constant)

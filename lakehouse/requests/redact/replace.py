@@ -16,8 +16,10 @@ On buckets that keep versions the old object stays as an older version, until it
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from lakehouse.delta.parquet_edit.places import Step
 from lakehouse.delta.parquet_edit.problems import CantEditError
@@ -25,6 +27,9 @@ from lakehouse.delta.stripping.log import drop_hadoop_checksum
 from lakehouse.errors import CorruptTableError
 from lakehouse.requests.redact.files import Cells, Rows, emptied_file
 from lakehouse.storage import Storage
+
+Part: TypeAlias = tuple[Rows, Sequence[Cells]]
+"""Some rows, and which of their cells are emptied."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,27 +74,60 @@ def empty_in_place(
         CorruptTableError: It is no Parquet file, or not of that size.
         StorageError: The store failed; the object is the old or the new one.
     """
+    return empty_parts_in_place(storage, path, size=size, parts=lambda _: [(rows, columns)])
+
+
+def empty_parts_in_place(
+    storage: Storage,
+    path: str,
+    *,
+    size: int,
+    parts: Callable[[bytes], Sequence[Part]],
+    before: Callable[[Replaced], None] = lambda _: None,
+) -> Replaced | None:
+    """Does `empty_in_place` where some rows lose other cells than others.
+
+    Args:
+        storage: Where it is.
+        path: The object, decoded.
+        size: Its bytes, as the log says.
+        parts: Given the file, what is emptied in it.
+        before: Called with what is about to be done, right before it is.
+
+    Returns:
+        As `empty_in_place`.
+
+    Raises:
+        CantEditError: As `empty_in_place`; so for the others.
+    """
     source = storage.get(path)
     if len(source) != size:
         raise CorruptTableError(
             f"the file {path} of {storage.url} is not of the size that the log says",
             advice="`lakehouse verify` shows what else is wrong with the table",
         )
+    data, cells, chunks = source, Counter[tuple[Step, ...]](), 0
     try:
-        done = emptied_file(source, rows=rows, columns=columns)
+        for rows, columns in parts(source):
+            done = emptied_file(data, rows=rows, columns=columns)
+            if done is not None:
+                data, chunks = done.data, chunks + done.chunks
+                cells.update(done.cells)
     except CantEditError as error:
         raise error.of(f"{storage.url}/{path}") from None
     except CorruptTableError as error:
         raise CorruptTableError(f"{storage.url}/{path}: {error.message}", advice=error.advice) from None
-    if done is None:
+    if data is source:
         return None
-    drop_hadoop_checksum(storage, path)
-    storage.put(path, done.data)
-    return Replaced(
+    replaced = Replaced(
         path=path,
         size=size,
         before=hashlib.sha256(source).hexdigest(),
-        after=hashlib.sha256(done.data).hexdigest(),
-        cells=done.cells,
-        chunks=done.chunks,
+        after=hashlib.sha256(data).hexdigest(),
+        cells=dict(cells),
+        chunks=chunks,
     )
+    before(replaced)
+    drop_hadoop_checksum(storage, path)
+    storage.put(path, data)
+    return replaced

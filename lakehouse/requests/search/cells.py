@@ -58,16 +58,16 @@ def look_at(array: Any, path: str, tally: Tally, *, place: str = "") -> None:
     if pa.types.is_dictionary(kind):
         _by_dictionary(array, path, tally, place=where)
         return
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if _is_text(kind):
         tally.note(tally.sought.in_cells(*buffers(array)), where)
-    elif pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind):
+    elif _is_binary(kind) or pa.types.is_fixed_size_binary(kind):
         if pa.types.is_fixed_size_binary(kind):
             array = array.cast(pa.binary())
         tally.note(tally.sought.in_cells(*buffers(array), binary=True), where)
     values = tally.columns.get(column)
     if values is not None:
         _compare(array, values, tally, where)
-    elif tally.json_cells and (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    elif tally.json_cells and (_is_text(kind) or _is_binary(kind)):
         _records(array, tally, where)
 
 
@@ -110,7 +110,7 @@ def _compare(array: Any, values: Values, tally: Tally, where: str) -> None:
     wanted = values.as_type(kind)
     if not len(wanted):
         return
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+    if _is_text(kind):
         array = pc.utf8_lower(pc.utf8_trim_whitespace(array))
     mask = pc.is_in(array, value_set=wanted)
     if not pc.any(mask).as_py():
@@ -120,6 +120,14 @@ def _compare(array: Any, values: Values, tally: Tally, where: str) -> None:
         counts.update(values.of(value))
     for number, count in counts.items():
         tally.hit(number, where, count)
+
+
+def _is_text(kind: Any) -> bool:
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
+
+
+def _is_binary(kind: Any) -> bool:
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _records(array: Any, tally: Tally, where: str) -> None:

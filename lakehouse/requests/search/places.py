@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lakehouse.storage import Storage
@@ -52,16 +52,18 @@ def lake_places(
     *,
     tables: Mapping[str, Mapping[str, str]],
     copies: Mapping[str, str] | None = None,
+    archives: Mapping[str, Sequence[Storage]] | None = None,
     quarantine: str = "__quarantine",
 ) -> tuple[Folder, ...]:
     """Everything below a lake's root, each object once: tables, quarantines, copies, and all that is in none.
 
-    Archives that lie elsewhere are places of their own, as is the state database.
+    Archives count as their tables, wherever they lie. The state database is a place of its own.
 
     Args:
         lake: The lake's root.
         tables: The tables; of those that map columns, physical and display names.
         copies: Masked copies, and the tables that they are made from.
+        archives: By table the folders of its archives.
         quarantine: What the names of quarantines end in.
     """
     places = []
@@ -71,8 +73,20 @@ def lake_places(
     for copy, source in (copies or {}).items():
         if copy not in tables:
             places.append(_folder(lake, copy, like=(source,), names=tables.get(source, {})))
-    rest = Folder(storage=lake, like=tuple(tables), leave_out=tuple(place.table for place in places))
+    # An archive has the names that people see of columns.
+    places += [
+        Folder(storage=folder, shown=_below(lake, folder), table=name)
+        for name, folders in (archives or {}).items()
+        for folder in {each.url: each for each in folders}.values()
+    ]
+    inside = tuple(place.shown for place in places if place.storage.url.startswith(f"{lake.url}/"))
+    rest = Folder(storage=lake, like=tuple(tables), leave_out=inside)
     return (*places, rest)
+
+
+def _below(lake: Storage, folder: Storage) -> str:
+    """What comes before the names of objects: the way from the root, or the folder's own address."""
+    return folder.url.removeprefix(f"{lake.url}/")
 
 
 def _folder(

@@ -94,6 +94,11 @@ def search(
     return _report(total.results, sought, again=again, seconds=time.monotonic() - started)
 
 
+def weight(task: Task) -> int:
+    """How much there is to search in a task, in bytes."""
+    return sum(item.size for item in task.items)
+
+
 def _tasks(
     folders: Sequence[Folder], seen: Mapping[_Key, Mark], sought: Sought, total: _Sum, *, last: bool
 ) -> tuple[list[Task], dict[_Key, Mark]]:

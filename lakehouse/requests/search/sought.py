@@ -79,6 +79,15 @@ class Sought:
                 result.setdefault(plainly, {}).update(dict.fromkeys(numbers))
         return {column: Values(self.needles, tuple(numbers)) for column, numbers in result.items()}
 
+    def named(self, tables: Sequence[str]) -> frozenset[str]:
+        """The names of columns that may be shown: the config's, wherever an identifier is or may be.
+
+        Args:
+            tables: The tables whose columns these are.
+        """
+        pairs = [pair for each in self.needles for pair in (*each.columns, *each.stays)]
+        return frozenset(re.split(r"[.\[{$]", column)[0] for table, column in pairs if table in tables)
+
     def in_cells(self, data: Bytes, offsets: Numbers, *, binary: bool = False) -> Found:
         """Looks into texts that lie one after the other.
 
@@ -100,6 +109,13 @@ class Sought:
         Yields:
             The number of the text, that of the needle, and whether it stands for itself there.
         """
+        for cell, needle, whole, _, _ in self.places(data, offsets, binary=binary):
+            yield cell, needle, whole
+
+    def places(
+        self, data: Bytes, offsets: Numbers, *, binary: bool = False
+    ) -> Iterator[tuple[int, int, bool, int, int]]:
+        """The same, with where in the buffer each begins and ends."""
         first, last = int(offsets[0]), int(offsets[-1])
         grams, forms = self._choice(binary=binary)
         for place, which in grams.find(data[first:last]):
@@ -109,7 +125,7 @@ class Sought:
             if end <= offsets[cell + 1] and confirmed(form, data[begin:end].tobytes()):
                 near = (max(int(offsets[cell]), begin - _NEAR), min(int(offsets[cell + 1]), end + _NEAR))
                 before, after = data[near[0] : begin].tobytes(), data[end : near[1]].tobytes()
-                yield cell, form.needle, whole_word(form, before=before, after=after)
+                yield cell, form.needle, whole_word(form, before=before, after=after), begin, end
 
     def finds_in(self, texts: Sequence[bytes], *, binary: bool = False) -> Iterator[tuple[int, int, bool]]:
         """The same for texts of their own."""

@@ -22,6 +22,7 @@ class Tally:
         path: The object as it may be shown.
         columns: The columns that identify, without what leads into lists, and the values of their needles.
         names: Physical names of columns and the names that people see.
+        named: Names of columns that may be shown.
         json_cells: Whether texts in Parquet are read as JSON, for short identifiers in records.
     """
 
@@ -30,6 +31,7 @@ class Tally:
     path: str
     columns: dict[str, Values] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
+    named: frozenset[str] = frozenset()
     json_cells: bool = False
     rows: int = 0
     cells: int = 0

@@ -61,6 +61,8 @@ _SHOWN: Final = frozenset(
     }
 )
 _STATISTICS: Final = frozenset({"minValues", "maxValues"})
+_COUNTS: Final = frozenset({"nullCount", "operationMetrics"})
+"""What is below these is a number of rows, whatever it is called."""
 _LITERAL: Final = re.compile(r"'((?:[^']|'')*)'|(?<![\w.])(-?\d+(?:\.\d+)?)(?![\w.])")
 _DEEPEST: Final = 100
 
@@ -95,7 +97,7 @@ def look_through(documents: Iterable[Any], tally: Tally, *, place: str = "") -> 
                 texts.append(_Text(value, way))
                 if _STATISTICS.intersection(way):
                     for number in tally.sought.cut_off(value):
-                        tally.hit(number, _place(place, way))
+                        tally.hit(number, _place(place, way, tally))
     _search(texts, tally, place)
 
 
@@ -137,12 +139,12 @@ def _json(text: str) -> Any:
 
 
 def _compare(way: tuple[str, ...], value: Any, tally: Tally, last: dict[str, Values], place: str) -> None:
-    if not last or not way:
+    if not last or not way or _COUNTS.intersection(way):
         return
     values = last.get(tally.names.get(way[-1], way[-1]))
     if values is not None:
         for number in values.of(value):
-            tally.hit(number, _place(place, way))
+            tally.hit(number, _place(place, way, tally))
     elif isinstance(value, str) and "operationParameters" in way:
         # A condition such as `id = 42`: its literals, where it names a column that identifies.
         for column, those in last.items():
@@ -150,7 +152,7 @@ def _compare(way: tuple[str, ...], value: Any, tally: Tally, last: dict[str, Val
                 for literal in _LITERAL.finditer(value):
                     found = literal.group(1) if literal.group(1) is not None else literal.group(2)
                     for number in those.literal(found):
-                        tally.hit(number, _place(place, way))
+                        tally.hit(number, _place(place, way, tally))
 
 
 def _search(texts: list[_Text], tally: Tally, place: str) -> None:
@@ -163,7 +165,7 @@ def _search(texts: list[_Text], tally: Tally, place: str) -> None:
             tally.inside += 1
         elif (cell, number) not in seen:
             seen.add((cell, number))
-            tally.hit(number, _place(place, texts[cell].way))
+            tally.hit(number, _place(place, texts[cell].way, tally))
 
 
 def _spelled(text: str) -> str:
@@ -174,6 +176,7 @@ def _spelled(text: str) -> str:
     return "\n".join(dict.fromkeys((text, once, unquote(once))))
 
 
-def _place(place: str, way: tuple[str, ...]) -> str:
-    shown = ".".join(part if part in _SHOWN else "…" for part in way)
+def _place(place: str, way: tuple[str, ...], tally: Tally) -> str:
+    names = (tally.names.get(part, part) for part in way)
+    shown = ".".join(part if part in _SHOWN or part in tally.named else "…" for part in names)
     return " ".join(part for part in (place, shown) if part) or "text"

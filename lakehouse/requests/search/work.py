@@ -80,16 +80,20 @@ class Work:
         Returns:
             What each told.
         """
-        columns = self.sought.columns((task.folder.table, *task.folder.like))
-        return tuple(self._one(task.folder, item, columns) for item in task.items)
+        tables = (task.folder.table, *task.folder.like)
+        columns, named = self.sought.columns(tables), self.sought.named(tables)
+        return tuple(self._one(task.folder, item, columns, named) for item in task.items)
 
-    def _one(self, folder: Folder, item: Item, columns: dict[str, Values]) -> ObjectResult:
+    def _one(
+        self, folder: Folder, item: Item, columns: dict[str, Values], named: frozenset[str]
+    ) -> ObjectResult:
         tally = Tally(
             sought=self.sought,
             table=folder.table,
             path=_shown(folder, item, self.sought),
             columns=columns,
             names=dict(folder.names),
+            named=named,
             json_cells=folder.records and bool(columns),
         )
         look_at_name(item.path, tally)

@@ -58,6 +58,18 @@ def test_sorting_and_exports_have_the_masks_too(lake: Callable[..., Answer], tmp
     assert row["email"].startswith("tok_1_")
 
 
+def test_differences_are_those_of_what_the_role_sees(lake: Callable[..., Answer]) -> None:
+    Path("more.jsonl").write_text(
+        '{"id": 1, "email": "ann@work.example", "country": "DE"}\n'
+        '{"id": 2, "email": "bob@work.example", "country": "FR"}\n'
+    )
+    assert lake("merge", "customers", "more.jsonl").code == 0
+    shown = lake("--json", "diff", "customers", "1", "--role", "analyst").document
+    assert (shown["updated"], shown["inserted"], shown["deleted"]) == (1, 0, 0)
+    assert [row["email"][:6] for row in shown["rows"]] == ["tok_1_", "tok_1_"]
+    assert lake("diff", "orders", "0", "--role", "analyst").code == 3
+
+
 def test_refusals_have_their_exit_codes(lake: Callable[..., Answer]) -> None:
     assert lake("read", "orders", "--role", "analyst").code == 3
     unknown = lake("read", "customers", "--role", "analist")

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
 from lakehouse import Lakehouse, NotFoundError, RefusedError, UsageError
+from lakehouse.delta.actions import CommitInfo, Protocol
+from lakehouse.delta.schema import StructType
+from lakehouse.delta.transaction import commit
 from lakehouse.errors import LakehouseError
 
 ANN = "ann@shop.example"
@@ -220,3 +226,110 @@ def test_without_the_key_nothing_is_shown(tmp_path: Path) -> None:
     with pytest.raises(LakehouseError, match="mask") as error:
         lake.table("customers").read(role="analyst")
     assert "lakehouse keys create mask" in str(error.value)
+
+
+def test_differences_are_what_the_role_sees_of_both_versions(lake: Lakehouse) -> None:
+    customers = lake.table("customers")
+    before = customers.snapshot().version
+    customers.merge(
+        [
+            {"id": 1, "email": "ann@work.example", "phone": "+49 30 7654367", "country": "DE"},
+            {"id": 2, "email": BOB, "phone": "+33 1 7654321", "country": "ES"},
+            {"id": 4, "email": "eve@shop.example", "phone": None, "country": "DE"},
+        ]
+    )
+    found = customers.diff(before, role="analyst")
+    assert found["_change"].to_list() == ["update_before", "update_after"] * 2 + ["insert"]
+    then, now = customers.read(version=before, role="analyst"), customers.read(role="analyst")
+    for side, kinds in ((then, ("update_before", "delete")), (now, ("update_after", "insert"))):
+        rows = found.filter(pl.col("_change").is_in(kinds)).drop("_change")
+        assert rows.join(side, on=side.columns, how="semi", nulls_equal=True).height == rows.height
+    assert "@" not in str(found.rows())
+    # Behind a mask that is the same nothing is seen to have changed.
+    phones = customers.diff(before, columns=["phone"], role="analyst")
+    assert phones.rows() == [("insert", 4, None)]
+    assert customers.diff(before, role="support").rows() == customers.diff(before).rows()
+
+
+def test_rows_that_a_role_does_not_see_are_in_no_difference(lake: Lakehouse) -> None:
+    orders = lake.table("orders")
+    before = orders.snapshot().version
+    orders.merge(
+        [
+            {"order_id": 1, "email": ANN, "country": "FR", "total": 10.0},
+            {"order_id": 2, "email": ANN, "country": "FR", "total": 21.0},
+            {"order_id": 3, "email": BOB, "country": "DE", "total": 31.0},
+        ]
+    )
+    changes = orders.diff(before, role="analyst").select("_change", "order_id", "total").rows()
+    assert changes == [("delete", 1, 10.0), ("update_before", 3, 30.0), ("update_after", 3, 31.0)]
+    orders.compact()
+    assert orders.diff(before + 1, role="analyst").is_empty()
+    with pytest.raises(RefusedError):
+        lake.table("secrets").diff(0, role="analyst")
+    with pytest.raises(NotFoundError):
+        orders.diff(before, role="nobody")
+
+
+def test_control_columns_are_in_no_difference(lake: Lakehouse) -> None:
+    with pytest.raises(UsageError, match="no column _cells"):
+        lake.table("customers").diff(0, columns=["_cells"], role="analyst")
+
+
+def test_masks_that_differ_each_time_are_no_difference(tmp_path: Path) -> None:
+    plain = config(tmp_path)
+    plain["tables"]["customers"] |= {"key": []}
+    plain["pii"]["operators"] = {"DEFAULT": {"operator": "encrypt"}}
+    lake = Lakehouse.open(plain)
+    lake.keys.create("mask")
+    customers = lake.table("customers")
+    for number in range(3):
+        rows = pa.table({"id": [number], "email": [ANN], "phone": ["1"], "country": ["DE"]})
+        write_deltalake(tmp_path / "lake" / "customers", rows, mode="append")
+    version = customers.compact().version
+    assert version is not None
+    assert customers.diff(version - 1, version, role="analyst").is_empty()
+    assert customers.diff(version - 2, version, role="analyst").height == 1
+
+
+def test_a_renamed_column_is_masked_in_versions_from_before(lake: Lakehouse) -> None:
+    customers = lake.table("customers")
+    old = customers.snapshot()
+    called = {"email": "mail", "phone": "email"}
+    fields = [
+        replace(
+            item,
+            name=called.get(item.name, item.name),
+            metadata={"delta.columnMapping.id": at, "delta.columnMapping.physicalName": item.name},
+        )
+        for at, item in enumerate(old.schema.fields, 1)
+    ]
+    mapped = {"delta.columnMapping.mode": "name", "delta.columnMapping.maxColumnId": "4"}
+    metadata = replace(
+        old.metadata,
+        schema_string=StructType(tuple(fields)).to_json(),
+        configuration={**old.configuration, **mapped},
+    )
+    commit(
+        customers.storage,
+        version=old.version + 1,
+        actions=[Protocol(2, 5), metadata],
+        commit_info=CommitInfo(),
+        base=old,
+    )
+    root = Path(customers.storage.url.removeprefix("file://")).parents[1]
+    now = config(root)
+    now["tables"]["customers"]["schema"] = {
+        "id": "long",
+        "mail": "string",
+        "email": "string",
+        "country": "string",
+    }
+    now["tables"]["customers"]["pii"] = {"mail": "EMAIL_ADDRESS"}
+    later = Lakehouse.open(now).table("customers")
+    assert later.read(role="support")["mail"].to_list() == [ANN, BOB, None]
+    for version in (old.version, old.version + 1):
+        assert "@" not in str(later.read(version=version, role="analyst").rows())
+    later.merge([{"id": 2, "mail": "new@shop.example", "email": "+33", "country": "FR"}])
+    assert "@" not in str(later.diff(old.version, role="analyst").rows())
+    assert later.diff(old.version, role="analyst").height == 2

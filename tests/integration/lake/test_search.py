@@ -70,7 +70,7 @@ def test_what_delta_rs_leaves_of_a_deleted_person_is_found(tmp_path: Path) -> No
     commits = there(report, ".json")
     assert ("email", "commitInfo.operationParameters.predicate") in commits
     assert ("id", "commitInfo.operationParameters.predicate") in commits
-    assert ("id", "add.stats.maxValues.…") in commits
+    assert ("id", "add.stats.maxValues.id") in commits
     assert any(identifier == "id" for identifier, _ in there(report, ".checkpoint.parquet"))
     table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
     after = look(path)
@@ -101,7 +101,7 @@ def test_a_person_in_a_partition_is_found_and_not_shown(tmp_path: Path, column: 
     DeltaTable(path).create_checkpoint()
     report = look(path)
     assert (column, "name of the object") in there(report, ".parquet")
-    assert (column, "add.partitionValues.…") in there(report, ".json")
+    assert (column, f"add.partitionValues.{column}") in there(report, ".json")
     assert any(identifier == column for identifier, _ in there(report, ".checkpoint.parquet"))
     for secret in (MAIL, "anna", "4711", "other1"):
         assert secret not in repr(report)

@@ -355,9 +355,9 @@ def certificate(sequence: int, previous: str | None, digest: str) -> Certificate
 def test_certificates_are_a_chain(state: State) -> None:
     first, second = certificate(1, None, "a"), certificate(2, "a" * 64, "b")
     with pytest.raises(ConflictError, match="not the next"):
-        state.certificates.add(second)
+        state.certificates.add([second])
     assert (state.certificates.last(), state.certificates.list()) == (None, [])
-    state.certificates.add(first)
+    state.certificates.add([first])
     for wrong in (
         certificate(1, None, "c"),
         certificate(3, "a" * 64, "c"),
@@ -366,12 +366,11 @@ def test_certificates_are_a_chain(state: State) -> None:
         replace(second, digest=first.digest),
     ):
         with pytest.raises(ConflictError, match="not the next"):
-            state.certificates.add(wrong)
-    state.certificates.add(second)
+            state.certificates.add([wrong])
+    state.certificates.add([second])
     assert state.certificates.list() == [first, second]
     assert state.certificates.last() == second
-    assert state.certificates.of_request(first.request) == first
-    assert state.certificates.of_request("none") is None
+    assert state.certificates.of_requests([first.request, "none"]) == {first.request: first}
 
 
 def test_of_many_certificates_at_once_each_gets_its_own_number(url: str, state: State) -> None:
@@ -380,7 +379,7 @@ def test_of_many_certificates_at_once_each_gets_its_own_number(url: str, state: 
     def go(number: int) -> None:
         other = open_state(url)
         for turn in range(3):
-            issue(content(f"r{number}-{turn}"), lake="shop", ring=RING, store=other.certificates, now=NOW)
+            issue([content(f"r{number}-{turn}")], lake="shop", ring=RING, store=other.certificates, now=NOW)
         other.close()
 
     with ThreadPoolExecutor(5) as pool:
@@ -394,7 +393,7 @@ def test_of_many_certificates_at_once_each_gets_its_own_number(url: str, state: 
     "verb", ["UPDATE lakehouse_certificates SET at = at", "DELETE FROM lakehouse_certificates"]
 )
 def test_certificates_can_not_be_changed(state: State, ask: Callable[..., Any], verb: str) -> None:
-    state.certificates.add(certificate(1, None, "a"))
+    state.certificates.add([certificate(1, None, "a")])
     with pytest.raises(StorageError):
         ask(verb)
     assert len(state.certificates.list()) == 1

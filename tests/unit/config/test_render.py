@@ -50,7 +50,15 @@ def test_defaults_are_filled_in(load: Load, tmp_path: Path) -> None:
     assert shown["tables"]["t"]["history"] == "none"
     assert shown["tables"]["t"]["changes"]["schema"] == "evolve"
     assert shown["tables"]["t"]["changes"]["tombstones"] == "7d"
-    assert shown["requests"] == {"due": "30d", "approval": "none", "purge_after": "0s", "history": "cut"}
+    assert shown["requests"] == {
+        "due": "30d",
+        "approval": "none",
+        "purge_after": "0s",
+        "history": "cut",
+        "max_share": 0.01,
+        "max_values": 20,
+        "placeholders": [],
+    }
     assert list(shown)[:6] == ["version", "name", "storage", "state", "keys", "tables"]
 
 

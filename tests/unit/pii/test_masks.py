@@ -411,8 +411,8 @@ def test_what_is_allowed_where_rows_are_found() -> None:
         ),
         (
             "CUSTOMER_ID",
-            StructField("n", STRING, metadata={"__CHAR_VARCHAR_TYPE_STRING": "varchar(40)"}),
-            "at most 40 characters",
+            StructField("n", STRING, metadata={"__CHAR_VARCHAR_TYPE_STRING": "varchar(30)"}),
+            "at most 30 characters",
         ),
     ],
 )

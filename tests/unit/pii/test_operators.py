@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import re
 import sys
 from datetime import date, datetime, time
@@ -13,6 +12,7 @@ import polars as pl
 import pytest
 
 from lakehouse.errors import KeysError, MissingPackageError, UsageError
+from lakehouse.pii.operators.digests import one_digest
 from tests.unit.pii.operators import ENTITY, masked, operator
 from tests.unit.pii.rings import Ring
 
@@ -55,17 +55,30 @@ def test_mask_covers_as_many_characters_as_there_were() -> None:
     # Too short to keep anything of it.
     assert masked("mask", "1234", "123", "12345", keep_last=4) == ["****", "***", "*2345"]
     assert masked("mask", "👩‍👩‍👧x", "שלום", keep_last=1) == ["*****x", "***ם"]
+    # One text beyond ASCII changes nothing about the others, nor does where they lie.
+    texts = [None, "", "12345678", "1", *["abc"] * 20_000, "größe", "12345678"]
+    expected = [None, "", "1*****78", "*", *["***"] * 20_000, "g**ße", "1*****78"]
+    assert masked("mask", *texts, keep_first=1, keep_last=2) == expected
+    sliced = operator("mask", keep_first=1, keep_last=2).mask(pl.Series(texts).slice(2, 7), entity=ENTITY)
+    assert sliced.to_list() == expected[2:9]
 
 
-def test_hash_is_hmac_sha256_of_entity_and_value() -> None:
+def test_hash_is_a_digest_of_entity_and_value() -> None:
     (found,) = masked("hash", "a@b.example")
-    key = Ring().current("mask").derive("hash")
-    assert found == hmac.new(key, b"EMAIL_ADDRESS\0a@b.example", "sha256").hexdigest()
-    assert masked("hash", "", None) == ["", None]
-    assert masked("hash", b"a@b.example") == [bytes.fromhex(found)]
-    (number,) = masked("hash", 7)
+    key = Ring().current("mask").derive("hash", length=64)
+    assert found == one_digest(b"a@b.example", key=key, kind="EMAIL_ADDRESS").hex()
+    assert masked("hash", "", None, "a@b.example") == ["", None, found]
+    assert masked("hash", b"a@b.example", b"", None) == [bytes.fromhex(found), b"", None]
+    number, nothing = masked("hash", 7, None)
     assert number == int(masked("hash", "7")[0][:16], 16) & (2**63 - 1)
+    assert nothing is None
     assert not operator("hash").takes(pl.Int32())
+
+
+def test_equal_values_far_apart_have_equal_masks() -> None:
+    values = [f"v{number % 997}" for number in range(210_000)]
+    for name in ("hash", "tokenize"):
+        assert pl.DataFrame({"value": values, "mask": masked(name, *values)}).unique().height == 997, name
 
 
 def test_another_key_another_mask() -> None:

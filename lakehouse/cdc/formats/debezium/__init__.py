@@ -33,7 +33,7 @@ from lakehouse.cdc.formats.debezium.events import Event, EventReader, Ignored
 from lakehouse.cdc.formats.debezium.schemas import Schemas
 from lakehouse.cdc.formats.debezium.tables import TableFilter
 from lakehouse.cdc.formats.debezium.unavailable import placeholder_finder
-from lakehouse.cdc.formats.events import in_own_order, sort_out
+from lakehouse.cdc.formats.events import in_own_order, sort_out, with_before
 from lakehouse.cdc.records import Records, as_items, as_records
 
 _PART: Final = 64
@@ -71,6 +71,7 @@ def read(records: object, *, settings: Settings) -> ChangeBatch:
     frame, misfits = assemble(
         changes.rows(), choose=schemas.codec, unavailable=placeholder_finder(settings.unavailable_value)
     )
+    frame = with_before(frame, changes.befores, settings.before)
     frame, sequence = _with_sequence(frame, changes, settings)
     return done.batch(frame, sequence=sequence, misfits=misfits, settings=settings)
 

@@ -32,6 +32,8 @@ class Changes:
         self._rows: list[Row] = []
         self._numbers: list[int] = []
         self._uncertain: list[bool] = []
+        self.befores: list[Row] = []
+        """What each row's event says of the row before it, where that is wanted; nothing of deletes."""
         self.sequences: list[str | None] = []
         """The place of each row in its source's log, None where there is none."""
         self.times: list[int | None] = []
@@ -56,6 +58,9 @@ class Changes:
             self._uncertain.append(uncertain)
             self.sequences.append(sequence)
             self.times.append(micros_of(event.source))
+            if self._settings.before:
+                # Of a delete the connector invents values.
+                self.befores.append(event.before if event.op == "u" else _NOTHING)
 
     def rows(self) -> Rows:
         """The rows as `lakehouse.cdc.formats.assemble` takes them.

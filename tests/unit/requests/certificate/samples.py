@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,20 +62,18 @@ class Chain:
 
     records: list[CertificateRecord] = field(default_factory=list)
 
-    def add(self, certificate: CertificateRecord) -> None:
-        last = self.last()
-        if (certificate.sequence, certificate.previous) != (
-            len(self.records) + 1,
-            last.digest if last else None,
-        ):
-            raise ConflictError("not the next")
-        self.records.append(certificate)
+    def add(self, fresh: Sequence[CertificateRecord]) -> None:
+        for each in fresh:
+            last = self.last()
+            if (each.sequence, each.previous) != (len(self.records) + 1, last.digest if last else None):
+                raise ConflictError("not the next")
+            self.records.append(each)
 
     def last(self) -> CertificateRecord | None:
         return self.records[-1] if self.records else None
 
-    def of_request(self, request: str) -> CertificateRecord | None:
-        return next((each for each in self.records if each.request == request), None)
+    def of_requests(self, requests: Sequence[str]) -> dict[str, CertificateRecord]:
+        return {each.request: each for each in self.records if each.request in requests}
 
     def list(self) -> list[CertificateRecord]:
         return self.records
@@ -83,6 +82,6 @@ class Chain:
 def issued(count: int = 1, *, ring: Ring = RING) -> list[Signed]:
     """The first certificates of a lake."""
     chain = Chain()
-    return [
-        issue(content(f"r{number}"), lake="shop", ring=ring, store=chain, now=NOW) for number in range(count)
-    ]
+    return issue(
+        [content(f"r{number}") for number in range(count)], lake="shop", ring=ring, store=chain, now=NOW
+    )

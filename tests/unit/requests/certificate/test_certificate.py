@@ -177,20 +177,20 @@ def test_a_chain_in_which_one_is_missing_or_out_of_order_does_not_pass(order: li
 
 def test_a_certificate_that_was_signed_anew_breaks_the_chain() -> None:
     # By somebody who has the key: the one after it still names the old one.
-    again = issue(content("r1", part_of_longer=7), lake="shop", ring=RING, store=Chain(), now=NOW)
+    (again,) = issue([content("r1", part_of_longer=7)], lake="shop", ring=RING, store=Chain(), now=NOW)
     verdicts = verify_chain([as_document(again), *DOCUMENTS[1:]], ring=RING)
     assert [verdict.valid for verdict in verdicts] == [True, False, True]
 
 
 def test_a_request_has_one_certificate_and_none_if_the_person_was_found() -> None:
     chain = Chain()
-    first = issue(content("r1"), lake="shop", ring=RING, store=chain, now=NOW)
-    assert issue(content("r1"), lake="shop", ring=RING, store=chain, now=NOW) == first
+    first = issue([content("r1")], lake="shop", ring=RING, store=chain, now=NOW)
+    assert issue([content("r1")], lake="shop", ring=RING, store=chain, now=NOW) == first
     assert len(chain.records) == 1
     with pytest.raises(RefusedError, match="found 3 times"):
-        issue(content("r2", hits=3), lake="shop", ring=RING, store=chain, now=NOW)
+        issue([content("r2", hits=3)], lake="shop", ring=RING, store=chain, now=NOW)
     with pytest.raises(KeysError):
-        issue(content("r3"), lake="shop", ring=Ring(purposes=()), store=chain, now=NOW)
+        issue([content("r3")], lake="shop", ring=Ring(purposes=()), store=chain, now=NOW)
 
 
 def test_openssl_and_jq_say_the_same(tmp_path: Path) -> None:

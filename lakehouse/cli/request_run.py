@@ -1,0 +1,293 @@
+"""``request run``: requests carried out, and the certificates of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lakehouse.cli.cells import Cell, amount, moment, said, size
+from lakehouse.cli.grid import Grid
+from lakehouse.cli.lazy import verb
+from lakehouse.cli.output import Block, Fields, plural
+from lakehouse.cli.parameters import confirm_options
+from lakehouse.cli.progress import progress
+from lakehouse.cli.request_decide import author_option
+from lakehouse.cli.session import Session
+
+if TYPE_CHECKING:
+    from lakehouse.requests.certificate import Signed, Verdict
+    from lakehouse.requests.run import RequestPlan, RunReport
+
+_FOUND_SOMETHING = 5
+_REFUSED = 3
+_SHOWN = 20
+
+
+@verb(
+    "run",
+    examples=[
+        "lakehouse request run --dry-run               # what would be done, with every count",
+        "lakehouse request run req-7f3k2q",
+        "lakehouse request run --yes                   # all that can be carried out, from cron",
+    ],
+    python="lake.requests.run(*requests, dry_run=False)",
+)
+@click.argument("requests", nargs=-1, metavar="[REQUEST]...")
+@confirm_options
+@author_option
+@click.pass_obj
+def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool, author: str | None) -> None:
+    """Carry requests out: find, erase, purge, verify, sign.
+
+    All that are due if none is named. People are looked for in every version of every table of their
+    `subjects`, erased in one commit a table, and their bytes are taken out of old files and the log. Then all
+    that is left is searched; only if nothing is found a request gets its certificate. Shows what would go and
+    asks; without a terminal it needs --yes. A run that was killed is gone on with by the next.
+    """
+    verbs = session.lake.requests
+    with progress(session, "looking") as step:
+        plan = verbs.run(*requests, dry_run=True, author=author, step=step)
+    story = _story(plan)
+    going = [each for each in plan.plans if each.stage not in {"wait", "access"} and not each.held_by]
+    if dry_run or not plan.plans:
+        session.out.emit(plan.to_dict(), *story)
+        return
+    if not session.as_json:
+        for block in story:
+            session.out.show(block)
+    if going and not session.go_ahead(
+        f"Carry out {plural(len(going), 'request')}? What goes is gone for good.", yes=yes
+    ):
+        session.out.note("nothing was done")
+        return
+    with progress(session, "carrying out") as step:
+        done = verbs.run(*requests, author=author, step=step)
+    session.out.emit(done.to_dict(), *_done(done))
+    for each in done.outcomes[:1]:
+        if each.certificate is not None:
+            session.out.next_steps((f"lakehouse request certificate {each.request}", "see what is proved"))
+    if done.failed:
+        raise SystemExit(_FOUND_SOMETHING)
+    if done.outcomes and all(each.status == "held" for each in done.outcomes):
+        raise SystemExit(_REFUSED)
+
+
+def _story(report: RunReport) -> list[Block]:
+    if not report.plans:
+        return ["no request waits"]
+    rows: list[list[Cell]] = [_row(plan) for plan in report.plans[:_SHOWN]]
+    columns = ["request", "next", "delete", "anonymize", "keep", "files", "size", "why not now"]
+    grid = Grid(columns, rows).without_empty("keep", "anonymize", "why not now")
+    more = len(report.plans) - _SHOWN
+    return [grid, *([f"… and {more:,} more; --json lists all"] if more > 0 else []), *report.notes, ""]
+
+
+def _row(plan: RequestPlan) -> list[Cell]:
+    counts: dict[str, int] = {}
+    for table in plan.tables:
+        for what, rows in table.rows.items():
+            counts[what] = counts.get(what, 0) + rows
+    why = "; ".join([*(f"held by {hold}" for hold in plan.held_by), *plan.brakes]) or plan.reason
+    files = sum(table.files for table in plan.tables)
+    return [
+        said(plan.request),
+        said("wait" if plan.held_by else plan.stage),
+        amount(counts.get("delete", 0)),
+        said(f"{counts['anonymize']:,}" if counts.get("anonymize") else ""),
+        said(f"{counts['keep']:,}" if counts.get("keep") else ""),
+        amount(files),
+        said(size(sum(table.bytes for table in plan.tables))),
+        said(why),
+    ]
+
+
+def _done(report: RunReport) -> list[Block]:
+    rows: list[list[Cell]] = [
+        [
+            said(each.request),
+            said(each.status),
+            said(", ".join(f"{rows:,} {_DONE[what]}" for what, rows in each.rows.items() if rows)),
+            said("" if each.certificate is None else f"certificate {each.certificate}"),
+            said(each.reason),
+        ]
+        for each in report.outcomes[:_SHOWN]
+    ]
+    grid = Grid(["request", "status", "rows", "proof", "why"], rows)
+    blocks: list[Block] = [grid.without_empty("why", "proof", "rows")]
+    more = len(report.outcomes) - _SHOWN
+    blocks += [f"… and {more:,} more; --json lists all"] if more > 0 else []
+    if report.search is not None:
+        total = report.search.total
+        blocks.append(
+            f"searched {plural(total.objects, 'object')}, {size(total.bytes)}, "
+            f"{plural(total.rows, 'row')}, {total.cells:,} values: "
+            f"{plural(sum(hit.count for hit in report.search.hits), 'find')}"
+        )
+    return [*blocks, *report.notes]
+
+
+_DONE = {"delete": "deleted", "anonymize": "anonymized", "keep": "kept"}
+
+
+@verb(
+    "certificate",
+    examples=[
+        "lakehouse request certificate req-7f3k2q",
+        "lakehouse request certificate req-7f3k2q --to certificate.html",
+        "lakehouse request certificate req-7f3k2q --to certificate.json",
+    ],
+    python="lake.requests.certificate(request_id)",
+)
+@click.argument("request_id", metavar="REQUEST")
+@click.option(
+    "--to",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="Write it there: .html is a page for people, else the signed JSON.",
+)
+@click.pass_obj
+def certificate(session: Session, *, request_id: str, to: str | None) -> None:
+    """Show or save the certificate of a request that was carried out.
+
+    The JSON is what is signed; the page is made from it. Others check the JSON with the lake's public key
+    (`lakehouse request public-key`).
+    """
+    from lakehouse.requests.certificate import as_document, page
+    from lakehouse.requests.certificate.canonical import canonical
+
+    signed = session.lake.requests.certificate(request_id)
+    document = as_document(signed)
+    if to is None:
+        session.out.emit(document, *_shown(signed))
+        return
+    path = Path(to)
+    path.write_bytes(page(signed).encode() if path.suffix in {".html", ".htm"} else canonical(document))
+    session.out.emit({"request": request_id, "file": str(path)}, f"certificate of {request_id}: {path}")
+    if path.suffix not in {".html", ".htm"}:
+        session.out.next_steps((f"lakehouse request verify-certificate {path}", "check it"))
+
+
+def _shown(signed: Signed) -> list[Block]:
+    found = signed.certificate
+    total = [
+        sum(getattr(each, name) for each in found.search.searched) for name in ("objects", "bytes", "rows")
+    ]
+    rows: list[list[Cell]] = [
+        [
+            said(each.name),
+            amount(each.rows.deleted),
+            amount(each.rows.anonymized),
+            amount(each.rows.kept),
+            amount(len(each.files)),
+            amount(len(each.closed_versions)),
+            amount(each.dropped_tags),
+        ]
+        for each in found.tables
+    ]
+    columns = ["table", "deleted", "anonymized", "kept", "files", "closed versions", "dropped tags"]
+    return [
+        Fields(
+            ("certificate", f"{found.sequence} of {found.lake}"),
+            ("request", f"{found.request.id}: {found.request.kind} a {found.request.subject}"),
+            ("asked", moment(found.request.asked.replace(microsecond=0))),
+            ("due", moment(found.request.due.replace(microsecond=0))),
+            ("done", moment(found.request.done.replace(microsecond=0))),
+            ("searched", f"{total[0]:,} objects, {size(total[1])}, {total[2]:,} rows"),
+            ("found", str(found.search.hits)),
+            ("key", f"Ed25519, version {signed.key.version}"),
+        ),
+        *([Grid(columns, rows)] if rows else ["nothing of this person was in any table"]),
+        *(f"stays in {each.table}: {plural(each.rows, 'row')}, {each.ground}" for each in found.kept),
+        *(f"not covered: {each.what}" for each in found.not_covered),
+    ]
+
+
+@verb(
+    "public-key",
+    examples=["lakehouse request public-key --to lake.pem"],
+    python="lake.requests.public_key()",
+)
+@click.option("--to", type=click.Path(dir_okay=False), metavar="FILE", help="Write it there.")
+@click.pass_obj
+def public_key(session: Session, *, to: str | None) -> None:
+    """Show the public key by which others check this lake's certificates (PEM).
+
+    Publish it where nobody can change it unseen: a certificate proves as much as the way the key came.
+    """
+    pem = session.lake.requests.public_key()
+    if to is not None:
+        Path(to).write_text(pem)
+    session.out.emit({"public_key": pem}, pem.rstrip() if to is None else f"public key: {to}")
+
+
+@verb(
+    "verify-certificate",
+    examples=[
+        "lakehouse request verify-certificate certificate.json",
+        "lakehouse request verify-certificate certificate.json --key lake.pem --previous before.json",
+    ],
+    python="lake.requests.verify_certificate(document)",
+)
+@click.argument("file", type=click.Path(dir_okay=False), metavar="FILE")
+@click.option(
+    "--key",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The public key (PEM). Without it: this lake's.",
+)
+@click.option(
+    "--previous",
+    type=click.Path(dir_okay=False),
+    metavar="FILE",
+    help="The certificate before it. Without it: as this lake keeps it.",
+)
+@click.pass_obj
+def verify_certificate(session: Session, *, file: str, key: str | None, previous: str | None) -> None:
+    """Check a certificate: form, signature, key, and the one before it.
+
+    With --key no lake is needed: anybody can check it. Exit code 5 if it does not hold.
+    """
+    from lakehouse.requests.certificate import verify_certificate as check
+
+    document = _read(file)
+    before = None if previous is None else _read(previous)
+    if key is not None:
+        from lakehouse.requests.certificate.signing import public_of_pem
+
+        verdict = check(document, public_key=public_of_pem(_read(key)), previous=before)
+    else:
+        verdict = session.lake.requests.verify_certificate(document, previous=before)
+    session.out.emit(_verdict(verdict), *_checks(verdict))
+    if not verdict.valid:
+        raise SystemExit(_FOUND_SOMETHING)
+
+
+def _read(path: str) -> bytes:
+    from lakehouse.errors import NotFoundError
+
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise NotFoundError(f"the file {path} can't be read ({error.strerror})") from None
+
+
+def _verdict(verdict: Verdict) -> dict[str, object]:
+    return {
+        "valid": verdict.valid,
+        "sequence": verdict.sequence,
+        "checks": [
+            {"name": each.name, "passed": each.passed, "explanation": each.explanation}
+            for each in verdict.checks
+        ],
+    }
+
+
+def _checks(verdict: Verdict) -> list[Block]:
+    words = {True: "yes", False: "NO", None: "not checked"}
+    rows: list[list[Cell]] = [
+        [said(each.name), said(words[each.passed]), said(each.explanation)] for each in verdict.checks
+    ]
+    head = "the certificate holds" if verdict.valid else "the certificate does not hold"
+    return [head, Grid(["check", "passed", "found"], rows)]

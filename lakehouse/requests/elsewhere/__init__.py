@@ -1,0 +1,1 @@
+"""The other places where people are: rejected records, archives, masked copies."""

@@ -1,0 +1,232 @@
+"""Looking for the people of several requests at once, in all tables and versions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import polars as pl
+
+from lakehouse.errors import ConflictError
+from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
+from lakehouse.requests.elsewhere.places import OtherTable
+from lakehouse.requests.find import RULE, Found, find
+from lakehouse.requests.identity import Person
+from lakehouse.requests.known import REQUEST
+from lakehouse.requests.locate import FILE, LIVE
+from lakehouse.requests.past import past_of
+from lakehouse.requests.people import People, Place, people_of, resolve
+from lakehouse.requests.rules import RowRule, rules_of
+from lakehouse.requests.run.results import TablePlan
+from lakehouse.requests.run.target import RunTarget
+from lakehouse.verbs.opened import OpenTable
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spot:
+    """A table in which people are looked for: one of the config, the quarantine or the copy of one.
+
+    Args:
+        table: The table.
+        found: Their rows.
+        anew: Finds people again, on the version that is newest then.
+        exact: Whether these are their rows alone: only then old files can be emptied where they lie.
+    """
+
+    table: OpenTable
+    found: Found
+    anew: Callable[[People], Found]
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lookup:
+    """Where the people of some requests are.
+
+    Args:
+        people: Who was looked for, with all by which they are known.
+        spots: By name the tables that there are.
+        archives: Archives, with their tables.
+    """
+
+    people: People = field(repr=False)
+    spots: Mapping[str, Spot]
+    archives: tuple[tuple[OpenTable, FoundInArchive], ...] = ()
+
+    @property
+    def founds(self) -> dict[str, Found]:
+        """By name of the table or archive what was found there."""
+        found = {name: spot.found for name, spot in self.spots.items()}
+        return found | {here.name: here.found for _, here in self.archives}
+
+    @property
+    def held(self) -> dict[str, tuple[str, ...]]:
+        """By request the holds that it has to wait for."""
+        found: dict[str, dict[str, None]] = {}
+        for each in self.founds.values():
+            for request, holds in each.held.items():
+                found.setdefault(request, {}).update(dict.fromkeys(holds))
+        return {request: tuple(holds) for request, holds in found.items()}
+
+    def without(self, requests: Iterable[str]) -> Lookup:
+        """The same without some requests."""
+        left_out = frozenset(requests)
+        if not left_out:
+            return self
+        return Lookup(
+            people=self.people.without(left_out),
+            spots={
+                name: replace(spot, found=spot.found.without(left_out)) for name, spot in self.spots.items()
+            },
+            archives=tuple((table, here.without(left_out)) for table, here in self.archives),
+        )
+
+    def with_spot(self, spot: Spot) -> Lookup:
+        """The same with another table, or with something else found in one."""
+        return replace(self, spots={**self.spots, spot.table.name: spot})
+
+    def persons(self) -> dict[str, Person]:
+        """By request the person, with all identifiers that are known now."""
+        found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
+        rows = self.people.known.select("request", "subject", "identifier", "value").iter_rows()
+        for request, subject, identifier, value in rows:
+            found.setdefault(request, (subject, []))[1].append((identifier, value))
+        return {request: Person(subject, tuple(pairs)) for request, (subject, pairs) in found.items()}
+
+    def plans(self) -> dict[str, tuple[TablePlan, ...]]:
+        """By request what there is of it in each table."""
+        found: dict[str, list[TablePlan]] = {}
+        for table, each in self.founds.items():
+            for request, plan in _plans(table, each).items():
+                found.setdefault(request, []).append(plan)
+        return {request: tuple(plans) for request, plans in found.items()}
+
+
+class Places:
+    """The tables of a lake as places to look into; what was read of a table once is read once."""
+
+    def __init__(self, target: RunTarget) -> None:
+        self._target = target
+        self._known: dict[str, tuple[OpenTable, Place] | None] = {}
+
+    def __call__(self, name: str) -> Place | None:
+        """A table's place; None for one that has not been made."""
+        found = self.opened(name)
+        return None if found is None else found[1]
+
+    def opened(self, name: str) -> tuple[OpenTable, Place] | None:
+        """A table and its place; None for one that has not been made."""
+        if name not in self._known:
+            table = self._target.table(name)
+            newest = table.find()
+            place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
+            self._known[name] = None if place is None else (table, place)
+        return self._known[name]
+
+
+def look_up(target: RunTarget, persons: Mapping[str, Person]) -> Lookup:
+    """Finds people: first all by which they are known, then their rows.
+
+    Args:
+        target: The lake.
+        persons: By request who it is about.
+
+    Raises:
+        CorruptTableError: A table can't be read.
+    """
+    places = Places(target)
+    people = resolve(people_of(persons), target.config, place=places)
+    rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
+    spots: dict[str, Spot] = {}
+    archives: list[tuple[OpenTable, FoundInArchive]] = []
+    for at, (name, mine) in enumerate(rules.items()):
+        target.step(f"looking for people in {name}", at, len(rules))
+        opened = places.opened(name)
+        if opened is not None:
+            table, place = opened
+            spots[name] = Spot(
+                table=table, found=_found(table, place, mine, people), anew=partial(_anew, table, mine)
+            )
+            spots |= _rejects(target, spots[name], people)
+            archives += [
+                (table, here)
+                for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
+            ]
+    return Lookup(people=people, spots=spots, archives=tuple(archives))
+
+
+def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
+    """Brings the masked copies up to date with their sources, and finds in them what is left of people.
+
+    Args:
+        target: The lake.
+        lookup: Where people were, after they were erased from the sources, and before old files go, which
+            tell what to look for.
+
+    Returns:
+        The same with the copies.
+    """
+    for name, spot in tuple(lookup.spots.items()):
+        for other in target.others(name) if name in target.config.tables else ():
+            if other.kind == "copy" and other.table.find() is not None:
+                target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
+                other.catch_up()
+                here = _elsewhere(other, spot, lookup.people)
+                lookup = lookup if here is None else lookup.with_spot(here)
+    return lookup
+
+
+def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
+    found = {}
+    for other in target.others(spot.table.name):
+        here = _elsewhere(other, spot, people) if other.kind == "quarantine" else None
+        if here is not None:
+            found[other.table.name] = here
+    return found
+
+
+def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
+    def anew(now: People) -> Found:
+        found = other.find(now, source.found)
+        if found is None:
+            raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
+        return found.found
+
+    here = other.find(people, source.found)
+    return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
+
+
+def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
+    return _found(table, Place(table.storage, past_of(table.storage, table.snapshot())), rules, people)
+
+
+def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: People) -> Found:
+    return find(table.name, place, rules=rules, people=people, protection=table.protection())
+
+
+def _plans(table: str, found: Found) -> dict[str, TablePlan]:
+    counts: dict[str, dict[str, int]] = {}
+    live = found.rows.filter(pl.col(LIVE)).group_by(REQUEST, RULE).len().sort(REQUEST, RULE)
+    for request, rule, rows in live.iter_rows():
+        mine = counts.setdefault(request, {})
+        what = found.rules[rule].do
+        mine[what] = mine.get(what, 0) + rows
+    sizes = pl.DataFrame({"bytes": [each.size for each in found.past.files]}, schema={"bytes": pl.Int64})
+    files = (
+        found.going.select(REQUEST, FILE)
+        .unique()
+        .join(sizes.with_row_index(FILE), on=FILE)
+        .group_by(REQUEST)
+        .agg(files=pl.len(), bytes=pl.col("bytes").sum())
+    )
+    amounts = {request: (count, size) for request, count, size in files.iter_rows()}
+    return {
+        request: TablePlan(
+            table=table,
+            rows=counts.get(request, {}),
+            files=amounts.get(request, (0, 0))[0],
+            bytes=amounts.get(request, (0, 0))[1],
+        )
+        for request in {**counts, **amounts}
+    }

@@ -1,0 +1,121 @@
+"""The last part of a run: what a request's certificate says, from its events and the search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from lakehouse.config import Config
+from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
+from lakehouse.requests.certificate import document as certificate
+from lakehouse.requests.rules import rules_of
+from lakehouse.requests.run.choose import last
+from lakehouse.requests.run.rows import rows_done
+from lakehouse.requests.run.verifying import Verified
+from lakehouse.state.rows import Request, RequestEvent
+
+
+def content_of(
+    request: Request,
+    events: Sequence[RequestEvent],
+    verified: Verified,
+    *,
+    config: Config,
+    now: datetime,
+) -> Content:
+    """What a certificate tells.
+
+    Args:
+        request: The request.
+        events: What happened to it.
+        verified: What the search told.
+        config: The lake's config.
+        now: When it was done (timezone-aware).
+    """
+    mine = [needle for needle in verified.needles if needle.request == request.id]
+    rows = rows_done(events)
+    return Content(
+        request=certificate.Request(
+            id=request.id,
+            kind="erase",
+            subject=request.subject,
+            identifiers=tuple(
+                certificate.Identifier(name=each.identifier, hash=each.digest, key_version=each.key_version)
+                for each in request.digests
+            ),
+            asked=request.submitted,
+            due=request.due,
+            done=now,
+        ),
+        tables=tuple(_tables(events, rows)),
+        search=search_part(
+            verified.report,
+            request=request.id,
+            needles=len(mine),
+            anywhere=sum(needle.anywhere for needle in mine),
+        ),
+        kept=tuple(_kept(request, rows, config)),
+        not_covered=NOT_COVERED,
+    )
+
+
+def _tables(
+    events: Sequence[RequestEvent], rows: Mapping[str, Mapping[str, int]]
+) -> Iterator[certificate.Table]:
+    before: Mapping[str, int] = next(
+        (each.detail["versions"] for each in events if each.event == "started"), {}
+    )
+    after: Mapping[str, int] = last(events, "erased").detail["versions"]
+    files = _files(events)
+    closed = _closed(events)
+    for table in sorted({*rows, *files}):
+        counts = rows.get(table, {})
+        yield certificate.Table(
+            name=table,
+            version_before=before.get(table, 0),
+            version_after=after.get(table, before.get(table, 0)),
+            rows=certificate.Rows(
+                deleted=counts.get("delete", 0),
+                anonymized=counts.get("anonymize", 0),
+                kept=counts.get("keep", 0),
+            ),
+            files=files.get(table, ()),
+            closed_versions=closed.get(table, ((), 0))[0],
+            dropped_tags=closed.get(table, ((), 0))[1],
+        )
+
+
+def _files(events: Sequence[RequestEvent]) -> dict[str, tuple[certificate.File, ...]]:
+    """By table the files that the runs of the request took away or emptied, each once."""
+    found: dict[str, dict[tuple[str, str], certificate.File]] = {}
+    for event in events:
+        if event.event == "purging":
+            for each in event.detail["files"]:
+                found.setdefault(each["table"], {})[each["path"], each["action"]] = certificate.File(
+                    action=each["action"], path=each["path"], bytes=each["bytes"], sha256=each["sha256"]
+                )
+    return {table: tuple(files.values()) for table, files in found.items()}
+
+
+def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], int]]:
+    found: dict[str, tuple[set[int], int]] = {}
+    for event in events:
+        if event.event == "purged":
+            details: Mapping[str, Any] = event.detail.get("tables", {})
+            for table, detail in details.items():
+                versions, tags = found.get(table, (set(), 0))
+                first_and_last = detail.get("closed", ())
+                versions |= {each for first, end in first_and_last for each in range(first, end + 1)}
+                found[table] = versions, tags + int(detail.get("tags", 0))
+    return {table: (tuple(sorted(versions)), tags) for table, (versions, tags) in found.items()}
+
+
+def _kept(
+    request: Request, rows: Mapping[str, Mapping[str, int]], config: Config
+) -> Iterator[certificate.Kept]:
+    for table, rules in rules_of(config, subjects=frozenset({request.subject})).items():
+        grounds = [rule.ground for rule in rules if rule.do == "keep"]
+        kept = rows.get(table, {}).get("keep", 0)
+        if grounds and kept:
+            yield certificate.Kept(table=table, rows=kept, ground="; ".join(dict.fromkeys(grounds)))

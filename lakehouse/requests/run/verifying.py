@@ -1,0 +1,173 @@
+"""The third part of a run: all that is left is searched for the people who should be gone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
+
+from lakehouse.config import Config
+from lakehouse.delta import column_mapping
+from lakehouse.delta.schema import DataType, StructType
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.merge.result import QUARANTINE
+from lakehouse.requests.identity import Person
+from lakehouse.requests.needles import Hit, Needle
+from lakehouse.requests.rules import RowRule, rules_of
+from lakehouse.requests.run.target import RunTarget
+from lakehouse.requests.search import Place, Progress, SearchReport, StateDatabase, lake_places, search
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What a search for several people told.
+
+    Args:
+        report: What was searched; of the finds only those that should not be there.
+        needles: What was looked for.
+        hits: By request the finds that should not be there.
+        kept: How many finds were in rows that stay on a ground that the config tells.
+    """
+
+    report: SearchReport
+    needles: tuple[Needle, ...]
+    hits: Mapping[str, tuple[Hit, ...]]
+    kept: int
+
+
+_Columns: TypeAlias = tuple[tuple[str, str], ...]
+
+
+def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
+    """Opens every object that is left, and looks for people.
+
+    Args:
+        target: The lake.
+        persons: By request who it was about.
+    """
+    needles = tuple(needles_of(target.config, persons))
+
+    def told(progress: Progress) -> None:
+        target.step("searching what is left", progress.done, progress.objects)
+
+    target.step("searching what is left", 0, 0)
+    with target.executor() as executor:
+        report = search(_places(target), needles, executor=executor, progress=told)
+    stays = Staying(target.config, needles, persons)
+    wrong = tuple(hit for hit in report.hits if not stays(hit))
+    by_request: dict[str, list[Hit]] = {}
+    for hit in wrong:
+        by_request.setdefault(hit.request, []).append(hit)
+    return Verified(
+        report=replace(report, hits=wrong),
+        needles=needles,
+        hits={request: tuple(hits) for request, hits in by_request.items()},
+        kept=sum(hit.count for hit in report.hits) - sum(hit.count for hit in wrong),
+    )
+
+
+def needles_of(config: Config, persons: Mapping[str, Person]) -> Iterator[Needle]:
+    """What is looked for: each identifier, with the columns from which it has to be gone.
+
+    Args:
+        config: The lake's config.
+        persons: By request who it was about.
+    """
+    known: dict[tuple[str, str], tuple[_Columns, _Columns]] = {}
+    for request, person in persons.items():
+        for name, value in person.identifiers:
+            if (person.subject, name) not in known:
+                known[person.subject, name] = _columns(config, person.subject, name)
+            gone, stays = known[person.subject, name]
+            yield Needle(request, name, value, columns=gone, stays=stays)
+
+
+def _columns(config: Config, subject: str, identifier: str) -> tuple[_Columns, _Columns]:
+    """Table and column from which an identifier has to be gone, and where it may stay."""
+    rules = rules_of(config, subjects=frozenset({subject}))
+    table, _, column = config.subjects[subject].identifiers[identifier].partition(".")
+    places = {(table, column): None} | {
+        (rule.table, name): None
+        for mine in rules.values()
+        for rule in mine
+        for name, each in rule.where
+        if each == identifier
+    }
+
+    def goes(table: str, column: str) -> bool:
+        mine = rules.get(table, ())
+        return bool(mine) and all(_goes(rule, column) for rule in mine)
+
+    gone = tuple(each for each in places if goes(*each))
+    return gone, tuple(each for each in places if each not in gone)
+
+
+def _goes(rule: RowRule, column: str) -> bool:
+    return rule.do == "delete" or (rule.do == "anonymize" and column in rule.columns)
+
+
+class Staying:
+    """Tells of finds whether they are in what stays: rows kept on a ground, columns that are not emptied.
+
+    Args:
+        config: The lake's config.
+        needles: What was looked for.
+        persons: By request who it was about.
+    """
+
+    def __init__(self, config: Config, needles: Sequence[Needle], persons: Mapping[str, Person]) -> None:
+        self._subjects = {request: person.subject for request, person in persons.items()}
+        self._kept = {
+            (subject, table)
+            for subject in set(self._subjects.values())
+            for table, rules in rules_of(config, subjects=frozenset({subject})).items()
+            if any(rule.do == "keep" for rule in rules)
+        }
+        self._stays = {(each.request, each.identifier): each.stays for each in needles if each.stays}
+
+    def __call__(self, hit: Hit) -> bool:
+        """Whether a find is where it may be."""
+        if (self._subjects[hit.request], hit.table) in self._kept:
+            return True
+        stays = self._stays.get((hit.request, hit.identifier), ())
+        return any(table == hit.table and _is_of(hit.place, column) for table, column in stays)
+
+
+def _is_of(place: str, column: str) -> bool:
+    """Whether a place within an object is a column's: its cells, statistics in the file or in the log."""
+    return place.endswith((f"column {column}", f".{column}"))
+
+
+def _places(target: RunTarget) -> tuple[Place, ...]:
+    tables = {}
+    archives = {name: tuple(target.archives(name)) for name in target.config.tables}
+    for name in target.config.tables:
+        newest = target.table(name).find()
+        tables[name] = {} if newest is None else physical_and_display(newest)
+    return (
+        *lake_places(
+            target.lake, tables=tables, copies=target.copies, archives=archives, quarantine=QUARANTINE
+        ),
+        StateDatabase(url=target.config.state.get_secret_value()),
+    )
+
+
+def physical_and_display(snapshot: Snapshot) -> dict[str, str]:
+    """What the columns of a version are called in its files, and by people, nested ones too.
+
+    Args:
+        snapshot: The version.
+
+    Returns:
+        Physical to display names; empty where the table maps no columns.
+    """
+    if column_mapping.mode(snapshot.metadata, protocol=snapshot.protocol) == "none":
+        return {}
+    return dict(_names(snapshot.schema))
+
+
+def _names(kind: DataType) -> Iterator[tuple[str, str]]:
+    if isinstance(kind, StructType):
+        for field in kind.fields:
+            yield field.physical_name, field.name
+            yield from _names(field.type)
