@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -195,8 +195,8 @@ class Lakehouse:
             ring=self._ring,
             protection=partial(self._protection, quarantine=False),
             target=self._run_target,
-            new_keys=self.subject_keys.readmit if self._shreds else None,
             answering=self._answering,
+            keys=self.subject_keys,
         )
 
     @property
@@ -275,6 +275,27 @@ class Lakehouse:
 
         return Masks(self.config, self._ring, self._finder)
 
+    def _at_merge(self, table: str) -> Masking | None:
+        """What rows of a table pass before they are stored; None where they are stored as they come."""
+        masks = self._masks.at_merge(table) if self.config.masked_at_merge(table) else None
+        if not self.config.shreds(table):
+            return masks
+        from lakehouse.pii.shred.at_merge import MergeShred
+
+        columns = shredded_columns(self.config, table)
+        return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
+
+    def _seal(self, table: str) -> Seal | None:
+        """What seals its rejected records; None where they are kept as they came."""
+        sealed = self.config.masked_at_merge(table) or self.config.shreds(table)
+        return self._masks.seal(table) if sealed else None
+
+    def _person_keys(self) -> PersonKeys:
+        from lakehouse.pii.shred.person_keys import PersonKeys
+        from lakehouse.requests.identity import hasher
+
+        return PersonKeys(self._control, self._ring, hasher, utc_now)
+
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
@@ -298,11 +319,11 @@ class Lakehouse:
                 copies=lambda: self.pii.copies,
             ),
             archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
-            shred=self._shred if self._shreds else None,
             executor=partial(Suited, weight),
             records=self._records,
             clock=utc_now,
             author=author,
+            keys=self.subject_keys,
         )
 
     def _answering(self) -> Answering:
@@ -318,36 +339,6 @@ class Lakehouse:
             ring=self._ring,
             finder=self._finder,
         )
-
-    @property
-    def _shreds(self) -> bool:
-        """Whether a column of some table is stored under keys of people."""
-        return any(map(self.config.shreds, self.config.tables))
-
-    def _shred(self, subject: str, values: Collection[str]) -> int:
-        """Destroys the keys of people."""
-        return self.subject_keys.destroy(subject, self.subject_keys.digests_of(subject, values))
-
-    def _at_merge(self, table: str) -> Masking | None:
-        """What rows of a table pass before they are stored; None where they are stored as they come."""
-        masks = self._masks.at_merge(table) if self.config.masked_at_merge(table) else None
-        if not self.config.shreds(table):
-            return masks
-        from lakehouse.pii.shred.at_merge import MergeShred
-
-        columns = shredded_columns(self.config, table)
-        return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
-
-    def _seal(self, table: str) -> Seal | None:
-        """What seals its rejected records; None where they are kept as they came."""
-        sealed = self.config.masked_at_merge(table) or self.config.shreds(table)
-        return self._masks.seal(table) if sealed else None
-
-    def _person_keys(self) -> PersonKeys:
-        from lakehouse.pii.shred.person_keys import PersonKeys
-        from lakehouse.requests.identity import hasher
-
-        return PersonKeys(self._control, self._ring, hasher, utc_now)
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -47,6 +47,20 @@ def shredded_columns(config: Config, table: str) -> tuple[Shredded, ...]:
     )
 
 
+def subjects_with_keys(config: Config) -> dict[str, str]:
+    """The kinds of people under whose keys columns are stored.
+
+    Args:
+        config: The lake's config.
+
+    Returns:
+        Each with the identifier that its keys belong to.
+    """
+    return {
+        each.subject: each.identifier for table in config.tables for each in shredded_columns(config, table)
+    }
+
+
 def identifier_of(config: Config, subject: str) -> str:
     """The identifier that the keys of people belong to.
 

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
+from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
 from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.protection import Protection
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
 from lakehouse.records import operator
@@ -45,8 +47,8 @@ class Requests:
         ring: Gives the keys of the lake.
         protection: Gives the active holds on a table.
         target: Gives what a run is told about the lake: of a state database, on whose order.
-        new_keys: Gives people new keys whose keys were destroyed; None where no column is under such.
         answering: Gives what answers requests for access.
+        keys: The keys of people under which columns are stored.
         clock: Gives the time, timezone-aware.
     """
 
@@ -58,17 +60,17 @@ class Requests:
         ring: Callable[[], KeyRing],
         protection: Callable[[str], Protection],
         target: Callable[[State, str], RunTarget],
-        new_keys: Callable[[str, Sequence[IdentifierDigest]], int] | None,
         answering: Callable[[], Answering],
+        keys: SubjectKeys,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._answering = answering
+        self._keys = keys
         self._control = control
         self._ring = ring
         self._protection = protection
         self._target = target
-        self._new_keys = new_keys
         self._clock = clock
 
     def __repr__(self) -> str:
@@ -446,8 +448,8 @@ class Requests:
                 for each in found
             ]
         )
-        if self._new_keys is not None:
-            self._new_keys(subject, [each.digest for each in found])
+        if subject in subjects_with_keys(self._config):
+            self._keys.readmit(subject, [each.digest for each in found])
         return len({each.digest.digest for each in found})
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:

@@ -85,19 +85,6 @@ class View(Protocol):
         """
 
 
-class Suppressions(Protocol):
-    """Keeps erased people out of a table."""
-
-    def of_merge(self) -> Suppressing:
-        """What keeps them out of one merge."""
-
-    def of_rows(self) -> Keeping:
-        """What keeps them out of rows that come back from an older version."""
-
-    def before(self) -> tuple[str, ...]:
-        """The columns of which a merge has to know what they were before a change."""
-
-
 class Cells(Protocol):
     """Opens cells that are stored under keys of people, for those who may read the table as it is."""
 
@@ -125,6 +112,19 @@ class PlainCells:
     ) -> pl.LazyFrame:
         """See `Cells.clear`."""
         return rows
+
+
+class Suppressions(Protocol):
+    """Keeps erased people out of a table."""
+
+    def of_merge(self) -> Suppressing:
+        """What keeps them out of one merge."""
+
+    def of_rows(self) -> Keeping:
+        """What keeps them out of rows that come back from an older version."""
+
+    def before(self) -> tuple[str, ...]:
+        """The columns of which a merge has to know what they were before a change."""
 
 
 def no_roles(role: str) -> View:

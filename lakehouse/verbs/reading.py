@@ -198,31 +198,47 @@ def difference(
     for side in (old, new):
         ensure_readable(side)
     with explaining(table.storage, snapshots=(old, new), table=table.name):
-        viewer = None if view is None else _Opening(view, table.cells)
+        viewer = None if view is None else _ClearView(view, table.cells, (old, new))
         found = diff(table.storage, before=old, after=new, key=key, columns=shown, viewer=viewer)
     if view is not None:
         return found
     # Compared as they are stored, where the same value is the same cell.
     with explaining(table.storage, snapshots=(), table=table.name):
-        gone = [name for name in found.columns if name not in new.schema]
-        return table.cells.clear(table.cells.clear(found.lazy(), new), old, only=gone).collect()
+        return _cleared(found.lazy(), table.cells, (old, new)).collect()
+
+
+def _cleared(rows: pl.LazyFrame, cells: Cells, sides: tuple[Snapshot, Snapshot]) -> pl.LazyFrame:
+    """Rows of two versions with clear values."""
+    old, new = sides
+    gone = [name for name in old.schema.names if name not in new.schema]
+    return cells.clear(cells.clear(rows, new), old, only=gone)
 
 
 @dataclass(frozen=True, slots=True)
-class _Opening:
-    """A view of rows as they are stored: cells under keys of people are opened before they are masked."""
+class _ClearView:
+    """What a role sees of the rows of two versions, whose cells are opened before it is asked.
+
+    Args:
+        view: What it sees of clear rows.
+        cells: Opens cells.
+        sides: The versions.
+    """
 
     view: View
     cells: Cells
+    sides: tuple[Snapshot, Snapshot]
 
     def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        return self.view.allowed(rows)
+        """See `View.allowed`."""
+        return self.view.allowed(_cleared(rows, self.cells, self.sides))
 
     def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """See `View.needs`."""
         return self.view.needs(snapshot)
 
     def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
-        return self.view.masked(self.cells.clear(rows, snapshot), snapshot)
+        """See `View.masked`."""
+        return self.view.masked(rows, snapshot)
 
 
 def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:

@@ -81,6 +81,11 @@ def _holder(lookup: Lookup, name: str, column: str, subject: str) -> str:
             f"whose `{column}` is can't be told: {listed(found)} hold `{identifier}` of `{subject}`, "
             "two people in one row"
         )
+    if any(each.table == name and each.do == "keep" for each in lookup.config.subjects[subject].rows):
+        return (
+            f"an erasure of the {subject} keeps the rows of `{name}` (`do: keep`), and would destroy "
+            f"`{column}` in them with the key of the person"
+        )
     kind = lookup.type_of(name, found[0])
     if kind is not None and kind not in _TOLD_APART:
         return (

@@ -25,7 +25,7 @@ from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.rules import RowRule
 from lakehouse.storage import Storage
-from lakehouse.verbs.opened import OpenTable
+from lakehouse.verbs.opened import Cells, OpenTable, PlainCells
 
 MOST_ROWS: Final = 10_000
 """Rows that are in memory at once."""
@@ -140,6 +140,7 @@ def table_source(
             state="rejected" if rejected else "current",
             include_history=include_history,
             seal=(seal or NoSeal()) if rejected else None,
+            cells=table.cells,
         ),
     )
 
@@ -156,6 +157,7 @@ class Mine:
         state: What rows of the newest version are; the others are ``earlier``.
         include_history: Whether these are read too.
         seal: Opens rejected records; None where the rows are none.
+        cells: Opens cells under keys of people.
         versions: Path to the version that wrote a file; None to ask the log.
         stored: When all of it was written; None to ask the log.
     """
@@ -171,6 +173,7 @@ class Mine:
         state: State,
         include_history: bool = True,
         seal: Seal | None = None,
+        cells: Cells | None = None,
         versions: Mapping[str, int] | None = None,
         stored: datetime | None = None,
     ) -> None:
@@ -180,6 +183,7 @@ class Mine:
         self._columns = columns
         self._state = state
         self._seal = seal
+        self._cells = cells or PlainCells()
         self._versions = versions
         self._stored = stored
         self._rows = (
@@ -208,6 +212,7 @@ class Mine:
                         positions[start : start + MOST_ROWS],
                         columns=names,
                     )
+                    rows = self._cells.clear(rows.lazy(), self._found.past.newest).collect()
                     yield Part(
                         rows=rows if self._seal is None else _opened(rows, self._seal),
                         state=self._state if live else "earlier",

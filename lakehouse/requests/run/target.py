@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
@@ -11,6 +11,7 @@ from lakehouse.config import Config
 from lakehouse.merge.target import Clock
 from lakehouse.pii.executor import Executor
 from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.records import Records
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.state.database import State
@@ -38,12 +39,11 @@ class RunTarget:
         copies: Masked copies, and the tables that they are made from.
         others: Gives the other tables in which people of a table can be: its quarantine and copies.
         archives: Gives the folders of a table's archives.
-        shred: Destroys the keys of people of a kind, by values of its first identifier; None where no column
-            is stored under such.
         executor: Gives what searches, for as long as it is needed.
         records: Keeps what was done to tables.
         clock: Gives the time (timezone-aware).
         author: On whose order.
+        keys: The keys of people under which columns are stored.
         step: Told how far it is.
     """
 
@@ -55,9 +55,9 @@ class RunTarget:
     copies: Mapping[str, str]
     others: Callable[[str], Iterable[OtherTable]]
     archives: Callable[[str], Iterable[Storage]]
-    shred: Callable[[str, Collection[str]], int] | None
     executor: Callable[[], AbstractContextManager[Executor]]
     records: Records
     clock: Clock
     author: str
+    keys: SubjectKeys
     step: Step = field(default=silent)

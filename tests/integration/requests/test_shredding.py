@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import zipfile
 from base64 import urlsafe_b64encode
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -409,3 +410,41 @@ def test_a_cell_says_nothing_that_a_certificate_shows(tmp_path: Path) -> None:
     for each in lake.subject_keys.digests_of("customer", ["1", "2"]):
         assert each.digest[:16] not in stored
         assert urlsafe_b64encode(bytes.fromhex(each.digest))[:12].decode() not in stored
+
+
+def test_a_request_destroys_the_key_unless_it_is_held(tmp_path: Path) -> None:
+    lake = opened(tmp_path)
+    for purpose in ("requests", "sign"):
+        lake.keys.create(purpose)
+    customers, orders = lake.table("customers"), lake.table("orders")
+    customers.merge(rows())
+    orders.merge([{"oid": 7, "who": "1", "ship_to": ANN}, {"oid": 8, "who": "2", "ship_to": BOB}])
+    hold = lake.holds.add(table="orders", reason="case 1")
+    for who in ("1", "2"):
+        lake.requests.submit("erasure", subject="customer", id=who)
+    assert {each.status for each in lake.requests.run().outcomes} == {"held"}
+    assert [(each.keys, each.destroyed) for each in lake.subject_keys.count()] == [(2, 0)]
+    lake.holds.release(hold.id)
+    report = lake.requests.run()
+    assert {each.status for each in report.outcomes} == {"completed"}, report
+    assert [(each.keys, each.destroyed) for each in lake.subject_keys.count()] == [(0, 2)]
+    assert set(emails(customers).values()) == {None}
+    assert CANARY not in bytes_below(tmp_path / "lake")
+    # With a new consent the person has a key again.
+    assert lake.requests.readmit("customer", id="1", reason="new consent") > 0
+    customers.merge(rows(seq=9))
+    assert emails(customers)[1] == ANN
+    assert emails(customers).get(2) is None
+
+
+def test_what_a_person_is_told_is_clear(tmp_path: Path) -> None:
+    lake = opened(tmp_path)
+    for purpose in ("requests", "sign"):
+        lake.keys.create(purpose)
+    lake.table("orders").merge([{"oid": 7, "who": "1", "ship_to": ANN}])
+    asked = lake.requests.submit("access", subject="customer", id="1")
+    lake.requests.answer(asked.id, to=tmp_path / "told.zip")
+    with zipfile.ZipFile(tmp_path / "told.zip") as bundle:
+        told = b"".join(bundle.read(name) for name in bundle.namelist())
+    assert CANARY in told
+    assert b"shred:v1:" not in told

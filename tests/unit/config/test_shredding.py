@@ -51,6 +51,10 @@ _SHRED = {"entity": "PERSON", "shred": "person"}
             config(rows=[{"table": "visits", "where": {at: "id"}, "do": "delete"} for at in ("who", "by")]),
             "`who`, `by` hold `id` of `person`, two people in one row",
         ),
+        (
+            config(rows=[{"table": "visits", "where": {"who": "id"}, "do": "keep", "ground": "tax law"}]),
+            "keeps the rows of `visits` (`do: keep`), and would destroy `nick`",
+        ),
         (config(table={"schema": {**SCHEMA, "who": "double"}}), "it must be text or whole numbers"),
         (config(state="sqlite://"), "gone with the process"),
     ],
