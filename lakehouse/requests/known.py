@@ -79,7 +79,7 @@ class People:
         """
         mine = self.known.filter(pl.col("subject") == subject)
         parts = [
-            mine.filter(pl.col("identifier") == identifier)
+            _spellings(mine.filter(pl.col("identifier") == identifier), types[name])
             .select(
                 pl.col("request").alias(REQUEST),
                 pl.col("tie").alias(TIE),
@@ -100,6 +100,17 @@ class People:
         for part in parts[1:]:
             free = free.join(part.drop(TIE).unique(), on=REQUEST, how="inner")
         return pl.concat([tied, free])
+
+
+def _spellings(known: pl.DataFrame, kind: pl.DataType) -> pl.DataFrame:
+    """The same with other ways to write a text: no blanks around, composed or not, addresses in small."""
+    if kind != pl.String or known.is_empty():
+        return known
+    value = pl.col("value")
+    bare = value.str.strip_chars()
+    small = pl.when(bare.str.contains("@", literal=True)).then(bare.str.to_lowercase()).otherwise(bare)
+    ways = [value, *(each.str.normalize(form) for each in (bare, small) for form in ("NFC", "NFD"))]
+    return pl.concat([known.with_columns(way.alias("value")) for way in ways]).unique(maintain_order=True)
 
 
 def people_of(persons: Mapping[str, Person]) -> People:

@@ -10,8 +10,8 @@ import polars as pl
 from lakehouse.config import Config
 from lakehouse.requests.graph import Graph, Hop, graph_of
 from lakehouse.requests.known import REQUEST, SCHEMA, People, Place, people_of, persons_of
-from lakehouse.requests.locate import VALUE, Condition, beside
-from lakehouse.requests.reading import plain_types
+from lakehouse.requests.locate import Condition, beside
+from lakehouse.requests.reading import VALUE, plain_types
 from lakehouse.requests.values import as_text
 
 __all__ = ["People", "Place", "people_of", "persons_of", "resolve"]

@@ -18,6 +18,7 @@ from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
 from lakehouse.requests.rules import RowRule, rules_of
+from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.verbs.opened import OpenTable
@@ -130,8 +131,10 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
         allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
+        RefusedError: A table was there, and is not any more.
         CorruptTableError: A table can't be read.
     """
+    ensure_there(target, subjects={each.subject for each in persons.values()})
     places = Places(target)
     people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))

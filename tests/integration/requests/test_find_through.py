@@ -202,3 +202,12 @@ def test_who_was_found_is_kept_as_it_was_found(tmp_path: Path) -> None:
 
 def test_a_table_that_was_never_made_has_nobody(tmp_path: Path) -> None:
     assert known(people(shop(tmp_path), r={"id": 1})) == {("id", "1")}
+
+
+@pytest.mark.parametrize("written", ["ANN@shop.example", " ann@Shop.example ", "änne@x"])
+def test_an_address_is_found_however_the_request_writes_it(tmp_path: Path, written: str) -> None:
+    lake = shop(tmp_path)
+    lake.table("customers").merge(
+        [{"id": 1, "email": "ann@shop.example"}, {"id": 2, "email": "a\u0308nne@x"}]
+    )
+    assert ("id", "2" if written == "änne@x" else "1") in known(people(lake, r={"email": written}))
