@@ -17,6 +17,7 @@ from lakehouse.delta.data import scan_table
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, TableNotFoundError, UsageError
+from lakehouse.merge.shredded import shredded_in
 from lakehouse.merge.tables import declared_schema
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.protection.conditions import LONGEST, columns_of_condition, matching
@@ -224,7 +225,21 @@ class Holds:
         columns = columns_of_condition(condition, schema, table=table.name)
         if table.exists():
             self._ensure_usable(table, condition)
+        closed = [name for name in columns if name in self._shredded(table)]
+        if closed:
+            raise UsageError(
+                f"{', '.join(closed)} of table {table.name} is stored under keys of people: no row meets "
+                "the condition of the hold",
+                advice="let it ask for other columns, or hold a person by `--subject`",
+            )
         return replace(draft, table=table.name, where=condition, columns=columns)
+
+    def _shredded(self, table: Table) -> frozenset[str]:
+        """The columns that are, or are to be, stored under keys of people."""
+        there = shredded_in(table.snapshot().configuration) if table.exists() else {}
+        section = self._config.tables.get(table.name)
+        asked = section.pii.items() if section is not None else ()
+        return frozenset((*there, *(name for name, about in asked if about.shred is not None)))
 
     def _ensure_usable(self, table: Table, where: str) -> None:
         """Tries a condition on the rows of now: on values that don't fit, it would hold the whole table."""

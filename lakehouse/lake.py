@@ -15,15 +15,18 @@ from lakehouse.config import Config, load_config
 from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.config.references.tables import name_problem
+from lakehouse.config.shredding import shredded_columns
 from lakehouse.control import Control
 from lakehouse.copies import CopyEntry, find_copy, list_copies
 from lakehouse.errors import TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
+from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
-from lakehouse.merge.target import utc_now
+from lakehouse.merge.target import Masking, utc_now
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
 from lakehouse.pii.mask.copy_shape import derived_config
+from lakehouse.pii.shred.reading import ShreddedCells
 from lakehouse.protection import Protection
 from lakehouse.records import StateRecords
 from lakehouse.storage import Storage, open_storage, probe
@@ -36,6 +39,8 @@ if TYPE_CHECKING:
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
+    from lakehouse.pii.shred.person_keys import PersonKeys
+    from lakehouse.pii.shred.verbs import SubjectKeys
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.access import Answering
@@ -115,6 +120,13 @@ class Lakehouse:
                 self._keys = Keys(self.config, control=self._control, records=self._records)
             return self._keys
 
+    @cached_property
+    def subject_keys(self) -> SubjectKeys:
+        """The keys of single people, for crypto-shredding: count, destroy, wrap anew."""
+        from lakehouse.pii.shred.verbs import SubjectKeys
+
+        return SubjectKeys(self.config, keys=self._person_keys(), records=self._records)
+
     def table(self, name: str) -> Table:
         """A table of the config, made or not; or a masked copy or the quarantine of one.
 
@@ -137,7 +149,7 @@ class Lakehouse:
                 f"lake {self.config.name} has no table {name}",
                 advice=f"did you mean {near}?" if near else known,
             )
-        masked = of is None and self.config.masked_at_merge(name)
+        inside = of is None and name in self.config.tables
         with self._lock:
             if name not in self._tables:
                 self._tables[name] = Table(
@@ -145,9 +157,10 @@ class Lakehouse:
                     config=section,
                     storage=self._storage.child(name),
                     lake=self._storage,
-                    masks=self._masks.at_merge(name) if masked else None,
+                    masks=self._at_merge(name) if inside else None,
                     suppression=self._suppression(name) if of is None else None,
-                    seal=self._masks.seal(name) if masked else None,
+                    seal=self._seal(name) if inside else None,
+                    cells=ShreddedCells(name, self._person_keys) if inside else None,
                     views=partial(self._view, of or name, quarantine=of is not None),
                     before_write=self._probe,
                     records=self._records,
@@ -183,6 +196,7 @@ class Lakehouse:
             protection=partial(self._protection, quarantine=False),
             target=self._run_target,
             answering=self._answering,
+            keys=self.subject_keys,
         )
 
     @property
@@ -279,6 +293,27 @@ class Lakehouse:
 
         return Masks(self.config, self._ring, self._finder)
 
+    def _at_merge(self, table: str) -> Masking | None:
+        """What rows of a table pass before they are stored; None where they are stored as they come."""
+        masks = self._masks.at_merge(table) if self.config.masked_at_merge(table) else None
+        if not self.config.shreds(table):
+            return masks
+        from lakehouse.pii.shred.at_merge import MergeShred
+
+        columns = shredded_columns(self.config, table)
+        return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
+
+    def _seal(self, table: str) -> Seal | None:
+        """What seals its rejected records; None where they are kept as they came."""
+        sealed = self.config.masked_at_merge(table) or self.config.shreds(table)
+        return self._masks.seal(table) if sealed else None
+
+    def _person_keys(self) -> PersonKeys:
+        from lakehouse.pii.shred.person_keys import PersonKeys
+        from lakehouse.requests.identity import hasher
+
+        return PersonKeys(self._control, self._ring, hasher, utc_now)
+
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
@@ -306,6 +341,7 @@ class Lakehouse:
             records=self._records,
             clock=utc_now,
             author=author,
+            keys=self.subject_keys,
         )
 
     def _answering(self) -> Answering:

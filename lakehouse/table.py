@@ -30,7 +30,15 @@ from lakehouse.timetravel.restore import RestorePlan
 from lakehouse.timetravel.tags import Tag, list_tags, put_tag, remove_tag
 from lakehouse.timetravel.valid import Moment
 from lakehouse.verbs import merging, reading, tending
-from lakehouse.verbs.opened import OpenTable, Suppressions, View, anything_goes, no_roles
+from lakehouse.verbs.opened import (
+    Cells,
+    OpenTable,
+    PlainCells,
+    Suppressions,
+    View,
+    anything_goes,
+    no_roles,
+)
 
 
 class Table:
@@ -46,6 +54,7 @@ class Table:
         suppression: Keeps erased people out; None where the config names nobody who could be erased.
         seal: Seals its rejected records; None leaves them as they came.
         views: Gives what a role sees of the table.
+        cells: Opens cells that are stored under keys of people; None where there are none.
         clock: Gives the time, timezone-aware.
         before_write: Called before anything is written: refuses a store that can lose commits.
         protection: Gives the active holds on the table; asked only by verbs that take something away. None
@@ -67,6 +76,7 @@ class Table:
         suppression: Suppressions | None = None,
         seal: Seal | None = None,
         views: Callable[[str], View] = no_roles,
+        cells: Cells | None = None,
         clock: Clock = utc_now,
         before_write: Callable[[], None] = anything_goes,
         protection: Callable[[], Protection] | None = None,
@@ -88,6 +98,7 @@ class Table:
             masks=masks,
             suppression=suppression,
             views=views,
+            cells=cells or PlainCells(),
             clock=clock,
             before_write=before_write,
             protection=protection or partial(Protection, name),

@@ -9,11 +9,13 @@ import click
 from lakehouse.cli.cells import Cell, cell, said
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import VerbGroup, verb
-from lakehouse.cli.output import Block
+from lakehouse.cli.output import Block, plural
 from lakehouse.cli.parameters import confirm_options
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakehouse.pii.keys.provider import KeyInfo
 
 _ROTATION = """\
@@ -27,6 +29,9 @@ _LOSSES = {
     "sign": "without it no certificate can be signed, nor compared with the lake's key",
     "shred": "without it columns under keys of single people can't be read by anybody",
 }
+_STAYS = """\
+  Not with it: {kinds}. Masks of {operators} don't say which version made them, so they stay with the first
+  one, or the one that `version` names, until the config says `version: {next}` and they are masked anew."""
 _COPY = {
     "file": "keep a copy of {place} in a safe place: {loss}",
     "aws_kms": "it is wrapped by {place}: neither that key nor the state database may get lost",
@@ -123,13 +128,21 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
 
     Shows what that means and asks; without a terminal it needs --yes. Older versions stay, and what was
     masked with them can still be turned back. Deterministic masks of new rows differ from those of older
-    rows until these are masked again; columns that are part of a table's key keep the first version.
+    rows until these are masked again; columns that are part of a table's key keep the first version. A new
+    version of shred wraps the keys of single people anew, all of them.
     """
     place = session.lake.keys
     step = place.next_rotation(purpose)
-    document = {"purpose": purpose, "from": step.newest, "to": step.next, "provider": place.provider}
+    document: dict[str, Any] = {
+        "purpose": purpose,
+        "from": step.newest,
+        "to": step.next,
+        "provider": place.provider,
+    }
     if dry_run or not session.as_json:
-        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next))
+        stays = _stays(session, purpose)
+        document["stays"] = stays
+        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next, stays))
     if dry_run:
         return
     if shown:
@@ -139,16 +152,43 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
         session.out.note("nothing was done")
         return
     made = place.rotate(purpose)
-    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
+    head = f"made version {made.version} of the key {purpose}: {made.place}"
+    if purpose == "shred":
+        anew = session.lake.subject_keys.rewrap()
+        session.out.emit(
+            {**_document(made), "rewrapped": anew}, head, f"wrapped {plural(anew, 'key')} of people by it"
+        )
+    else:
+        session.out.emit(_document(made), head)
     _say_copy(session, made)
 
 
-def _story(purpose: str, newest: int, next_: int) -> list[Block]:
+def _stays(session: Session, purpose: str) -> dict[str, str]:
+    """The kinds of personal data whose masks keep their version of a key, with what masks them."""
+    from lakehouse.pii.mask.mark import VERSIONLESS
+
+    return {
+        kind: each.operator
+        for kind, each in session.lake.config.pii.operators.items()
+        if each.operator in VERSIONLESS and each.settings.get("key", "mask") == purpose
+    }
+
+
+def _story(purpose: str, newest: int, next_: int, stays: Mapping[str, str]) -> list[Block]:
     from lakehouse.pii.keys.purposes import PURPOSES
 
     head = f"{purpose}: version {newest} -> {next_}"
+    if purpose == "shred":
+        return [
+            head,
+            "  The keys of people are wrapped by it anew; what is stored under them stays as it is.",
+        ]
     if purpose == "mask" or purpose not in PURPOSES:
-        return [head, _ROTATION.format(next=next_)]
+        story: list[Block] = [head, _ROTATION.format(next=next_)]
+        if stays:
+            operators = " and ".join(sorted(set(stays.values())))
+            story.append(_STAYS.format(kinds=", ".join(stays), operators=operators, next=next_))
+        return story
     return [head, "  Older versions stay: what was made with them is still understood."]
 
 

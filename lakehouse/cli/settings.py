@@ -33,7 +33,7 @@ def check(session: Session) -> None:
     from lakehouse.config import load_config
     from lakehouse.lake import Lakehouse
     from lakehouse.merge.config_findings import columns_to_come, condition_findings
-    from lakehouse.pii.mask.config_findings import mask_findings, not_built
+    from lakehouse.pii.mask.config_findings import mask_findings
     from lakehouse.requests.checks import declared_findings
     from lakehouse.retention.config_findings import rule_findings
 
@@ -47,7 +47,7 @@ def check(session: Session) -> None:
     # The options of the storage are known to the room that opens it, not to the config.
     Lakehouse(loaded)
     names = list(loaded.tables)
-    notes = [*columns_to_come(loaded), *not_built(loaded)]
+    notes = [*columns_to_come(loaded)]
     for note in notes:
         session.out.note(f"note: {note}")
     session.out.emit(

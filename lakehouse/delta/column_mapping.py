@@ -32,6 +32,8 @@ Mode: TypeAlias = Literal["none", "name", "id"]
 _PROPERTY: Final = "delta.columnMapping.mode"
 MASKS: Final = "lakehouse.masks"
 """The property that says which columns are masked in the rows of a table."""
+SHREDDED: Final = "lakehouse.shredded"
+"""The property that says which columns of a table are stored under keys of people."""
 _MAX_ID: Final = "delta.columnMapping.maxColumnId"
 _FEATURE: Final = "columnMapping"
 _NESTED_IDS: Final = "delta.columnMapping.nested.ids"
@@ -129,7 +131,7 @@ def restored_metadata(now: Metadata, then: Metadata) -> Metadata:
 
 
 def _goes_back(name: str) -> bool:
-    return name in (_PROPERTY, MASKS) or name.startswith(CONSTRAINT)
+    return name in (_PROPERTY, MASKS, SHREDDED) or name.startswith(CONSTRAINT)
 
 
 @overload

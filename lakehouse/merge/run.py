@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import polars as pl
@@ -24,7 +24,6 @@ from lakehouse.errors import (
     CorruptTableError,
     DataError,
     LakehouseError,
-    NotBuiltError,
     NotFoundError,
     UsageError,
 )
@@ -37,6 +36,7 @@ from lakehouse.merge.last_look import looking, looking_once
 from lakehouse.merge.offset import Offset
 from lakehouse.merge.report import result_of, result_on_nothing
 from lakehouse.merge.result import MergeResult
+from lakehouse.merge.shredded import refuse_clear
 from lakehouse.merge.tables import make_table
 from lakehouse.merge.target import ErasedMeanwhileError, MergeTarget, Suppressing
 from lakehouse.merge.timer import Timer
@@ -79,7 +79,9 @@ def merge(
         KeysError: People were erased, and the key is not there by which they are known again.
     """
     timer = timer or Timer()
-    _refuse_unbuilt(target)
+    _refuse_unmasked(target, snapshot)
+    if dry_run and target.masks is not None:
+        target = replace(target, masks=target.masks.trying())
     suppressing = target.suppression() if target.suppression is not None else None
     with timer.phase("steps"):
         for step in target.steps:
@@ -361,17 +363,11 @@ def _create(
     return load_snapshot(target.storage)
 
 
-def _refuse_unbuilt(target: MergeTarget) -> None:
-    """Refuses what the config asks of a merge and this release does not do: silence would be a lie."""
+def _refuse_unmasked(target: MergeTarget, snapshot: Snapshot | None) -> None:
+    """Refuses a table that was opened without what keeps clear values out of it."""
     if target.config.mask_at == "merge" and target.config.pii and target.masks is None:
         raise UsageError(
             f"tables.{target.name} says `mask_at: merge`, and this table was opened without its masks",
             advice="open it by `Lakehouse.open(...).table(...)`, which knows keys and operators",
         )
-    shredded = [name for name, about in target.config.pii.items() if about.shred is not None]
-    if shredded:
-        raise NotBuiltError(
-            f"tables.{target.name}.pii: `shred` (column {', '.join(shredded)}) can't be carried out by a "
-            "merge of this release",
-            advice="leave `shred` out, or wait for the release that has it",
-        )
+    refuse_clear(target, snapshot)

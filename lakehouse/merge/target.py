@@ -43,6 +43,9 @@ class Masking(Protocol):
             RefusedError: It has; the advice says how they are masked.
         """
 
+    def trying(self) -> Masking:
+        """The same for a merge that only counts: nothing is kept of what it makes."""
+
     def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
         """Gives the batch with masked cells; records that can't be masked are among its ``rejected``."""
 

@@ -88,7 +88,17 @@ class Masks:
         """
         if not self.config.masked_at_merge(table):
             return None
-        return MergeMasks(table=table, config=self.config, masks=partial(self.of, table), source=self.source)
+        # Shredded columns hold their own ciphertexts: masks would be of no use to whoever may read them.
+        section = self.config.tables[table]
+        shredded = frozenset(path for path, about in section.pii.items() if about.shred is not None)
+        others = {path: about for path, about in section.pii.items() if path not in shredded}
+        tables = {**self.config.tables, table: section.model_copy(update={"pii": others})}
+        return MergeMasks(
+            table=table,
+            config=self.config,
+            masks=partial(self.of, table, without=shredded),
+            source=ConfigMasks(self.config.model_copy(update={"tables": tables}), self.ring, self.finder),
+        )
 
     def seal(self, table: str) -> KeySeal | None:
         """What seals a table's rejected records; None where they are kept as they came.
@@ -96,7 +106,9 @@ class Masks:
         Args:
             table: A table of the config.
         """
-        return KeySeal(table, self.ring) if self.config.masked_at_merge(table) else None
+        if self.config.masked_at_merge(table):
+            return KeySeal(table, self.ring)
+        return KeySeal(table, self.ring, purpose="shred") if self.config.shreds(table) else None
 
     def view(self, role: str, *, table: str, quarantine: bool = False) -> RoleView:
         """What a role sees of a table; see `view_of`."""

@@ -20,7 +20,7 @@ from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
-__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "find", "held_requests"]
+__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "HeldRows", "find", "held_rows"]
 
 RULE: Final = "__rule"
 HELD: Final = "__held"
@@ -47,6 +47,7 @@ class Found:
             ``__request``, ``__rule`` (number in ``rules``), ``__live`` (whether the newest version has it).
         people: Who was looked for.
         held: By request the holds that keep some of these rows.
+        held_files: Numbers of files with held rows in them, whoever's they are: such a file is not removed.
         protection: What was held when they were found.
     """
 
@@ -56,6 +57,7 @@ class Found:
     rows: pl.DataFrame = field(repr=False)
     people: People = field(repr=False)
     held: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    held_files: frozenset[int] = frozenset()
     protection: Protection | None = None
 
     def without(self, requests: frozenset[str]) -> Found:
@@ -110,13 +112,15 @@ def find(
         CorruptTableError: A file can't be read.
     """
     found = _rows(place, rules, people)
+    held = held_rows(place, found, rules, protection)
     return Found(
         table=table,
         past=place.past,
         rules=tuple(rules),
         rows=found,
         people=people,
-        held=held_requests(place, found, rules, protection),
+        held=held.requests,
+        held_files=held.files,
         protection=protection,
     )
 
@@ -162,10 +166,23 @@ def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterato
             yield rows.select(FILE, POSITION, REQUEST, pl.lit(number, dtype=pl.Int32).alias(RULE), LIVE)
 
 
-def held_requests(
+@dataclass(frozen=True, slots=True)
+class HeldRows:
+    """What holds keep from an erasure.
+
+    Args:
+        requests: By request the holds that keep rows of its person.
+        files: Numbers of the files, of those with people in them, that hold any held row, whoever's it is.
+    """
+
+    requests: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    files: frozenset[int] = frozenset()
+
+
+def held_rows(
     place: Place, found: pl.DataFrame, rules: Sequence[RowRule], protection: Protection
-) -> dict[str, tuple[str, ...]]:
-    """By request the holds that forbid what is to be done to its rows, or to files that they share.
+) -> HeldRows:
+    """What holds keep from an erasure: whoever's rows are held waits, and files with held rows stay.
 
     Args:
         place: The table.
@@ -176,23 +193,32 @@ def held_requests(
     going = [number for number, rule in enumerate(rules) if rule.do != "keep"]
     rows = found.filter(pl.col(RULE).is_in(going))
     if rows.is_empty() or not protection.holds:
-        return {}
+        return HeldRows()
     newest = place.past.newest
     schema = pl.Schema(to_polars(newest.schema))
     verdict = judge("erase", protection, schema=schema)
-    if not verdict.allowed:
-        return dict.fromkeys(rows[REQUEST].unique(), tuple(map(str, verdict.refused_by)))
-    if verdict.keep is None:
-        return {}
     numbers = sorted(set(rows[FILE]))
+    if not verdict.allowed:
+        holds = tuple(map(str, verdict.refused_by))
+        return HeldRows(dict.fromkeys(rows[REQUEST].unique(), holds), frozenset(numbers))
+    if verdict.keep is None:
+        return HeldRows()
     adds = [place.past.files[number].add for number in numbers]
-    scan = scan_files(place.storage, newest, adds, columns=list(schema), file=FILE, apply_vectors=False)
+    scan = scan_files(
+        place.storage,
+        newest,
+        adds,
+        columns=list(schema),
+        file=FILE,
+        position=POSITION,
+        apply_vectors=False,
+    )
     try:
-        hit = marked(scan, verdict.keep, HELD).filter(pl.col(HELD)).select(FILE).unique().collect()
-        kept = [numbers[number] for number in hit[FILE]]
+        hit = marked(scan, verdict.keep, HELD).filter(pl.col(HELD)).select(FILE, POSITION).collect()
     except pl.exceptions.PolarsError:
         # What can't be asked of these rows counts as held.
-        kept = numbers
-    # A file with a held row stays, in any version; so whoever is in it waits.
-    waiting = rows.filter(pl.col(FILE).is_in(kept))[REQUEST].unique()
-    return dict.fromkeys(waiting, tuple(map(str, verdict.kept_by)))
+        hit = rows.select(pl.col(FILE).replace_strict(numbers, range(len(numbers))), POSITION)
+    files = pl.Series(FILE, numbers, dtype=pl.UInt32)
+    hit = hit.select(files.gather(hit[FILE]).alias(FILE), pl.col(POSITION).cast(pl.UInt32))
+    waiting = rows.join(hit, on=[FILE, POSITION], how="semi")[REQUEST].unique()
+    return HeldRows(dict.fromkeys(waiting, tuple(map(str, verdict.kept_by))), frozenset(hit[FILE]))

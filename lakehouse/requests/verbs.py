@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
+from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
 from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.protection import Protection
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
 from lakehouse.records import operator
@@ -46,6 +48,7 @@ class Requests:
         protection: Gives the active holds on a table.
         target: Gives what a run is told about the lake: of a state database, on whose order.
         answering: Gives what answers requests for access.
+        keys: The keys of people under which columns are stored.
         clock: Gives the time, timezone-aware.
     """
 
@@ -58,10 +61,12 @@ class Requests:
         protection: Callable[[str], Protection],
         target: Callable[[State, str], RunTarget],
         answering: Callable[[], Answering],
+        keys: SubjectKeys,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._answering = answering
+        self._keys = keys
         self._control = control
         self._ring = ring
         self._protection = protection
@@ -443,6 +448,8 @@ class Requests:
                 for each in found
             ]
         )
+        if subject in subjects_with_keys(self._config):
+            self._keys.readmit(subject, [each.digest for each in found])
         return len({each.digest.digest for each in found})
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:

@@ -128,6 +128,9 @@ def _operator(name: str, *, config: TableConfig, pii: PiiConfig) -> OperatorConf
     about = config.pii.get(name)
     if about is None:
         return _NULLIFY
+    if about.shred is not None:
+        # It holds ciphertexts: masks of those would say nothing.
+        return _REDACT
     default = pii.operators.get("DEFAULT", _REDACT)
     chosen = [pii.operators.get(kind, default) for kind in about.entities]
     if any(each != chosen[0] for each in chosen) or _leaves_text(about, chosen[0]):

@@ -9,6 +9,7 @@ from typing import TypeVar
 from lakehouse.config.models import RetentionRule
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import KeysError, NotBuiltError, RefusedError
+from lakehouse.merge.shredded import shredded_in
 from lakehouse.retention.brakes import refused_rule
 from lakehouse.retention.conditions import Condition, condition
 from lakehouse.retention.cutoff import cutoff_of
@@ -64,7 +65,15 @@ class _Steps:
 def _where(rule: RetentionRule, snapshot: Snapshot) -> Condition | None:
     if rule.where is None:
         return None
-    return condition(rule.where, snapshot.schema, what=f"rule {rule.name}", secret=False)
+    found = condition(rule.where, snapshot.schema, what=f"rule {rule.name}", secret=False)
+    closed = [name for name in found.columns if name in shredded_in(snapshot.configuration)]
+    if closed:
+        raise RefusedError(
+            f"the condition of rule {rule.name} asks for {', '.join(closed)}, which is stored under keys of "
+            "people: no row would meet it",
+            advice="let it ask for other columns",
+        )
+    return found
 
 
 def _neutral(rule: RetentionRule, snapshot: Snapshot, target: RetentionTarget) -> tuple[Neutral, ...]:

@@ -9,7 +9,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.state.rows import ActionRecord, CertificateRecord, Hold, PlanRecord, ScanRecord, WrappedKey
+from lakehouse.state.rows import (
+    ActionRecord,
+    CertificateRecord,
+    Hold,
+    PlanRecord,
+    ScanRecord,
+    SubjectKey,
+    SubjectKeyCount,
+    WrappedKey,
+)
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
@@ -20,6 +29,8 @@ __all__ = [
     "Hold",
     "PlanRecord",
     "ScanRecord",
+    "SubjectKey",
+    "SubjectKeyCount",
     "WrappedKey",
     "open_state",
 ]

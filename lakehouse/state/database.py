@@ -20,6 +20,7 @@ from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.requests import SqlRequests
 from lakehouse.state.scans import SqlScans
+from lakehouse.state.subject_keys import SqlSubjectKeys
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
 
 _LOCK: Final = 0x6C616B65
@@ -151,6 +152,7 @@ class State:
         self.scans = SqlScans(self._database)
         self.requests = SqlRequests(self._database)
         self.certificates = SqlCertificates(self._database)
+        self.subject_keys = SqlSubjectKeys(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -279,3 +279,44 @@ class Suppression:
     at: datetime
     author: str
     reason: str = ""
+
+
+class SubjectKey(NamedTuple):
+    """The key of one person, wrapped. A tuple, since there can be a million of them.
+
+    Args:
+        digest: Names the person: 22 characters of a keyed hash.
+        subject: The kind of person, as the config calls it.
+        generation: From 1; a person who came back after an erasure has the next.
+        wrapped: The key as the lake's key wrapped it; None for one that was destroyed. Never shown.
+        wrapped_by: The version of the lake's key; None for one that was destroyed.
+    """
+
+    digest: str
+    subject: str
+    generation: int
+    wrapped: bytes | None
+    wrapped_by: int | None
+
+    def __repr__(self) -> str:
+        return f"SubjectKey({self.digest!r}, {self.subject!r}, {self.generation})"
+
+    @property
+    def destroyed(self) -> bool:
+        """Whether the person was erased."""
+        return self.wrapped is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubjectKeyCount:
+    """How many people of a kind have a key.
+
+    Args:
+        subject: The kind of person.
+        keys: Those with a key.
+        destroyed: Those whose key was destroyed.
+    """
+
+    subject: str
+    keys: int
+    destroyed: int

@@ -1,8 +1,8 @@
 """The tables of the state database. A change here needs a migration, and `HEAD` with it.
 
-All are only inserted into: triggers refuse updates and deletes. The one exception is
-contents, which have what can be personal: the row of a hold goes when it is released, that of a request
-(whose identifiers are encrypted there) when it is done.
+All are only inserted into: triggers refuse updates and deletes. The exceptions are contents, which have
+what can be personal (the row of a hold goes when it is released, that of a request, whose identifiers are
+encrypted there, when it is done), and the keys of people: what makes one of use goes when the person does.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -27,10 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The newest migration. Compared with what the database says, so that alembic is not needed to find out."""
 
-KNOWN: Final = frozenset({"0001", HEAD})
+KNOWN: Final = frozenset({"0001", "0002", HEAD})
 """All migrations of this release; a database at another one was made by a newer release."""
 
 VERSION_TABLE: Final = "lakehouse_revision"
@@ -253,6 +254,20 @@ certificates: Final = Table(
     Column("at", Moment, nullable=False),
     Column("document", Text, nullable=False, comment="the signed JSON, as it was hashed; no personal data"),
     comment="what was done for people who asked, signed",
+)
+
+subject_keys: Final = Table(
+    "lakehouse_subject_keys",
+    metadata,
+    Column("digest", String(22), primary_key=True, comment="names the person: a keyed hash; cells carry it"),
+    Column("subject", Text, nullable=False, comment="the kind of person, as the config calls it"),
+    Column("generation", Integer, nullable=False, comment="from 1; a person who came back has the next"),
+    Column("wrapped", LargeBinary, comment="the key, of no use without the key of the lake; none: destroyed"),
+    Column("wrapped_by", Integer, comment="the version of the key `shred` that wrapped it"),
+    Column("created", Moment, nullable=False),
+    Column("destroyed_at", Moment),
+    comment="a key for each person whose cells are stored under one",
+    sqlite_with_rowid=False,
 )
 
 APPEND_ONLY: Final = (

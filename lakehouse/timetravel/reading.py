@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import polars as pl
 
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import StorageError, UsageError
+from lakehouse.errors import LakehouseError, StorageError, UsageError
 from lakehouse.storage import Storage
 from lakehouse.timetravel.damage import naming_damage
 
@@ -77,6 +77,11 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
     try:
         with naming_damage(storage, snapshots=snapshots, table=table):
             yield
+    except LakehouseError as error:
+        told_again = _as_it_was(error)
+        if told_again is error:
+            raise
+        raise told_again from None
     except (OSError, pl.exceptions.PolarsError) as error:
         raise StorageError(
             f"table {table} could not be read ({type(error).__name__})",
@@ -88,3 +93,9 @@ def collect(lazy: pl.LazyFrame, *, storage: Storage, snapshot: Snapshot, table: 
     """Collects rows; see `explaining` for what is raised."""
     with explaining(storage, snapshots=[snapshot], table=table):
         return lazy.collect()
+
+
+def _as_it_was(error: LakehouseError) -> LakehouseError:
+    """An error that came up inside of a query, without what Polars adds to it, which makes it anew."""
+    message, inside, _ = error.message.partition("\n\nThis error occurred")
+    return type(error)(message) if inside else error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
@@ -85,6 +85,35 @@ class View(Protocol):
         """
 
 
+class Cells(Protocol):
+    """Opens cells that are stored under keys of people, for those who may read the table as it is."""
+
+    def clear(
+        self, rows: pl.LazyFrame, snapshot: Snapshot, *, only: Collection[str] | None = None
+    ) -> pl.LazyFrame:
+        """The same rows with clear values, lazily; null where a key was destroyed.
+
+        Args:
+            rows: With any of the version's columns.
+            snapshot: The version.
+            only: Only these columns; None means all.
+        """
+
+
+class PlainCells:
+    """Cells as they are stored."""
+
+    def clear(
+        self,
+        rows: pl.LazyFrame,
+        snapshot: Snapshot,  # noqa: ARG002
+        *,
+        only: Collection[str] | None = None,  # noqa: ARG002
+    ) -> pl.LazyFrame:
+        """See `Cells.clear`."""
+        return rows
+
+
 class Suppressions(Protocol):
     """Keeps erased people out of a table."""
 
@@ -129,6 +158,7 @@ class OpenTable:
         quarantine_of: The table whose rejected records these are; None for a table of the config.
         copy_of: The table that it is a masked copy of; None for a table of the config.
         views: Gives what a role sees of the table, and refuses roles that may not read it.
+        cells: Opens cells that are stored under keys of people.
     """
 
     name: str
@@ -148,6 +178,7 @@ class OpenTable:
     quarantine_of: str | None = None
     copy_of: str | None = None
     views: Callable[[str], View] = field(default=no_roles)
+    cells: Cells = field(default_factory=PlainCells)
 
     @property
     def cluster_by(self) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import polars as pl
@@ -25,7 +26,7 @@ from lakehouse.timetravel.reading import collect, explaining, filtered
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.timetravel.valid import Moment
 from lakehouse.timetravel.valid import valid_at as rows_valid_at
-from lakehouse.verbs.opened import OpenTable, View
+from lakehouse.verbs.opened import Cells, OpenTable, View
 
 
 def pick(
@@ -83,7 +84,7 @@ def scan(
     else:
         ensure_readable(picked)
         with naming_damage(table.storage, snapshots=[picked], table=table.name):
-            lazy = scan_table(table.storage, picked)
+            lazy = table.cells.clear(scan_table(table.storage, picked), picked)
     if valid_at is not None:
         lazy = rows_valid_at(lazy, valid_at, table=table.name)
     if view is not None and picked is not None:
@@ -197,7 +198,47 @@ def difference(
     for side in (old, new):
         ensure_readable(side)
     with explaining(table.storage, snapshots=(old, new), table=table.name):
-        return diff(table.storage, before=old, after=new, key=key, columns=shown, viewer=view)
+        viewer = None if view is None else _ClearView(view, table.cells, (old, new))
+        found = diff(table.storage, before=old, after=new, key=key, columns=shown, viewer=viewer)
+    if view is not None:
+        return found
+    # Compared as they are stored, where the same value is the same cell.
+    with explaining(table.storage, snapshots=(), table=table.name):
+        return _cleared(found.lazy(), table.cells, (old, new)).collect()
+
+
+def _cleared(rows: pl.LazyFrame, cells: Cells, sides: tuple[Snapshot, Snapshot]) -> pl.LazyFrame:
+    """Rows of two versions with clear values."""
+    old, new = sides
+    gone = [name for name in old.schema.names if name not in new.schema]
+    return cells.clear(cells.clear(rows, new), old, only=gone)
+
+
+@dataclass(frozen=True, slots=True)
+class _ClearView:
+    """What a role sees of the rows of two versions, whose cells are opened before it is asked.
+
+    Args:
+        view: What it sees of clear rows.
+        cells: Opens cells.
+        sides: The versions.
+    """
+
+    view: View
+    cells: Cells
+    sides: tuple[Snapshot, Snapshot]
+
+    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+        """See `View.allowed`."""
+        return self.view.allowed(_cleared(rows, self.cells, self.sides))
+
+    def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """See `View.needs`."""
+        return self.view.needs(snapshot)
+
+    def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """See `View.masked`."""
+        return self.view.masked(rows, snapshot)
 
 
 def _pick_named(table: OpenTable, name: int | str | None) -> Snapshot:

@@ -129,6 +129,14 @@ class Config(Model):
         section = self.tables[table]
         return bool(section.pii) and (section.mask_at or self.pii.mask_at) == "merge"
 
+    def shreds(self, table: str) -> bool:
+        """Whether columns of a table are stored under keys of people.
+
+        Args:
+            table: A table of the config.
+        """
+        return any(about.shred is not None for about in self.tables[table].pii.values())
+
     def placed(self, *, base_dir: Path, source: str) -> Config:
         """The same config with absolute paths, and the defaults that depend on them.
 

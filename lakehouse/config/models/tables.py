@@ -36,7 +36,10 @@ class ColumnPii(Model):
     )
     shred: Name | None = Field(
         default=None,
-        description="Store the column under a key of each subject of this name; erasing destroys the key.",
+        description=(
+            "Store the column under a key of each subject of this name, told by its first identifier; "
+            "erasing destroys the key."
+        ),
     )
 
     @model_validator(mode="before")

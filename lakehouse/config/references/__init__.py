@@ -10,6 +10,7 @@ from lakehouse.config.references.derived import derived_findings
 from lakehouse.config.references.lookup import Finding, Lookup, column_of
 from lakehouse.config.references.operators import operator_findings
 from lakehouse.config.references.people import people_findings
+from lakehouse.config.references.shredding import shredding_findings
 from lakehouse.config.references.store import store_findings
 from lakehouse.config.references.tables import table_findings
 from lakehouse.config.references.work import work_findings
@@ -32,5 +33,6 @@ def check_references(config: Config, data: Any) -> Iterator[Finding]:
     yield from table_findings(lookup)
     yield from people_findings(lookup)
     yield from derived_findings(lookup)
+    yield from shredding_findings(lookup)
     yield from operator_findings(lookup)
     yield from work_findings(lookup)

@@ -9,7 +9,7 @@ from typing import Final
 
 from lakehouse.config.document import Steps
 from lakehouse.config.models import RetentionRule, TableConfig
-from lakehouse.config.nearest import listed, suggestion
+from lakehouse.config.nearest import suggestion
 from lakehouse.config.references.lookup import Finding, Lookup, column_findings, column_of
 
 _NAME: Final = re.compile(r"[^\W_][\w-]*")
@@ -140,10 +140,6 @@ def _columns(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]
             message = lookup.no_column(name, column_of(column) if label == "pii" else column)
             if message:
                 yield Finding((*way, *label.split("."), column), message, on_key=True)
-    for column, pii in table.pii.items():
-        if pii.shred is not None and pii.shred not in lookup.subjects:
-            known = f"; subjects: {listed(lookup.subjects)}" if lookup.subjects else ""
-            yield Finding((*way, "pii", column, "shred"), f"there is no subject `{pii.shred}`{known}")
 
 
 def _retention(lookup: Lookup, name: str, table: TableConfig) -> Iterator[Finding]:

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from lakehouse.config.models import Config
 from lakehouse.config.references import Finding
 from lakehouse.delta.schema import StructType
-from lakehouse.errors import LakehouseError, MissingPackageError, NotBuiltError
+from lakehouse.errors import LakehouseError, MissingPackageError
 from lakehouse.merge.tables import declared_schema
 from lakehouse.pii.keys.ring import Key
-from lakehouse.pii.mask.plan import SHRED, Planning
+from lakehouse.pii.mask.plan import Planning
 
 
 class _NoKeys:
@@ -24,21 +24,6 @@ class _NoKeys:
 
     def versions(self, purpose: str) -> tuple[int, ...]:  # noqa: ARG002
         return (1,)
-
-
-def not_built(config: Config) -> Iterator[str]:
-    """Names columns that are to be masked in a way that this release does not have.
-
-    Args:
-        config: The config.
-
-    Yields:
-        A sentence for each.
-    """
-    for name, table in config.tables.items():
-        for written, about in table.pii.items():
-            if about.shred is not None:
-                yield f"tables.{name}.pii.{written}: {SHRED}; a merge that masks the table is refused"
 
 
 def mask_findings(config: Config) -> Iterator[Finding]:
@@ -59,7 +44,7 @@ def mask_findings(config: Config) -> Iterator[Finding]:
         for written, about in table.pii.items():
             try:
                 planning.checked(written, about)
-            except (NotBuiltError, MissingPackageError):
+            except MissingPackageError:
                 # The config can be right all the same.
                 continue
             except LakehouseError as error:

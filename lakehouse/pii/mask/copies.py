@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+
+import polars as pl
 
 from lakehouse.config.models import Config
 from lakehouse.config.nearest import nearest
 from lakehouse.config.references.tables import QUARANTINE, name_problem
 from lakehouse.copies import CopyEntry, application, find_copy, list_copies
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, UsageError
 from lakehouse.pii.mask.copy import CopyRun, begin, ensure_name
 from lakehouse.pii.mask.copy_plan import CopyResult
@@ -193,7 +197,7 @@ class MaskedCopies:
             snapshot=snapshot,
             target=target.opened,
             shape=shape,
-            masker=Masker(masks, snapshot),
+            masker=Masker(masks, snapshot, clear=partial(_cleared, source, snapshot)),
             planned=planned,
             anew=anew,
             dry_run=dry_run,
@@ -220,6 +224,13 @@ class MaskedCopies:
             "there is no masked copy of that name",
             advice=f"did you mean {near}?" if near else "`lakehouse pii mask --list` shows them",
         )
+
+
+def _cleared(source: Table, snapshot: Snapshot, rows: pl.DataFrame, only: Collection[str]) -> pl.DataFrame:
+    """Masks are made of clear values; where there are none any more, of nothing."""
+    lazy = rows.lazy()
+    clear = source.opened.cells.clear(lazy, snapshot, only=only)
+    return rows if clear is lazy else clear.collect()
 
 
 def _check_name(name: object) -> None:

@@ -11,6 +11,7 @@ import orjson
 from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.cdc.timeline import VALID_FROM
 from lakehouse.config.models import TableConfig
+from lakehouse.delta.column_mapping import SHREDDED
 from lakehouse.delta.datatypes import ArrayType, DataType, MapType, StructField, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
@@ -185,7 +186,7 @@ def properties_after(before: Mapping[str, str], shape: CopyShape) -> dict[str, s
         before: Its properties now.
         shape: As it should be.
     """
-    others = {name: value for name, value in before.items() if name not in (MASKS, PROPERTY)}
+    others = {name: value for name, value in before.items() if name not in (MASKS, SHREDDED, PROPERTY)}
     return {**others, **shape.properties()}
 
 

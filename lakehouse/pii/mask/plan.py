@@ -12,7 +12,7 @@ import polars as pl
 
 from lakehouse.config.models import ColumnPii, Config, OperatorConfig, TableConfig
 from lakehouse.delta.schema import StructType, type_to_polars
-from lakehouse.errors import NotBuiltError, UnsupportedFeatureError, UsageError
+from lakehouse.errors import UnsupportedFeatureError, UsageError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.mask.checks import Roles, check_place, operators_of
 from lakehouse.pii.mask.frames import Place, TableMasks
@@ -23,7 +23,6 @@ from lakehouse.pii.operators.registry import operator_for
 from lakehouse.pii.paths import ColumnPath, parse_path
 from lakehouse.pii.spans import SpanFinder
 
-SHRED: Final = "`shred` (a key for each person) is not built yet"
 _REDACT: Final = OperatorConfig(operator="redact")
 
 
@@ -47,7 +46,6 @@ def masks_of(
     Raises:
         RefusedError: A column can't be masked in this way: its type, or what it is for, stands against it.
         UsageError: A path leads nowhere, an operator has wrong settings, or nobody can tell whose a row is.
-        NotBuiltError: A column is to be stored under a key of each person.
         KeysError: A key is not there.
     """
     planning = Planning(table, config=config, schema=schema, ring=ring)
@@ -91,14 +89,8 @@ class Planning:
         Raises:
             RefusedError: It can't be masked like that.
             UsageError: As in `masks_of`.
-            NotBuiltError: It is to be stored under a key of each person.
             KeysError: A key is not there.
         """
-        if about.shred is not None:
-            raise NotBuiltError(
-                f"table {self._table}, column {written}: {SHRED}",
-                advice="leave `shred` out; `encrypt` or `tokenize` mask the column under a key of the lake",
-            )
         path = parse_path(written, columns=self._schema.names)
         leaf = self._leaf(path, about)
         operators = operators_of(leaf).values()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -86,13 +86,22 @@ class Masker:
     Args:
         masks: What to mask.
         snapshot: The version.
+        clear: Opens cells that are stored under keys of people, of the masked columns of rows; None where
+            there are none.
 
     Raises:
         UnsupportedFeatureError: A generated column can't be computed here.
     """
 
-    def __init__(self, masks: Masks, snapshot: Snapshot) -> None:
+    def __init__(
+        self,
+        masks: Masks,
+        snapshot: Snapshot,
+        *,
+        clear: Callable[[pl.DataFrame, Collection[str]], pl.DataFrame] | None = None,
+    ) -> None:
         self._masks = masks
+        self._clear = clear
         masked = {each.column for each in masks.paths}
         self._masked = tuple(masked)
         computed = [item for item in snapshot.schema.fields if item.generation_expression is not None]
@@ -125,6 +134,8 @@ class Masker:
         if not rows.height or not self._masks.paths:
             return rows
         plain = [name for name in rows.columns if name not in CONTROL_COLUMNS]
+        if self._clear is not None:
+            rows = self._clear(rows, self._masked)
         found = rows.with_columns(self._masks.apply(rows.select(plain)).get_columns())
         return found.with_columns(one.values(found) for one in self._generated)
 

@@ -11,7 +11,6 @@ from typing import Literal, TypeAlias
 from lakehouse.config import Config
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
-from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing, LateRing
@@ -19,7 +18,7 @@ from lakehouse.pii.reveal import KIND as REVEAL
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.protection import Protection
 from lakehouse.records import Records
-from lakehouse.requests.access.archives import archive_sources
+from lakehouse.requests.access.archives import archive_source
 from lakehouse.requests.access.belongs import belongs_of
 from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
@@ -27,12 +26,15 @@ from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
 from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
-from lakehouse.requests.find import Found, find
+from lakehouse.requests.elsewhere.archives import find_in_archives
+from lakehouse.requests.elsewhere.quarantine import find_in_quarantine
+from lakehouse.requests.find import find
 from lakehouse.requests.identity import Person, unseal
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, resolve
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.status import approved_by, ensure_next
+from lakehouse.retention.places import ArchivePlaces
 from lakehouse.state.database import State
 from lakehouse.state.rows import ActionRecord, Request, RequestEvent
 from lakehouse.storage import Storage
@@ -42,11 +44,6 @@ Identified: TypeAlias = Literal["checked", "all", "given"]
 """By which identifiers the person is known; see `Answering.answer`."""
 
 Placing: TypeAlias = Callable[[str], Place | None]
-
-
-def none_rejected(quarantine: OpenTable, seal: Seal, people: People) -> None:
-    """Looks into no quarantine."""
-    del quarantine, seal, people
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +59,6 @@ class Answering:
         ring: Gives the keys of the lake.
         finder: Gives what finds personal data in texts.
         clock: Gives the time.
-        rejected: Finds a person's rejected records, in the quarantine of a table; its seal opens them.
     """
 
     config: Config
@@ -73,7 +69,6 @@ class Answering:
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
     clock: Clock = utc_now
-    rejected: Callable[[OpenTable, Seal, People], Found | None] = none_rejected
 
     def answer(
         self,
@@ -186,19 +181,13 @@ class Answering:
                 )
                 masked = source.masked
                 yield source
-            yield from archive_sources(
-                name,
-                config=self.config,
-                lake=self.lake,
-                rules=wanted,
-                people=people,
-                belongs=belongs,
-                masked=masked,
-            )
-            quarantine = self.table(f"{name}{QUARANTINE}")
-            refused = self.rejected(quarantine, table.quarantine.seal, people)
-            if refused is not None:
-                yield make(quarantine, refused, seal=table.quarantine.seal)
+            places = ArchivePlaces(config=self.config, lake=self.lake).of_table(name)
+            for here in find_in_archives(table, places, rules=wanted, people=people):
+                yield archive_source(here, request=request.id, belongs=belongs, masked=masked)
+            quarantine, seal = self.table(f"{name}{QUARANTINE}"), table.quarantine.seal
+            rejected = find_in_quarantine(quarantine, seal=seal, people=people, config=self.config)
+            if rejected is not None:
+                yield make(quarantine, rejected, seal=seal)
 
     def _columns(self, names: Sequence[str]) -> frozenset[str]:
         for name in names:

@@ -58,7 +58,7 @@ class Belongs:
         """
         if not self.is_home(table) or any(map(self.is_about, rules)):
             return None
-        paths = (path for rule in rules for path in (*rule.key, *rule.columns))
+        paths = (path for rule in rules for path in (*rule.key, *rule.columns, *rule.text))
         return tuple(dict.fromkeys(column_of(path) for path in paths))
 
     def owns(self, table: str, path: str, entities: Iterable[str], *, rules: Sequence[RowRule]) -> bool:

@@ -23,7 +23,7 @@ from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.pii.mask.copy import CopyRun
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.paths import parse_path
-from lakehouse.requests.find import RULE, SCHEMA, Found, held_requests
+from lakehouse.requests.find import RULE, SCHEMA, Found, held_rows
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE, POSITION, VALUE, Condition, rows_of
 from lakehouse.requests.past import Past, past_of
@@ -86,13 +86,15 @@ def find_in_copy(run: CopyRun, source: Found) -> FoundInCopy | None:
     ).select(*SCHEMA)
     position = newest.transactions.get(application(run.source.name))
     protection = target.protection()
+    held = held_rows(place, rows, tuple(rules.values()), protection)
     found = Found(
         table=target.name,
         past=past,
         rules=tuple(rules.values()),
         rows=rows,
         people=source.people,
-        held=held_requests(place, rows, tuple(rules.values()), protection),
+        held=held.requests,
+        held_files=held.files,
         protection=protection,
     )
     return FoundInCopy(

@@ -18,7 +18,7 @@ from lakehouse.merge.quarantine import SCHEMA, Seal
 from lakehouse.requests.elsewhere.records import Records
 from lakehouse.requests.elsewhere.wanted import Wanted, wanted_of
 from lakehouse.requests.find import SCHEMA as FOUND
-from lakehouse.requests.find import Found, held_requests
+from lakehouse.requests.find import Found, held_rows
 from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place
@@ -60,13 +60,15 @@ def find_in_quarantine(quarantine: OpenTable, *, seal: Seal, people: People, con
     place = Place(quarantine.storage, past)
     rows = _rows(place, wanted, rules, seal=seal, tables=(quarantine.name, str(quarantine.quarantine_of)))
     protection = quarantine.protection()
+    held = held_rows(place, rows, rules, protection)
     return Found(
         table=quarantine.name,
         past=past,
         rules=rules,
         rows=rows,
         people=people,
-        held=held_requests(place, rows, rules, protection),
+        held=held.requests,
+        held_files=held.files,
         protection=protection,
     )
 

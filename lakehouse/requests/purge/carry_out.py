@@ -74,6 +74,7 @@ class _Counts:
     bytes: int = 0
     tags: list[str] = field(default_factory=list)
     fallbacks: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 class _Purge:
@@ -96,7 +97,7 @@ class _Purge:
             storage.delete([note_path(self._note.run)])
             raise
         self._drop_tags()
-        failed = [file for file in plan.emptied if not self._emptied(file)]
+        failed = [file for file in plan.emptied if not self._emptied(file) and not file.held]
         if failed:
             self._close_for(failed)
         self._remove([*plan.going, *failed])
@@ -128,7 +129,7 @@ class _Purge:
             uploads=older.uploads,
             waiting=plan.waiting + older.waiting,
             fallbacks=(*counts.fallbacks, *log.fallbacks),
-            notes=tuple(dict.fromkeys((*plan.notes, *log.problems, *older.notes))),
+            notes=tuple(dict.fromkeys((*plan.notes, *counts.notes, *log.problems, *older.notes))),
             run=self._note.run,
         )
 
@@ -205,7 +206,11 @@ class _Purge:
         try:
             done = empty(storage, self._plan.found, file, before=before)
         except CantEditError as error:
-            self._counts.fallbacks.append(f"a file can't be emptied in place, since {error.reason}")
+            if file.held:
+                said = f"a file with held rows stays, and can't be emptied in place, since {error.reason}"
+                self._counts.notes.append(said)
+            else:
+                self._counts.fallbacks.append(f"a file can't be emptied in place, since {error.reason}")
             return False
         except NotFoundError:
             return True

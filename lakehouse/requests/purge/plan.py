@@ -45,6 +45,7 @@ class Going:
         bytes: Its size.
         requests: Whose rows are in it.
         number: Its number among the files of `Found.past`; None for what is no such file.
+        held: Whether held rows are in it: then it stays, whatever becomes of it.
     """
 
     path: str = field(repr=False)
@@ -52,6 +53,7 @@ class Going:
     bytes: int
     requests: frozenset[str]
     number: int | None = None
+    held: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -166,6 +166,7 @@ class _Planning:
         found, current = self._found, self._seen.newest.files
         going: list[Going] = []
         emptied: list[Going] = []
+        held = 0
         for (number,), rows in found.going.partition_by(FILE, as_dict=True, maintain_order=True).items():
             file = found.past.files[number]
             # What the newest version has holds nothing to erase any more: that was asked before.
@@ -180,13 +181,23 @@ class _Planning:
                 bytes=file.size,
                 requests=frozenset(rows[REQUEST]),
                 number=number,
+                held=number in found.held_files,
             )
             named = self._tells(file.add)
-            (emptied if self._redact and not named else going).append(item)
+            if item.held and named:
+                held += 1
+            else:
+                (emptied if (self._redact or item.held) and not named else going).append(item)
         if self._redact and going:
             self._fallbacks.append(
                 f"{len(going)} files can't be emptied in place, since their folders tell who is in them"
             )
+        if held:
+            self._notes.append(
+                f"{held} files stay, since their folders tell people and held rows are in them"
+            )
+        if not self._redact and any(each.held for each in emptied):
+            self._fallbacks.append("files with held rows are emptied of people in place, not removed")
         return sorted(going, key=lambda each: each.path), sorted(emptied, key=lambda each: each.path)
 
     def _is_young(self, path: str) -> bool:

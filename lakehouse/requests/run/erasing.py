@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.errors import ProtectedError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, erase_in_archive
 from lakehouse.requests.erase import Erased, erase, fixed_columns
 from lakehouse.requests.find import Found
-from lakehouse.requests.identity import digests_of, seal
+from lakehouse.requests.identity import Person, digests_of, seal
 from lakehouse.requests.rewriting import ensure_erasable
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot, caught_up
@@ -70,6 +71,7 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
         lookup, erased = _erase(target, ledger, lookup, name)
         done.append(erased)
     still = [request for request in going if ledger.status(request) == "erasing"]
+    _shred(target, [going[request] for request in still])
     after = {each.table: each.version for each in done}
     ledger.say("erased", {request: {"versions": after} for request in still})
     return ErasedPeople(lookup=lookup, tables=tuple(done))
@@ -142,6 +144,18 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tupl
             continue
         _record(target, erased, before=before)
         return lookup.with_spot(replace(spot, found=_moved_on(spot.table, newest[-1]))), erased
+
+
+def _shred(target: RunTarget, persons: Iterable[Person]) -> None:
+    """Destroys the keys of people: after nobody can be held any more, since it can't be undone."""
+    identifiers = subjects_with_keys(target.config)
+    values: dict[str, set[str]] = {}
+    for person in persons:
+        if person.subject in identifiers:
+            values.setdefault(person.subject, set()).update(person.values(identifiers[person.subject]))
+    for subject, known in values.items():
+        target.step(f"destroying keys of {subject}", 0, len(known))
+        target.keys.destroy(subject, target.keys.digests_of(subject, known))
 
 
 def _erase_archive(target: RunTarget, table: OpenTable, here: FoundInArchive) -> Erased:

@@ -11,6 +11,7 @@ from lakehouse.config import Config
 from lakehouse.merge.target import Clock
 from lakehouse.pii.executor import Executor
 from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.records import Records
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.state.database import State
@@ -42,6 +43,7 @@ class RunTarget:
         records: Keeps what was done to tables.
         clock: Gives the time (timezone-aware).
         author: On whose order.
+        keys: The keys of people under which columns are stored.
         step: Told how far it is.
     """
 
@@ -57,4 +59,5 @@ class RunTarget:
     records: Records
     clock: Clock
     author: str
+    keys: SubjectKeys
     step: Step = field(default=silent)

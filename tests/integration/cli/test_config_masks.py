@@ -44,9 +44,12 @@ def test_settings_types_and_keys(run: Run) -> None:
     assert "shred" not in answer.err
 
 
-def test_what_is_not_built_is_a_note(run: Run) -> None:
+def test_a_column_by_which_people_are_found_is_not_shredded(run: Run) -> None:
     fine = CONFIG.replace("stepp", "step").replace("      id: PERSON\n      age: AGE\n", "")
     Path("lakehouse.yaml").write_text(fine)
+    assert run("config", "check").code == 0
+    Path("lakehouse.yaml").write_text(fine.replace("id: people.id", "id: people.id, name: people.name"))
     answer = run("config", "check")
-    assert answer.code == 0, answer.err
-    assert "note: tables.people.pii.name: `shred`" in answer.err
+    assert answer.code == 2
+    assert "lakehouse.yaml:8:37: tables.people.pii.name.shred: `name` can't be shredded" in answer.err
+    assert "subjects.person" in answer.err

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -542,3 +544,33 @@ def test_a_folder_that_stays_is_no_reason_to_cut(tmp_path: Path) -> None:
     assert (result.complete, result.closed_versions) == (True, ())
     assert {hit.identifier for hit in hits(lake)} == {"id"}
     assert t.read(version=1).height == 2
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_merges_go_on_while_people_are_purged(tmp_path: Path, history: History) -> None:
+    lake = opened(tmp_path / "lake", {"t": FEED})
+    fill(lake, "t")
+    stop, merged = threading.Event(), list[int]()
+
+    def merge() -> None:
+        t = opened(tmp_path / "lake", {"t": FEED}).table("t")
+        while not stop.is_set():
+            number = 1000 + len(merged)
+            t.merge([row(number, 9), row(10 + len(merged) % 20, 10 + len(merged), name="again")])
+            merged.append(number)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(merge)
+        try:
+            t = lake.table("t").opened
+            for number, mail in ((2, "user2@example.com"), (4, "user4@example.com"), (ID, MAIL)):
+                who = people(lake, id=str(number), email=mail)
+                erased(lake, t, who)
+                assert purged(lake, t, who, history).complete
+        finally:
+            stop.set()
+        running.result(timeout=60)
+    assert len(merged) > 3
+    assert hits(lake) == ()
+    assert set(merged) <= set(lake.table("t").read()["id"])
+    assert lake.table("t").verify().ok

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from lakehouse.config import load_config
-from lakehouse.pii.mask.config_findings import mask_findings, not_built
+from lakehouse.pii.mask.config_findings import mask_findings
 
 
 def findings(pii: dict[str, Any], schema: dict[str, str] | None, **section: Any) -> dict[str, str]:
@@ -40,13 +40,3 @@ def test_without_a_schema_only_what_columns_are_for_is_known() -> None:
         {"id": "PERSON", "at": "PERSON", "age": "AGE"}, None, key=["id"], changes={"sequence": "at"}
     )
     assert set(found) == {"id", "at"}
-
-
-def test_what_is_not_built_yet_is_a_note_and_no_problem() -> None:
-    pii = {"name": {"entity": "PERSON", "shred": "s"}}
-    assert findings(pii, None) == {}
-    config = load_config(
-        {"version": 1, "tables": {"t": {"pii": pii}}, "subjects": {"s": {"identifiers": {"i": "t.id"}}}}
-    )
-    (note,) = not_built(config)
-    assert "tables.t.pii.name: `shred`" in note

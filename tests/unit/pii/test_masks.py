@@ -13,7 +13,7 @@ import pytest
 
 from lakehouse.config import load_config
 from lakehouse.delta.schema import STRING, StructField, StructType, from_arrow, parse_type, to_polars
-from lakehouse.errors import DataError, LakehouseError, NotBuiltError, RefusedError, UsageError
+from lakehouse.errors import DataError, LakehouseError, RefusedError, UsageError
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.plan import masks_of
 from lakehouse.pii.spans import SpanFinder
@@ -371,7 +371,6 @@ def test_other_types_than_the_table_s() -> None:
         ({"p": "SECRET"}, {"p": "string"}, {"partition_by": ["p"]}, RefusedError, "in which folder"),
         ({"n.x": "PERSON"}, {"n": "string"}, {}, UsageError, "has no field `x`"),
         ({"n[]": "PERSON"}, {"n": "map<string,string>"}, {}, RefusedError, "Struct"),
-        ({"n": {"entity": "PERSON", "shred": "s"}}, {"n": "string"}, {}, NotBuiltError, "`shred`"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_anything_is_written(

@@ -1,0 +1,1 @@
+"""Crypto-shredding: cells under a key of each person, which an erasure destroys."""

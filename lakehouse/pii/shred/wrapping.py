@@ -1,0 +1,118 @@
+"""Keys of people, wrapped under the lake's key of the purpose ``shred``: AES-256-GCM (NIST SP 800-38D).
+
+A wrapped key is 12 bytes of a random nonce, the key and the tag. It is bound to the person's name and
+generation, so that nobody can give one person the key of another.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lakehouse.errors import KeysError
+from lakehouse.pii.keys.ring import KeyRing
+from lakehouse.state.rows import SubjectKey
+
+SHRED: Final = "shred"
+"""The purpose of the key that wraps."""
+
+SIZE: Final = 32
+"""Bytes of a person's key."""
+
+_NONCE: Final = 12
+_POOL: Final = 4096
+
+
+@dataclass(slots=True)
+class Wrapping:
+    """Wraps and unwraps keys, many at once. Made for one piece of work: it holds keys of the lake.
+
+    Args:
+        ring: The keys of the lake.
+    """
+
+    ring: KeyRing
+    _ciphers: dict[int, AESGCM] = field(default_factory=dict, repr=False)
+    _newest: int = 0
+    _pool: bytes = field(default=b"", repr=False)
+
+    @property
+    def newest(self) -> int:
+        """The version that wraps.
+
+        Raises:
+            KeysError: There is no such key.
+        """
+        if not self._newest:
+            self._newest = self.ring.current(SHRED).version
+        return self._newest
+
+    def made(self, name: str, subject: str, *, generation: int = 1) -> tuple[SubjectKey, bytes]:
+        """Makes a key for a person.
+
+        Args:
+            name: The person's name.
+            subject: The kind of person.
+            generation: Which key of the person it is.
+
+        Returns:
+            The wrapped key, and the key.
+        """
+        material = self._random(SIZE)
+        return self._wrapped(SubjectKey(name, subject, generation, None, None), material), material
+
+    def opened(self, key: SubjectKey) -> bytes:
+        """Unwraps a key that was not destroyed.
+
+        Args:
+            key: The wrapped key.
+
+        Raises:
+            KeysError: The lake's key is not there, or is another one.
+        """
+        wrapped, by = key.wrapped, key.wrapped_by
+        if wrapped is None or by is None:
+            raise KeysError("the key of a person was destroyed")
+        try:
+            return self._cipher(by).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _bound(key))
+        except InvalidTag:
+            raise KeysError(
+                f"the key of a person can't be unwrapped with version {by} of the key `{SHRED}`: it was "
+                "wrapped with another one, or was changed",
+                advice="put the key in place that was there when it was wrapped",
+            ) from None
+
+    def anew(self, key: SubjectKey) -> SubjectKey:
+        """The same key, wrapped by the newest version.
+
+        Args:
+            key: A wrapped key.
+        """
+        return self._wrapped(key, self.opened(key))
+
+    def _wrapped(self, key: SubjectKey, material: bytes) -> SubjectKey:
+        nonce = self._random(_NONCE)
+        sealed = self._cipher(self.newest).encrypt(nonce, material, _bound(key))
+        return key._replace(wrapped=nonce + sealed, wrapped_by=self.newest)
+
+    def _random(self, size: int) -> bytes:
+        """Random bytes of the system, asked for some thousands at a time."""
+        if len(self._pool) < size:
+            self._pool = os.urandom(_POOL)
+        taken, self._pool = self._pool[:size], self._pool[size:]
+        return taken
+
+    def _cipher(self, version: int) -> AESGCM:
+        found = self._ciphers.get(version)
+        if found is None:
+            found = AESGCM(self.ring.version(SHRED, version).derive("subject keys"))
+            self._ciphers[version] = found
+        return found
+
+
+def _bound(key: SubjectKey) -> bytes:
+    return f"{key.digest}:{key.generation}".encode()
