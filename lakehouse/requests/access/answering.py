@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+import polars as pl
+
 from lakehouse.config import Config
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
@@ -184,6 +186,7 @@ class Answering:
                 people=people,
                 belongs=belongs,
                 masked=masked,
+                clear=partial(_cleared, table),
             )
             quarantine = self.table(f"{name}{QUARANTINE}")
             refused = self.rejected(quarantine, table.quarantine.seal, people)
@@ -223,3 +226,9 @@ def _revealed(done: Bundle, said: RequestEvent) -> Iterator[ActionRecord]:
                     "by": "request",
                 },
             )
+
+
+def _cleared(table: OpenTable, rows: pl.DataFrame) -> pl.DataFrame:
+    """Archived rows as the table's own are read: clear, where they are stored under keys of people."""
+    newest = table.find()
+    return rows if newest is None else table.cells.clear(rows.lazy(), newest).collect()

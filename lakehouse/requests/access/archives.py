@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,10 @@ from lakehouse.storage import Storage
 _HIT: Final = "__hit"
 
 
+def _as_it_is(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows
+
+
 def archive_sources(
     table: str,
     *,
@@ -37,6 +41,7 @@ def archive_sources(
     people: People,
     belongs: Belongs,
     masked: frozenset[str] = frozenset(),
+    clear: Callable[[pl.DataFrame], pl.DataFrame] = _as_it_is,
 ) -> Iterator[Source]:
     """The archives of a table, in the places that its rules name.
 
@@ -48,6 +53,7 @@ def archive_sources(
         people: The person, alone.
         belongs: What the config says about whose rows are.
         masked: Paths that the table stores masked.
+        clear: Opens cells that are stored under keys of people.
 
     Yields:
         A source for each archive that is complete; also one without rows of the person.
@@ -70,12 +76,16 @@ def archive_sources(
                     format="Archive of Parquet files",
                     rules=tuple(rules),
                     masked=masked,
-                    parts=partial(_parts, places.open(entry.url), entry, mine),
+                    parts=partial(_parts, places.open(entry.url), entry, mine, clear),
                 )
 
 
 def _parts(
-    folder: Storage, entry: ArchiveEntry, mine: _Mine, columns: Sequence[str] | None
+    folder: Storage,
+    entry: ArchiveEntry,
+    mine: _Mine,
+    clear: Callable[[pl.DataFrame], pl.DataFrame],
+    columns: Sequence[str] | None,
 ) -> Iterator[Part]:
     created = datetime.fromisoformat(entry.manifest.created)
     for file in entry.manifest.files:
@@ -91,7 +101,7 @@ def _parts(
             ]
             if shown:
                 yield Part(
-                    rows=rows.select(column(name) for name in shown),
+                    rows=clear(rows.select(column(name) for name in shown)),
                     state="archived",
                     rules=found_by,
                     version=entry.manifest.read_version,
