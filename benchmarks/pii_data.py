@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from faker import Faker
 
+from benchmarks.clock import stopped
 from lakehouse.pii.spans import Span
 
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -199,7 +200,8 @@ def sentences(number: int, *, seed: int, templates: Sequence[str], locales: Sequ
         locales: For names, places and the like.
     """
     makers = [Maker(seed=seed, locale=locale) for locale in locales]
-    return [
-        makers[(at // len(templates)) % len(makers)].sentence(templates[at % len(templates)])
-        for at in range(number)
-    ]
+    with stopped():
+        return [
+            makers[(at // len(templates)) % len(makers)].sentence(templates[at % len(templates)])
+            for at in range(number)
+        ]

@@ -7,7 +7,7 @@ Both look at the same data, made from templates with Faker, with a seed. What is
 templates, names of columns, locales and another seed than what the rules were developed on, which
 `--set development` shows. Sentences: a span counts as found where one of the same entity covers at least half
 of both together. Columns: pairs of column and entity; stock Presidio is `presidio-structured`, with each of
-its strategies, and the best of them is compared.
+its strategies, and the best of them is compared. In sentences both are to find the same spans.
 """
 
 from __future__ import annotations
@@ -78,14 +78,11 @@ def _figures(right: int, wrong: int, missed: int) -> dict[str, float]:
     }
 
 
-def score_sentences(
-    finder: SpanFinder, sentences: Sequence[pii_data.Labelled], *, entities: Sequence[str]
-) -> Score:
+def score_sentences(sentences: Sequence[pii_data.Labelled], found: Sequence[tuple[Span, ...]]) -> Score:
     """Compares spans with the labels."""
     score = Score()
-    found = finder.find([each.text for each in sentences], entities=entities)
     for each, spans in zip(sentences, found, strict=True):
-        left = [span for span in spans if span.score >= PiiConfig().min_score]
+        left = list(spans)
         right: list[str] = []
         for wanted in each.spans:
             hit = next((span for span in left if _same(span, wanted)), None)
@@ -107,12 +104,17 @@ def run_sentences(which: str, *, number: int, stock: StockFinder, ours: SpanFind
     made = pii_data.sentences(number, seed=SEEDS[which], templates=templates, locales=LOCALES[which])
     entities = sorted({span.entity for each in made for span in each.spans})
     report: dict[str, Any] = {"sentences": number, "entities": len(entities)}
+    found: dict[str, Sequence[tuple[Span, ...]]] = {}
     for name, finder in (("presidio", stock), ("lakehouse", ours)):
         if finder is None:
             continue
         start = time.perf_counter()
-        score = score_sentences(finder, made, entities=entities)
-        report[name] = {"seconds": round(time.perf_counter() - start, 1), **score.report()}
+        found[name] = finder.find([each.text for each in made], entities=entities)
+        seconds = round(time.perf_counter() - start, 1)
+        report[name] = {"seconds": seconds, **score_sentences(made, found[name]).report()}
+    if ours is not None:
+        pairs = zip(found["presidio"], found["lakehouse"], strict=True)
+        report["sentences_with_other_spans"] = sum(a != b for a, b in pairs)
     return report
 
 
@@ -214,11 +216,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.only != "columns":
         report["sentences"] = run_sentences(options.which, number=options.sentences, stock=stock, ours=ours)
         _shown(f"{options.sentences:,} sentences ({options.which})", report["sentences"])
-        if (
-            ours is not None
-            and report["sentences"]["lakehouse"]["f1"] < report["sentences"]["presidio"]["f1"]
-        ):
-            missed.append("sentences: below stock Presidio")
+        other = report["sentences"].get("sentences_with_other_spans", 0)
+        if other:
+            missed.append(f"sentences: {other:,} with other spans than stock Presidio's")
     if options.only != "sentences":
         columns = run_columns(options.which, rows=options.values, engine=engine, ours=ours or stock)
         report["columns"] = columns

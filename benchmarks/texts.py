@@ -1,4 +1,4 @@
-"""Texts with personal data in them, and texts that only look so. The same seed makes the same texts."""
+"""Texts with personal data, and texts that only look so. The same seed makes the same texts, on any day."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import random
 from collections.abc import Callable
 
 from faker import Faker
+
+from benchmarks.clock import stopped
 
 _LOCALES = ("en_US", "en_GB", "de_DE", "fr_FR", "en_IN", "pt_BR")
 _MARKS = (
@@ -49,9 +51,10 @@ class Texts:
 
     def _distinct(self, count: int, makers: tuple[Callable[[Faker, random.Random], str], ...]) -> list[str]:
         texts: dict[str, None] = {}
-        while len(texts) < count:
-            faker = self._random.choice(self._fakers)
-            texts[self._random.choice(makers)(faker, self._random)] = None
+        with stopped():
+            while len(texts) < count:
+                faker = self._random.choice(self._fakers)
+                texts[self._random.choice(makers)(faker, self._random)] = None
         return list(texts)
 
 

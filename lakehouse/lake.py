@@ -223,7 +223,12 @@ class Lakehouse:
 
         Returns:
             What was (or would be) done with each table.
+
+        Raises:
+            UsageError: The ``subjects`` do not fit the tables, those that are there and those that would be
+                made; all that is wrong is told, and nothing was made.
         """
+        self._ensure_subjects_fit()
         plans: list[TablePlan] = []
         for name in self.tables:
             table = self.table(name)
@@ -233,6 +238,19 @@ class Lakehouse:
                 table.create()
             plans.append(plan)
         return ApplyPlan(lake=self.config.name, tables=tuple(plans), dry_run=dry_run)
+
+    def _ensure_subjects_fit(self) -> None:
+        if not self.config.subjects:
+            return
+        from lakehouse.requests.checks import actual, declared, ensure_fit
+
+        shapes = {}
+        for name in self.tables:
+            newest = self.table(name).opened.find()
+            shape = declared(self.config, name) if newest is None else actual(self.config, name, newest)
+            if shape is not None:
+                shapes[name] = shape
+        ensure_fit(self.config, shapes)
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: version, age, rows and size of every table."""

@@ -124,9 +124,10 @@ def _head(result: MergeResult, *, dry_run: bool) -> str:
     if dry_run:
         return f"{result.table}: {records} would be merged; nothing was written"
     if result.committed:
-        some = f"{result.total - result.rejected:,} of " if result.rejected else ""
+        left_out = result.rejected + result.suppressed
+        some = f"{result.total - left_out:,} of " if left_out else ""
         return f"{result.table}: {some}{records} merged into version {result.version} in {span(seconds)}"
-    if result.rejected == result.total > 0:
+    if result.rejected + result.suppressed == result.total > 0:
         return f"{result.table}: none of {records} could be merged, nothing was written"
     return f"{result.table}: {records} changed nothing, version {result.version} stays ({span(seconds)})"
 

@@ -14,6 +14,8 @@ from lakehouse.cli.parameters import confirm_options
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakehouse.pii.keys.provider import KeyInfo
 
 _ROTATION = """\
@@ -21,8 +23,17 @@ _ROTATION = """\
   still be turned back, and this masks none of it anew.
   Joins: deterministic masks (tokenize, hash, ...) of new rows differ from those of older rows, until these
   are masked again. Columns of a table's key keep the first version, so that merges find their rows."""
+_LOSSES = {
+    "suppress": "without it nobody can tell who was erased, and merges stop",
+    "requests": "without it open requests can't be carried out",
+    "sign": "without it no certificate can be signed, nor compared with the lake's key",
+    "shred": "without it columns under keys of single people can't be read by anybody",
+}
+_STAYS = """\
+  Not with it: {kinds}. Masks of {operators} don't say which version made them, so they stay with the first
+  one, or the one that `version` names, until the config says `version: {next}` and they are masked anew."""
 _COPY = {
-    "file": "keep a copy of {place} in a safe place: what is masked with a lost key stays masked",
+    "file": "keep a copy of {place} in a safe place: {loss}",
     "aws_kms": "it is wrapped by {place}: neither that key nor the state database may get lost",
     "vault": "it is wrapped by {place}: neither that key nor the state database may get lost",
 }
@@ -74,27 +85,33 @@ _purpose_argument = click.argument("purpose", metavar="PURPOSE")
     "create",
     examples=[
         "lakehouse keys create mask",
+        "lakehouse keys create suppress requests sign    # what requests of people need",
         "lakehouse keys create payroll          # for operators with `key: payroll`",
         "lakehouse keys create mask --print     # provider env: the line to set",
     ],
     python='lake.keys.create("mask")',
 )
-@_purpose_argument
+@click.argument("purposes", metavar="PURPOSE...", nargs=-1, required=True)
 @_print_option
 @click.pass_obj
-def create(session: Session, *, purpose: str, shown: bool) -> None:
-    """Make a key.
+def create(session: Session, *, purposes: tuple[str, ...], shown: bool) -> None:
+    """Make keys.
 
     PURPOSE is mask (what operators use), suppress (hashes of the erased), sign (certificates), shred (keys of
     single people), requests, or a name of your own that operators name. Nothing makes a key by itself: where
     one is missing, the error says so.
     """
     if shown:
-        _print(session, purpose, rotate=False)
+        if len(purposes) > 1:
+            raise click.UsageError("--print shows one key at a time", click.get_current_context())
+        _print(session, purposes[0], rotate=False)
         return
-    made = session.lake.keys.create(purpose)
-    session.out.emit(_document(made), f"made version {made.version} of the key {purpose}: {made.place}")
-    _say_copy(session, made)
+    made = [session.lake.keys.create(purpose) for purpose in dict.fromkeys(purposes)]
+    lines = [f"made version {each.version} of the key {each.purpose}: {each.place}" for each in made]
+    documents = [_document(each) for each in made]
+    session.out.emit(documents[0] if len(made) == 1 else {"keys": documents}, *lines)
+    for each in made:
+        _say_copy(session, each)
 
 
 @verb(
@@ -116,9 +133,16 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
     """
     place = session.lake.keys
     step = place.next_rotation(purpose)
-    document = {"purpose": purpose, "from": step.newest, "to": step.next, "provider": place.provider}
+    document: dict[str, Any] = {
+        "purpose": purpose,
+        "from": step.newest,
+        "to": step.next,
+        "provider": place.provider,
+    }
     if dry_run or not session.as_json:
-        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next))
+        stays = _stays(session, purpose)
+        document["stays"] = stays
+        session.out.emit({"dry_run": dry_run, **document}, *_story(purpose, step.newest, step.next, stays))
     if dry_run:
         return
     if shown:
@@ -139,7 +163,18 @@ def rotate(session: Session, *, purpose: str, shown: bool, dry_run: bool, yes: b
     _say_copy(session, made)
 
 
-def _story(purpose: str, newest: int, next_: int) -> list[Block]:
+def _stays(session: Session, purpose: str) -> dict[str, str]:
+    """The kinds of personal data whose masks keep their version of a key, with what masks them."""
+    from lakehouse.pii.mask.mark import VERSIONLESS
+
+    return {
+        kind: each.operator
+        for kind, each in session.lake.config.pii.operators.items()
+        if each.operator in VERSIONLESS and each.settings.get("key", "mask") == purpose
+    }
+
+
+def _story(purpose: str, newest: int, next_: int, stays: Mapping[str, str]) -> list[Block]:
     from lakehouse.pii.keys.purposes import PURPOSES
 
     head = f"{purpose}: version {newest} -> {next_}"
@@ -149,7 +184,11 @@ def _story(purpose: str, newest: int, next_: int) -> list[Block]:
             "  The keys of people are wrapped by it anew; what is stored under them stays as it is.",
         ]
     if purpose == "mask" or purpose not in PURPOSES:
-        return [head, _ROTATION.format(next=next_)]
+        story: list[Block] = [head, _ROTATION.format(next=next_)]
+        if stays:
+            operators = " and ".join(sorted(set(stays.values())))
+            story.append(_STAYS.format(kinds=", ".join(stays), operators=operators, next=next_))
+        return story
     return [head, "  Older versions stay: what was made with them is still understood."]
 
 
@@ -168,7 +207,8 @@ def _print(session: Session, purpose: str, *, rotate: bool) -> None:
 def _say_copy(session: Session, made: KeyInfo) -> None:
     text = _COPY.get(session.lake.keys.provider)
     if text is not None:
-        session.out.note(text.format(place=made.place))
+        loss = _LOSSES.get(made.purpose, "what is masked with a lost key stays masked")
+        session.out.note(text.format(place=made.place, loss=loss))
 
 
 def _document(each: KeyInfo) -> dict[str, Any]:

@@ -130,10 +130,13 @@ def _told(done: Bundle) -> list[Block]:
         ]
         for each in done.sources
     ]
+    masked = dict.fromkeys(f"{each.table}.{name}" for each in done.sources for name in each.masked)
+    review = f"  masked as other people's: {', '.join(masked)}; --own shows what is the person's"
     return [
         f"{done.request} is completed: {plural(done.rows, 'row')} in {done.path} ({size(done.bytes)})",
         f"  sha256 {done.sha256}",
         "",
         Grid(["from", "rows", "earlier", "masked", "turned back"], rows),
+        *([review] if masked else []),
         *(f"note: {note}" for note in done.notes),
     ]

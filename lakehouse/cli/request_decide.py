@@ -191,9 +191,17 @@ def show(session: Session, *, request_id: str) -> None:
 
 
 def _detail(detail: Any) -> str:
-    return ", ".join(
-        f"{name} {value}" for name, value in detail.items() if not isinstance(value, dict | list)
-    )
+    said = [f"{name} {value}" for name, value in detail.items() if not isinstance(value, dict | list)]
+    for table, counts in detail.get("rows", {}).items() if isinstance(detail.get("rows"), dict) else ():
+        said.append(f"{table}: {', '.join(f'{what} {rows}' for what, rows in counts.items())}")
+    said += [f"{what} {', '.join(detail[what])}" for what in ("holds", "places") if detail.get(what)]
+    if files := detail.get("files"):
+        names = dict.fromkeys(file["table"] for file in files)
+        said.append(f"{plural(len(files), 'file')} of {', '.join(names)}")
+    for table, done in detail["tables"].items() if isinstance(detail.get("tables"), dict) else ():
+        closed = sum(last - first + 1 for first, last in done.get("closed", ()))
+        said += [f"{table}: {plural(closed, 'version')} closed"] if closed else []
+    return "; ".join(said)
 
 
 @verb(

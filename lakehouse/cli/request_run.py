@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import confirm_options
 from lakehouse.cli.progress import progress
+from lakehouse.cli.request_answer import answered
 from lakehouse.cli.request_decide import author_option
 from lakehouse.cli.session import Session
 
@@ -35,10 +37,28 @@ _SHOWN = 20
     python="lake.requests.run(*requests, dry_run=False)",
 )
 @click.argument("requests", nargs=-1, metavar="[REQUEST]...")
+@click.option(
+    "--allow-many", is_flag=True, help="Also carry out requests that find more than one person can have."
+)
+@click.option(
+    "--to",
+    type=click.Path(),
+    metavar="FILE",
+    help="For one request for access: where the answer goes, as `request answer` writes it.",
+)
 @confirm_options
 @author_option
 @click.pass_obj
-def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool, author: str | None) -> None:
+def run(
+    session: Session,
+    *,
+    requests: tuple[str, ...],
+    to: str | None,
+    allow_many: bool,
+    dry_run: bool,
+    yes: bool,
+    author: str | None,
+) -> None:
     """Carry requests out: find, erase, purge, verify, sign.
 
     All that are due if none is named. People are looked for in every version of every table of their
@@ -46,13 +66,24 @@ def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool
     that is left is searched; only if nothing is found a request gets its certificate. Shows what would go and
     asks; without a terminal it needs --yes. A run that was killed is gone on with by the next.
     """
+    if to is not None:
+        if len(requests) != 1:
+            raise click.UsageError("--to answers one request: name it", click.get_current_context())
+        answered(session, requests[0], to=to, author=author)
+        return
     verbs = session.lake.requests
     with progress(session, "looking") as step:
-        plan = verbs.run(*requests, dry_run=True, author=author, step=step)
+        plan = verbs.run(*requests, dry_run=True, allow_many=allow_many, author=author, step=step)
     story = _story(plan)
-    going = [each for each in plan.plans if each.stage not in {"wait", "access"} and not each.held_by]
-    if dry_run or not plan.plans:
+    going = [
+        each
+        for each in plan.plans
+        if each.stage not in {"wait", "access"} and not each.held_by and not each.brakes
+    ]
+    asks = [each.request for each in plan.plans if each.stage == "access"]
+    if dry_run or not plan.plans or len(asks) == len(plan.plans):
         session.out.emit(plan.to_dict(), *story)
+        _say_access(session, asks)
         return
     if not session.as_json:
         for block in story:
@@ -63,15 +94,24 @@ def run(session: Session, *, requests: tuple[str, ...], dry_run: bool, yes: bool
         session.out.note("nothing was done")
         return
     with progress(session, "carrying out") as step:
-        done = verbs.run(*requests, author=author, step=step)
+        done = verbs.run(*requests, allow_many=allow_many, author=author, step=step)
     session.out.emit(done.to_dict(), *_done(done))
     for each in done.outcomes[:1]:
         if each.certificate is not None:
             session.out.next_steps((f"lakehouse request certificate {each.request}", "see what is proved"))
+    _say_access(session, asks)
     if done.failed:
         raise SystemExit(_FOUND_SOMETHING)
-    if done.outcomes and all(each.status == "held" for each in done.outcomes):
+    braked = any(plan.brakes for plan in done.plans)
+    if braked or (done.outcomes and all(each.status == "held" for each in done.outcomes)):
         raise SystemExit(_REFUSED)
+
+
+def _say_access(session: Session, requests: Sequence[str]) -> None:
+    for each in requests[:1]:
+        session.out.next_steps(
+            (f"lakehouse request answer {each} --to FILE", "all about the person, as a ZIP")
+        )
 
 
 def _story(report: RunReport) -> list[Block]:
@@ -93,7 +133,7 @@ def _row(plan: RequestPlan) -> list[Cell]:
     files = sum(table.files for table in plan.tables)
     return [
         said(plan.request),
-        said("wait" if plan.held_by else plan.stage),
+        said("wait" if plan.held_by else "refused" if plan.brakes else plan.stage),
         amount(counts.get("delete", 0)),
         said(f"{counts['anonymize']:,}" if counts.get("anonymize") else ""),
         said(f"{counts['keep']:,}" if counts.get("keep") else ""),

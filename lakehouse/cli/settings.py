@@ -27,19 +27,22 @@ def check(session: Session) -> None:
 
     All problems at once, each with file, line, column, path and the nearest valid name. Conditions of
     expectations and rules are read against the table's `schema`; without one, only as SQL. So is whether the
-    columns of `pii` can be masked by their operators. Nothing is reached: no store, no table, no key. Exit
-    code 2 if there are any.
+    columns of `pii` can be masked by their operators, and whether `subjects` fit the columns. Nothing is
+    reached: no store, no table, no key. Exit code 2 if there are any.
     """
     from lakehouse.config import load_config
     from lakehouse.lake import Lakehouse
     from lakehouse.merge.config_findings import columns_to_come, condition_findings
     from lakehouse.pii.mask.config_findings import mask_findings
+    from lakehouse.requests.checks import declared_findings
     from lakehouse.retention.config_findings import rule_findings
 
     path = session.config_path()
     loaded = load_config(
         path,
-        further=lambda each: chain(condition_findings(each), rule_findings(each), mask_findings(each)),
+        further=lambda each: chain(
+            condition_findings(each), rule_findings(each), mask_findings(each), declared_findings(each)
+        ),
     )
     # The options of the storage are known to the room that opens it, not to the config.
     Lakehouse(loaded)

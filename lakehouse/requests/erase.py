@@ -97,7 +97,7 @@ def erase(
     """
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
-        ensure_erasable(found)
+        ensure_erasable(found, fixed=fixed_columns(table))
         ensure_free(found)
         newest = found.past.newest
         chosen = _chosen(table, found)
@@ -114,6 +114,13 @@ def erase(
         sleep(pause(attempt))
         found = again()
     raise gave_up(table.name, tries=_TRIES, winner=winner)
+
+
+def fixed_columns(table: OpenTable) -> tuple[str, ...]:
+    """The columns of a table that say which row is meant, and which change is newer."""
+    if table.quarantine_of is not None:
+        return ()
+    return (*table.config.key, *(table.config.changes.sequence or ()))
 
 
 def left_to_erase(table: OpenTable, found: Found) -> bool:

@@ -40,10 +40,13 @@ class Person:
     Args:
         subject: The kind of person, as the config calls it.
         identifiers: Pairs of name and value, each once.
+        ties: Numbers of identifiers with the number of a row in which they stood together; 0 is the request
+            itself. Empty where all are from there.
     """
 
     subject: str
     identifiers: tuple[tuple[str, str], ...] = field(repr=False)
+    ties: tuple[tuple[int, int], ...] = field(default=(), repr=False)
 
     def values(self, identifier: str) -> tuple[str, ...]:
         """The values of one identifier."""
@@ -127,7 +130,7 @@ def seal(person: Person, *, request: str, ring: KeyRing) -> str:
     """
     key = ring.current(REQUESTS)
     nonce = os.urandom(_NONCE)
-    content = orjson.dumps([person.subject, [list(pair) for pair in person.identifiers]])
+    content = orjson.dumps([person.subject, person.identifiers, person.ties])
     sealed = AESGCM(key.derive("identifiers")).encrypt(nonce, content, request.encode())
     return f"{key.version}.{base64.b64encode(nonce + sealed).decode()}"
 
@@ -156,8 +159,11 @@ def unseal(sealed: str, *, request: str, ring: KeyRing) -> Person:
             f"{REQUESTS}: they were sealed with another one, or were changed",
             advice="put the key in place that was there when the request came",
         ) from None
-    subject, pairs = orjson.loads(opened)
-    return Person(subject, tuple((name, value) for name, value in pairs))
+    subject, pairs, *more = orjson.loads(opened)
+    ties = more[0] if more else ()
+    return Person(
+        subject, tuple((name, value) for name, value in pairs), tuple((at, tie) for at, tie in ties)
+    )
 
 
 def known_digests(values: Sequence[str], *, ring: KeyRing, subject: str, identifier: str) -> list[set[str]]:

@@ -44,7 +44,8 @@ class People:
 
     Args:
         known: Columns ``request``, ``subject``, ``identifier``, ``value`` (text) and ``tie``: values of the
-            same tie stood in one row together, those with 0 in the request.
+            same tie stood in one row together, those with 0 in the request. Where no identifier needs
+            another one, 1 is for all rows.
         crowds: By request why its identifiers do not mean one person; of these not all is known.
     """
 
@@ -78,7 +79,7 @@ class People:
         """
         mine = self.known.filter(pl.col("subject") == subject)
         parts = [
-            mine.filter(pl.col("identifier") == identifier)
+            _spellings(mine.filter(pl.col("identifier") == identifier), types[name])
             .select(
                 pl.col("request").alias(REQUEST),
                 pl.col("tie").alias(TIE),
@@ -101,15 +102,49 @@ class People:
         return pl.concat([tied, free])
 
 
+def _spellings(known: pl.DataFrame, kind: pl.DataType) -> pl.DataFrame:
+    """The same with other ways to write a text: no blanks around, composed or not, addresses in small."""
+    if kind != pl.String or known.is_empty():
+        return known
+    value = pl.col("value")
+    bare = value.str.strip_chars()
+    small = pl.when(bare.str.contains("@", literal=True)).then(bare.str.to_lowercase()).otherwise(bare)
+    ways = [value, *(each.str.normalize(form) for each in (bare, small) for form in ("NFC", "NFD"))]
+    return pl.concat([known.with_columns(way.alias("value")) for way in ways]).unique(maintain_order=True)
+
+
 def people_of(persons: Mapping[str, Person]) -> People:
-    """The people as the requests name them.
+    """The people as the requests name them, or as `persons_of` gave them.
 
     Args:
         persons: By request.
     """
     rows = [
-        (request, person.subject, name, value, 0)
+        (request, person.subject, *person.identifiers[at], tie)
         for request, person in persons.items()
-        for name, value in person.identifiers
+        for at, tie in person.ties or ((at, 0) for at in range(len(person.identifiers)))
     ]
     return People(pl.DataFrame(rows, schema=SCHEMA, orient="row").unique(maintain_order=True))
+
+
+def persons_of(people: People) -> dict[str, Person]:
+    """The people one by one, with all that is known of them.
+
+    Args:
+        people: The people.
+
+    Returns:
+        By request; `people_of` makes the same people of them again.
+    """
+    pairs: dict[str, dict[tuple[str, str], int]] = {}
+    ties: dict[str, list[tuple[int, int]]] = {}
+    subjects: dict[str, str] = {}
+    for request, subject, identifier, value, tie in people.known.select(*SCHEMA).iter_rows():
+        subjects[request] = subject
+        mine = pairs.setdefault(request, {})
+        at = mine.setdefault((identifier, value), len(mine))
+        ties.setdefault(request, []).append((at, tie))
+    return {
+        request: Person(subject, tuple(pairs[request]), tuple(ties[request]))
+        for request, subject in subjects.items()
+    }

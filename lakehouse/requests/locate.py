@@ -22,18 +22,29 @@ from lakehouse.delta.actions import AddCdcFile, AddFile
 from lakehouse.delta.exact import column
 from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.scan_query import filters_fast
-from lakehouse.delta.schema import type_to_polars
 from lakehouse.delta.snapshot import Snapshot
-from lakehouse.errors import DataError, UsageError
+from lakehouse.errors import DataError
 from lakehouse.merge.locate import KeyFilter
 from lakehouse.pii.paths import ColumnPath, parse_path
-from lakehouse.requests.reading import columns_of, only_fields, plain_types, spread, type_at
+from lakehouse.requests.reading import VALUE, as_keys, columns_of, key_name, only_fields, plain_types, spread
 from lakehouse.storage import Storage
+
+__all__ = [
+    "CONDITION",
+    "FILE",
+    "LIVE",
+    "POSITION",
+    "VALUE",
+    "Condition",
+    "Located",
+    "beside",
+    "candidates",
+    "rows_of",
+]
 
 FILE: Final = "__file"
 POSITION: Final = "__position"
 CONDITION: Final = "__condition"
-VALUE: Final = "__value"
 LIVE: Final = "__live"
 
 _INDEX: Final = "__index"
@@ -116,7 +127,7 @@ def rows_of(
     read: set[int] = set()
     for number, condition in enumerate(conditions):
         paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
-        wanted = _wanted(snapshot, condition, paths)
+        wanted = as_keys(snapshot, condition.values, paths)
         if wanted.is_empty():
             continue
         numbers = _candidates(snapshot, adds, paths, wanted)
@@ -153,7 +164,7 @@ def candidates(snapshot: Snapshot, files: Sequence[AddFile], condition: Conditio
         UsageError: There is no such column.
     """
     paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
-    wanted = _wanted(snapshot, condition, paths)
+    wanted = as_keys(snapshot, condition.values, paths)
     return [] if wanted.is_empty() else _candidates(snapshot, files, paths, wanted)
 
 
@@ -184,7 +195,7 @@ def _candidates(
     # Statistics know nothing of what is in lists and maps, and call a field of a struct by its path.
     names = [".".join(path.names) for path in paths]
     told = [
-        (_key(number), name)
+        (key_name(number), name)
         for number, (path, name) in enumerate(zip(paths, names, strict=True))
         if not path.steps
         or (only_fields(path) and name not in snapshot.schema.names and name.count(".") == len(path.steps))
@@ -224,7 +235,7 @@ def beside(
     """
     paths = [parse_path(text, columns=snapshot.schema.names) for text in condition.columns]
     more = {text: parse_path(text, columns=snapshot.schema.names) for text in columns}
-    wanted = _wanted(snapshot, condition, paths)
+    wanted = as_keys(snapshot, condition.values, paths)
     numbers = [] if wanted.is_empty() else _candidates(snapshot, files, paths, wanted)
     if not numbers:
         schema = plain_types(snapshot.schema, columns)
@@ -244,8 +255,8 @@ def _scan(
     placed: bool = True,
 ) -> pl.DataFrame:
     """The number of the value, and what else is wanted, for every row that is found."""
-    keys = [_key(number) for number in range(len(paths))]
-    beyond = {_key(number): path for number, path in enumerate((more or {}).values(), start=len(paths))}
+    keys = [key_name(number) for number in range(len(paths))]
+    beyond = {key_name(number): path for number, path in enumerate((more or {}).values(), start=len(paths))}
     named = dict(zip(keys, paths, strict=True))
     columns = columns_of(paths)
     plain = len(columns) == len(paths) and not any(path.steps for path in paths)
@@ -277,34 +288,3 @@ def _scan(
             f"the columns {', '.join(map(str, paths))} of {storage.url} can't be read as the table's types",
             advice="`lakehouse verify` says which files are wrong",
         ) from None
-
-
-def _wanted(snapshot: Snapshot, condition: Condition, paths: Sequence[ColumnPath]) -> pl.DataFrame:
-    """The values in the columns' types, with their numbers; what is no such value is left out."""
-    if condition.values.width != len(paths):
-        raise UsageError("a condition has not one column of values for each of its columns")
-    if sum(not only_fields(path) for path in paths) > 1:
-        raise UsageError("a condition goes through more than one list or map")
-    columns = []
-    for number, (path, values) in enumerate(zip(paths, condition.values, strict=True)):
-        at = type_at(snapshot.schema, path)
-        if at is None:
-            raise _no_column(snapshot, path)
-        kind = type_to_polars(at)
-        if kind.is_nested():
-            raise UsageError(f"the values at {path} are no plain values")
-        try:
-            columns.append(values.cast(kind, strict=False).alias(_key(number)))
-        except pl.exceptions.PolarsError:
-            raise UsageError(f"the values for {path} can't be compared with it") from None
-    return pl.DataFrame(columns).with_row_index(VALUE).drop_nulls()
-
-
-def _key(number: int) -> str:
-    return f"__key{number}"
-
-
-def _no_column(snapshot: Snapshot, path: ColumnPath) -> UsageError:
-    return UsageError(
-        f"there is no column {path}", advice=f"the columns are: {', '.join(snapshot.schema.names)}"
-    )

@@ -9,12 +9,12 @@ import polars as pl
 
 from lakehouse.config import Config
 from lakehouse.requests.graph import Graph, Hop, graph_of
-from lakehouse.requests.known import REQUEST, SCHEMA, People, Place, people_of
-from lakehouse.requests.locate import VALUE, Condition, beside
-from lakehouse.requests.reading import plain_types
+from lakehouse.requests.known import REQUEST, SCHEMA, People, Place, people_of, persons_of
+from lakehouse.requests.locate import Condition, beside
+from lakehouse.requests.reading import VALUE, plain_types
 from lakehouse.requests.values import as_text
 
-__all__ = ["People", "Place", "people_of", "resolve"]
+__all__ = ["People", "Place", "people_of", "persons_of", "resolve"]
 
 NOBODY: Final = frozenset({"", "null", "none", "nil", "nan", "n/a", "na", "-", "unknown", "undefined"})
 """Values that stand for nobody, in small letters and without blanks around."""
@@ -60,12 +60,13 @@ class _Closure:
         self._crowds: dict[str, dict[str, None]] = {
             each: dict.fromkeys(why) for each, why in people.crowds.items()
         }
-        self._given = people.known.filter(self._means_somebody())
+        whole = people.known.filter(self._means_somebody())
+        self._given = whole.filter(pl.col("tie") == 0)
         for request, identifier in (
             people.known.filter(~self._means_somebody()).select("request", "identifier").rows()
         ):
             self._crowd(request, f"the value that it gives as {identifier} stands for nobody")
-        self._known = self._given
+        self._known = whole
         self._asked: dict[tuple[str, Hop], pl.DataFrame] = {}
 
     def people(self) -> People:
@@ -161,7 +162,7 @@ def _told(
         REQUEST, *(as_text(pl.col(alias), types[column]).alias(alias) for alias, column, _ in pairs)
     )
     aliases = [alias for alias, _, _ in pairs]
-    tie = pl.struct(aliases).hash() if tied and aliases else pl.lit(0)
+    tie = pl.struct(aliases).hash() | 1 if tied and aliases else pl.lit(1)
     frame = frame.with_columns(tie.cast(pl.UInt64).alias("tie"))
     parts = [
         frame.select(

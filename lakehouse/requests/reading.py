@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
 
 import polars as pl
 
 from lakehouse.delta.schema import ArrayType, DataType, MapType, StructType, type_to_polars
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UnsupportedFeatureError, UsageError
 from lakehouse.pii.paths import ColumnPath, parse_path
+
+VALUE: Final = "__value"
 
 
 def type_at(schema: StructType, path: ColumnPath) -> DataType | None:
@@ -88,3 +92,47 @@ def spread(rows: pl.LazyFrame, paths: Mapping[str, ColumnPath]) -> pl.LazyFrame:
 def columns_of(paths: Iterable[ColumnPath]) -> Sequence[str]:
     """The columns into which paths lead, each once."""
     return list(dict.fromkeys(path.column for path in paths))
+
+
+def as_keys(snapshot: Snapshot, values: pl.DataFrame, paths: Sequence[ColumnPath]) -> pl.DataFrame:
+    """Values in the types of what paths lead to, with their numbers; what is no such value is left out.
+
+    Args:
+        snapshot: A version.
+        values: A column for each path.
+        paths: Columns, or paths into them.
+
+    Returns:
+        The number, and the values under the names that `key_name` gives.
+
+    Raises:
+        UsageError: There is no such column, or no value can be compared with it.
+    """
+    if values.width != len(paths):
+        raise UsageError("a condition has not one column of values for each of its columns")
+    if sum(not only_fields(path) for path in paths) > 1:
+        raise UsageError("a condition goes through more than one list or map")
+    columns = []
+    for number, (path, each) in enumerate(zip(paths, values, strict=True)):
+        at = type_at(snapshot.schema, path)
+        if at is None:
+            raise _no_column(snapshot, path)
+        kind = type_to_polars(at)
+        if kind.is_nested():
+            raise UsageError(f"the values at {path} are no plain values")
+        try:
+            columns.append(each.cast(kind, strict=False).alias(key_name(number)))
+        except pl.exceptions.PolarsError:
+            raise UsageError(f"the values for {path} can't be compared with it") from None
+    return pl.DataFrame(columns).with_row_index(VALUE).drop_nulls()
+
+
+def key_name(number: int) -> str:
+    """What the values of a path are called, by its number."""
+    return f"__key{number}"
+
+
+def _no_column(snapshot: Snapshot, path: ColumnPath) -> UsageError:
+    return UsageError(
+        f"there is no column {path}", advice=f"the columns are: {', '.join(snapshot.schema.names)}"
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -123,33 +123,41 @@ def changes_of(found: Found, rows: pl.DataFrame) -> Changes:
     return Changes(gone=gone, cells=tuple(cells), any_dead=not rows[LIVE].all())
 
 
-def ensure_erasable(found: Found) -> None:
+def ensure_erasable(found: Found, *, fixed: Collection[str] = ()) -> None:
     """Refuses to empty what has to be full.
 
+    Args:
+        found: What was found in the table.
+        fixed: The columns that say which row is meant, and which change is newer.
+
     Raises:
-        RefusedError: A column has no neutral value, or says in which folder a row is.
+        RefusedError: A column has no neutral value, is one of these, or says in which folder a row is; all
+            such columns are named.
     """
+    texts = dict.fromkeys(text for rule in found.rules for text in rule.columns)
+    reasons = [f"column {text} {why}" for text in texts if (why := _must_stay(found, text, fixed))]
+    if reasons:
+        raise RefusedError(
+            f"table {found.table}: {'; '.join(reasons)}",
+            advice="let `do` be delete, or take the column out of `columns`",
+        )
+
+
+def _must_stay(found: Found, text: str, fixed: Collection[str]) -> str:
     newest = found.past.newest
-    for rule in found.rules:
-        for text in rule.columns:
-            path, item = _target(newest, text)
-            if item is None:
-                continue
-            if path.column in newest.partition_columns:
-                raise RefusedError(
-                    f"table {found.table}: column {text} can't be emptied, since it says in which folder a "
-                    "row is",
-                    advice="let `do` be delete, or take the column out of `columns`",
-                )
-            if text in rule.text:
-                continue
-            try:
-                neutral_of(item)
-            except ValueError:
-                raise RefusedError(
-                    f"table {found.table}: column {text} must not be null, and has no neutral value",
-                    advice="let `do` be delete, or take the column out of `columns`",
-                ) from None
+    path, item = _target(newest, text)
+    if item is None:
+        return ""
+    if path.column in newest.partition_columns:
+        return "can't be emptied, since it says in which folder a row is"
+    if path.column in fixed:
+        return "can't be emptied, since it says which row is meant, or which change is newer"
+    try:
+        if not any(text in rule.text for rule in found.rules):
+            neutral_of(item)
+    except ValueError:
+        return "must not be null, and has no neutral value"
+    return ""
 
 
 def _cells(found: Found, rule: RowRule, rows: pl.DataFrame) -> Iterator[Cells]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.config import Config
 from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
-from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.shred.verbs import SubjectKeys
@@ -22,7 +22,7 @@ from lakehouse.records import operator
 from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
 from lakehouse.requests.certificate.verify import previous_of
 from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
-from lakehouse.requests.identity import digests_of, fingerprint, known_digests, seal
+from lakehouse.requests.identity import REQUESTS, SUPPRESS, digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
 from lakehouse.requests.run import RunReport, RunTarget, run
 from lakehouse.requests.run.target import Step, silent
@@ -241,6 +241,7 @@ class Requests:
         self,
         *requests: str,
         dry_run: bool = False,
+        allow_many: bool = False,
         author: str | None = None,
         step: Step = silent,
     ) -> RunReport:
@@ -252,6 +253,8 @@ class Requests:
         Args:
             requests: Their ids; none means all that can be carried out now.
             dry_run: Only looks, and says what would be done.
+            allow_many: Also carries out requests that find more than one person can have
+                (``requests.max_share``, ``requests.max_values``); without it they are set aside.
             author: On whose order; None means the user that this process runs as.
             step: Told how far it is.
 
@@ -261,7 +264,8 @@ class Requests:
         Raises:
             NotFoundError: There is no request of that id.
             KeysError: A key is not there: nothing was done.
-            RefusedError: A table can't be erased from as the config says: nothing was done.
+            RefusedError: A table can't be erased from as the config says, or all that is to be done finds
+                more than one person can have: nothing was done.
             ConflictError: Another run carries the same requests out.
             StorageError: The store or the state database failed; the next run goes on.
         """
@@ -271,7 +275,7 @@ class Requests:
                 raise self._none_of(each)
             return RunReport(dry_run=dry_run)
         target = replace(self._target(state, self._who(author)), step=step)
-        return run(target, only=requests or None, dry_run=dry_run)
+        return run(target, only=requests or None, dry_run=dry_run, allow_many=allow_many)
 
     def certificate(self, request_id: str) -> Signed:
         """The certificate of a request that was carried out.
@@ -450,6 +454,7 @@ class Requests:
 
     def _submit(self, drafts: Sequence[Draft], *, author: str | None) -> builtins.list[RequestView]:
         who, now, ring = self._who(author), self._clock(), self._ring()
+        _ensure_keys(ring)
         due = self._config.requests.due.after(now)
         kept: list[tuple[Request, Mapping[str, Any]]] = []
         for draft in drafts:
@@ -457,8 +462,6 @@ class Requests:
             kept.append(
                 (_request(draft, digests, now=now, due=due, author=who), {"identifiers": len(digests)})
             )
-        # Before anything is kept: without this key nothing could be opened again.
-        ring.current("requests")
         state = self._control.made(now=now)
         done = state.requests.submit(
             kept, seal=lambda at, request_id: seal(drafts[at].person, request=request_id, ring=ring)
@@ -551,6 +554,16 @@ def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) ->
         if name in wanted:
             fitting.setdefault(request, []).append(bool(digests & wanted[name]))
     return {request for request, fits in fitting.items() if all(fits)}
+
+
+def _ensure_keys(ring: KeyRing) -> None:
+    """Refuses a request where what it needs is not there: said once, with all that it will need later."""
+    missing = [purpose for purpose in (SUPPRESS, REQUESTS, "sign") if not ring.versions(purpose)]
+    if {SUPPRESS, REQUESTS}.intersection(missing):
+        raise KeysError(
+            f"there is no key {' and no key '.join(f'`{purpose}`' for purpose in missing)}",
+            advice=f"`lakehouse keys create {' '.join(missing)}` makes what requests need",
+        )
 
 
 def _all_digests(ring: KeyRing, subject: str, identifier: str, value: str) -> set[str]:

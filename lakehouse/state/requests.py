@@ -9,12 +9,13 @@ from contextlib import suppress
 from typing import Any, Final
 
 import orjson
-from sqlalchemy import Row, String, any_, bindparam, delete, func, insert, literal, select, update
+from sqlalchemy import Row, String, any_, bindparam, delete, func, insert, literal, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.elements import ColumnElement
 
 from lakehouse.errors import ConflictError, LakehouseError, NotFoundError, StorageError
+from lakehouse.state.digests import DigestFilter
 from lakehouse.state.ids import new_id
 from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
 from lakehouse.state.tables import request_contents, request_events, requests, suppressions
@@ -34,6 +35,7 @@ class SqlRequests:
 
     def __init__(self, database: Transactions) -> None:
         self._database = database
+        self._digests = DigestFilter()
 
     def submit(
         self, drafts: Sequence[tuple[Request, Mapping[str, Any]]], *, seal: Callable[[int, str], str]
@@ -187,6 +189,9 @@ class SqlRequests:
         if not rows:
             return
         with self._database.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # Others that write wait, so that numbers rise in the order in which they can be seen.
+                connection.execute(text(f"LOCK TABLE {suppressions.name} IN EXCLUSIVE MODE"))
             connection.execute(insert(suppressions), rows)
 
     def suppressed(self) -> builtins.list[Suppression]:
@@ -227,11 +232,11 @@ class SqlRequests:
         with self._database.reading() as connection:
             return connection.execute(query).scalar() or 0
 
-    def erased(self, digests: Sequence[str] | None = None) -> dict[str, frozenset[str]]:
-        """Which identifiers must not come back now.
+    def erased(self, digests: Sequence[str]) -> dict[str, frozenset[str]]:
+        """Which identifiers must not come back now; quick for very many.
 
         Args:
-            digests: Only these, in one query however many they are; None means all.
+            digests: Keyed hashes of those that are asked for.
 
         Returns:
             By keyed hash the requests by which it went.
@@ -240,8 +245,10 @@ class SqlRequests:
         query = select(said.digest, said.request_id, said.event).order_by(said.seq)
         last: dict[tuple[str, str], bool] = {}
         with self._database.reading() as connection:
-            if digests is not None:
-                query = query.where(_among(connection, said.digest, digests))
+            possible = self._digests.possible(connection, digests)
+            if not possible:
+                return {}
+            query = query.where(_among(connection, said.digest, possible))
             for digest, request, event in connection.execute(query):
                 last[digest, request] = event == "suppressed"
         found: dict[str, set[str]] = {}

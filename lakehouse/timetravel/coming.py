@@ -33,7 +33,7 @@ class Keeping(Protocol):
         """Whether somebody was erased, or let back in, since the last look."""
 
     def columns(self, schema: StructType) -> tuple[str, ...]:
-        """The columns by which their rows are recognised."""
+        """The columns by which their rows are recognised, and those that would be emptied."""
 
     def gone(self, rows: pl.DataFrame, schema: StructType) -> pl.Series:
         """Which rows stay away."""

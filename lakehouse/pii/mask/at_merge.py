@@ -11,7 +11,7 @@ from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import marked, marks_of
+from lakehouse.pii.mask.mark import VERSIONLESS, marked, marks_of
 from lakehouse.pii.mask.port import MaskSource
 
 
@@ -44,6 +44,11 @@ class MergeMasks:
         clear = [path for path in wanted if path not in marks]
         key = set(self.config.tables[self.table].key)
         other = [path for path, way in wanted.items() if path in key and marks.get(path, way) != way]
+        mixed = [
+            path
+            for path, way in wanted.items()
+            if marks.get(path, way) != way and path not in other and self._untold(path)
+        ]
         if clear:
             raise RefusedError(
                 f"table {self.table} has rows in which {', '.join(clear)} "
@@ -56,6 +61,22 @@ class MergeMasks:
                 "config says now: changes would not find their rows",
                 advice="set the operator back, or merge into a new table",
             )
+        if mixed:
+            raise RefusedError(
+                f"table {self.table} has masks in {', '.join(mixed)} that were made in another way than the "
+                "config says now, or under another version of the key, and they do not say by which: "
+                "side by side they could not be turned back",
+                advice=f"set the operator back, or mask anew: `lakehouse pii mask {self.table} --in-place`",
+            )
+
+    def _untold(self, path: str) -> bool:
+        """Whether the masks at a path do not say what made them, so that two kinds can't be told apart."""
+        operators = self.config.pii.operators
+        sections = (
+            operators.get(entity) or operators.get("DEFAULT")
+            for entity in self.config.tables[self.table].pii[path].entities
+        )
+        return any(each is not None and each.operator in VERSIONLESS for each in sections)
 
     def trying(self) -> MergeMasks:
         """See `Masking.trying`: masks keep nothing."""

@@ -41,7 +41,8 @@ class InPlacePlan:
         read_version: The version that was looked at.
         columns: What is masked, and how.
         already: Paths of `pii` that are masked in this way already, and are left alone.
-        again: Paths that are masked in another way: what is masked is the mask, the value is gone.
+        again: Paths that are masked in another way: what is masked is the mask, the value is gone. Where only
+            the version of the key is another one, masks are turned back and made anew, and it is not here.
         computed: Generated columns that are computed anew.
         marks: The paths that the table is marked to be masked in, afterwards, each with its fingerprint.
         rows: Rows of the version; None where its statistics do not say.
@@ -140,9 +141,9 @@ def plan_in_place(table: OpenTable, snapshot: Snapshot, *, config: Config, masks
     known = marks_of(snapshot.configuration)
     _refuse(table, snapshot, wanted=wanted, masked_at_merge=config.masked_at_merge(name))
     already = tuple(path for path, mark in wanted.items() if known.get(path) == mark)
-    found = masks.masks(name, snapshot.schema, without=(*already, *shredded))
+    found = masks.masks(name, snapshot.schema, without=(*already, *shredded), known=known)
     masker = Masker(found, snapshot)
-    again = tuple(each.path for each in found.paths if each.path in known)
+    again = tuple(each.path for each in found.paths if each.path in known and not each.rekeyed)
     _refuse_columns(table, snapshot, found.paths, again=again)
     protection = table.protection()
     if any(path not in already for path in wanted):
@@ -278,6 +279,12 @@ def _notes(
         f"{each.path} is masked already, in another way: its masks are masked, the values are gone"
         for each in paths
         if each.path in again
+    ]
+    notes += [
+        f"{each.path} is masked already, under another version of the key: its masks are made anew from "
+        "what they are turned back to"
+        for each in paths
+        if each.rekeyed
     ]
     folders = [each.path for each in paths if each.column in snapshot.partition_columns]
     if folders:

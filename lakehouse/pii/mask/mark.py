@@ -10,12 +10,19 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
+from pydantic import ValidationError
+
 from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig
+from lakehouse.config.models.operators import SETTINGS, plain_settings
 from lakehouse.delta.column_mapping import MASKS
 
 PROPERTY: Final = MASKS
+
+VERSIONLESS: Final = frozenset({"fpe", "date_shift"})
+"""Operators whose masks do not say which version of the key made them: the first, unless one is named."""
 
 
 def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
@@ -36,9 +43,19 @@ def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
 
 
 def _way(operator: OperatorConfig | None) -> object:
+    """The operator and its settings. What is not said counts as if it were: to say it changes nothing."""
     if operator is None:
-        return "redact"
-    return [operator.operator, {name: str(value) for name, value in sorted(operator.settings.items())}]
+        return ["redact", {}]
+    settings = plain_settings(operator.settings)
+    model = SETTINGS.get(operator.operator)
+    if model is None:
+        # An operator of Presidio: secrets come out covered.
+        return [operator.operator, {name: str(value) for name, value in sorted(operator.settings.items())}]
+    with suppress(ValidationError):
+        settings = model.model_validate(settings).model_dump(mode="json")
+    if operator.operator in VERSIONLESS and settings.get("version") is None:
+        settings["version"] = 1
+    return [operator.operator, {name: str(value) for name, value in sorted(settings.items())}]
 
 
 def marked(masked: Mapping[str, str]) -> dict[str, str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import polars as pl
 
 from lakehouse.delta.schema import StructType
+
+NOTHING: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +25,7 @@ class MaskedPath:
         operators: The names of the operators that mask it.
         reversible: Whether all that masks it can be turned back with the key.
         fingerprint: Names the way of masking; see `lakehouse.pii.mask.mark`.
+        rekeyed: Whether masks of another version of the key are turned back and made anew.
     """
 
     path: str
@@ -30,6 +34,7 @@ class MaskedPath:
     operators: tuple[str, ...]
     reversible: bool
     fingerprint: str
+    rekeyed: bool = False
 
 
 class Masks(Protocol):
@@ -53,13 +58,22 @@ class Masks(Protocol):
 class MaskSource(Protocol):
     """Gives the masks of tables, as the config and the keys are now."""
 
-    def masks(self, table: str, schema: StructType, *, without: Collection[str] = ()) -> Masks:
+    def masks(
+        self,
+        table: str,
+        schema: StructType,
+        *,
+        without: Collection[str] = (),
+        known: Mapping[str, str] = NOTHING,
+    ) -> Masks:
         """The masks of a table.
 
         Args:
             table: Its name.
             schema: Its columns.
             without: Paths of its `pii` that are to be left alone.
+            known: Paths that are masked, each with the fingerprint of what masked it: where that had another
+                version of the key, and its masks can be turned back, they are made anew.
 
         Raises:
             RefusedError: A column can't be masked in the way that the config says: a key column, for example,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -16,7 +16,8 @@ from lakehouse.pii.mask.frames import Place, TableMasks
 from lakehouse.pii.mask.leaves import InText
 from lakehouse.pii.mask.mark import fingerprint
 from lakehouse.pii.mask.plan import masks_of
-from lakehouse.pii.mask.port import MaskedPath
+from lakehouse.pii.mask.port import NOTHING, MaskedPath
+from lakehouse.pii.mask.rekey import Rekeyed, rekeyed
 from lakehouse.pii.paths import parse_path
 from lakehouse.pii.spans import SpanFinder
 
@@ -61,12 +62,13 @@ class ConfigMasks:
         schema: StructType,
         *,
         without: Collection[str] = (),
+        known: Mapping[str, str] = NOTHING,
         renamed: Renamed = frozenset(),
     ) -> ReadyMasks:
         """See `lakehouse.pii.mask.port.MaskSource.masks`."""
         section = self.config.tables[table]
-        known = {**_former(section.pii, renamed), **section.pii}
-        wanted = {path: about for path, about in known.items() if path not in without}
+        named = {**_former(section.pii, renamed), **section.pii}
+        wanted = {path: about for path, about in named.items() if path not in without}
         tables = {**self.config.tables, table: section.model_copy(update={"pii": wanted})}
         found = masks_of(
             table,
@@ -75,12 +77,20 @@ class ConfigMasks:
             ring=LateRing(self.ring),
             finder=self.finder,
         )
+        places = tuple(self._anew(place, wanted[place.written], known) for place in found.places)
+        found = replace(found, places=places)
         paths = tuple(
             self._path(place, wanted[place.written])
             for place in found.places
             if place.path.column in schema and not _keeps(place)
         )
         return ReadyMasks(paths, found)
+
+    def _anew(self, place: Place, about: ColumnPii, known: Mapping[str, str]) -> Place:
+        mark = known.get(place.written)
+        if mark is None:
+            return place
+        return rekeyed(place, about, mark, pii=self.config.pii, ring=LateRing(self.ring)) or place
 
     def fingerprints(self, table: str, schema: StructType) -> dict[str, str]:
         """See `lakehouse.pii.mask.port.MaskSource.fingerprints`."""
@@ -112,6 +122,7 @@ class ConfigMasks:
             operators=tuple(dict.fromkeys(each.name for each in operators)),
             reversible=all(each.reversible for each in operators),
             fingerprint=fingerprint(about, self.config.pii),
+            rekeyed=any(isinstance(each, Rekeyed) for each in operators),
         )
 
     def _keys(self, about: ColumnPii) -> Iterator[str]:

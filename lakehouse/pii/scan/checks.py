@@ -31,6 +31,12 @@ _VERHOEFF_SHUFFLE: Final = (
     "0123456789", "1576283094", "5803796142", "8916043527",
     "9453126870", "4286573901", "2793806415", "7046913258",
 )  # fmt: skip
+_VIN_VALUES: Final = {
+    **{digit: int(digit) for digit in "0123456789"},
+    **dict(zip("ABCDEFGH", range(1, 9), strict=True)), **dict(zip("JKLMN", range(1, 6), strict=True)),
+    "P": 7, "R": 9, **dict(zip("STUVWXYZ", range(2, 10), strict=True)),
+}  # fmt: skip
+_VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 _NIF_LETTERS: Final = "TRWAGMYFPDXBNJZSQVHLCKE"
 _HETU_SIGNS: Final = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _CF_ODD: Final = (
@@ -131,6 +137,18 @@ def _bech32(value: str) -> bool:
         for bit, step in enumerate(_BECH32_STEPS):
             check ^= step if (top >> bit) & 1 else 0
     return check in {1, 0x2BC830A3}
+
+
+def vin(value: str) -> bool:
+    """The check digit of a vehicle's number, as in North America and China (49 CFR 565.15)."""
+    signs = value.upper()
+    total = sum(_VIN_WEIGHTS[at] * _VIN_VALUES.get(sign, 0) for at, sign in enumerate(signs))
+    return mixed(value) and "0123456789X"[total % 11] == signs[8] and len(set(signs)) > 5
+
+
+def mixed(value: str) -> bool:
+    """Whether it has letters and digits."""
+    return any(sign.isdigit() for sign in value) and any(sign.isalpha() for sign in value)
 
 
 def dea(value: str) -> bool:

@@ -19,7 +19,8 @@ WORDS: Final = {
     "IBAN_CODE": "IBANs", "IP_ADDRESS": "IP addresses", "MAC_ADDRESS": "MAC addresses",
     "PERSON": "names of people", "LOCATION": "addresses or places", "DATE_TIME": "dates of birth",
     "NRP": "nationalities, religions or the like",
-    "US_SSN": "social security numbers", "CRYPTO": "wallet addresses", "URL": "addresses of personal pages",
+    "US_SSN": "social security numbers", "CRYPTO": "wallet addresses",
+    "VIN": "numbers of vehicles", "LICENSE_PLATE": "licence plates", "URL": "addresses of personal pages",
 }  # fmt: skip
 # A checksum of one digit lets one random number in ten pass, so a column of numbers has to pass nearly whole.
 _MOST: Final = 0.8
@@ -127,6 +128,9 @@ def _weak(facts: PathFacts) -> Iterator[EntityFinding]:
 def _phone(facts: PathFacts) -> Iterator[EntityFinding]:
     phones, named = facts.phones, facts.name.says("PHONE_NUMBER")
     valid = phones.international + phones.national
+    if phones.behind >= 0.5 and not (facts.name.numbered or facts.name.moment or facts.name.thing):
+        # Whose it is stands in front of it.
+        yield _finding(facts, "PHONE_NUMBER", phones.behind, 0.75, ("pattern", "library"))
     if phones.looks < 0.3:
         return
     if named and phones.looks >= 0.5:

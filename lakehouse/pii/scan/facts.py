@@ -40,11 +40,13 @@ class PhoneFacts:
         looks: Share with digits and signs that a number to dial can have.
         international: Share that begins with ``+`` or ``00`` and is valid by the rules of its country.
         national: Share that is written in groups and valid in the one country that fits most.
+        behind: Share with one that is valid, and begins with ``+``, behind words.
     """
 
     looks: float = 0.0
     international: float = 0.0
     national: float = 0.0
+    behind: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,5 +186,6 @@ class PathFacts:
             and words.shape < 0.6
             and words.street < 0.5
             and words.technical < 0.1
+            and self.phones.behind < 0.5
             and not (self.name.says("LOCATION") and words.address >= 0.5)
         )

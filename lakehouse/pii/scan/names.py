@@ -1,7 +1,7 @@
 """What a column's name says of its values: evidence, never proof.
 
 Names are read in the languages that schemas are written in most: English first, then German, French, Spanish,
-Italian, Portuguese, Dutch, Polish, Swedish.
+Italian, Portuguese, Dutch, Polish, Swedish; and the commonest words of other scripts (`scripts`).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lakehouse.pii.paths import ColumnPath
+from lakehouse.pii.scan.scripts import in_english
 
 _CAMEL: Final = re.compile(r"(?<=[a-z\d])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SPLIT: Final = re.compile(r"[^a-z0-9]+")
@@ -45,7 +46,14 @@ _FOR: Final[dict[str, str]] = {
     r"source ?ip|src ?ip|dst ?ip|"
     r"adresse ip|login ?ip|last ?ip",
     "MAC_ADDRESS": r"mac( ?(address|addr))?|bssid|hw ?addr(ess)?|hardware ?address|device ?mac",
-    "CRYPTO": r"btc|bitcoin|crypto|wallet( ?address)?|payout address",
+    "CRYPTO": r"btc|bitcoin|eth(ereum)?( ?(address|addr|wallet))?|crypto|wallet( ?(address|addr))?|"
+    r"payout address",
+    "VIN": r"vin|vehicle ?id(entification)?( ?(number|no|code))?|chassis ?(number|no)|"
+    r"fahrgestell ?(nummer|nr)|fahrzeug ?ident(ifikations)? ?(nummer|nr)|numero de (chassis|chasis)|"
+    r"telaio",
+    "LICENSE_PLATE": r"(licen[sc]e|number|vehicle|car|registration|reg) ?plates?( ?(number|no))?|"
+    r"plate ?(number|no)|plates?|(kfz|auto) ?kennzeichen|kennzeichen|(plaque d )?immatriculation|matricula|"
+    r"targa|kenteken|registreringsnummer|tablica rejestracyjna",
     "URL": r"(home ?page|web ?site|profile( ?(url|link|page))?|linked ?in|git ?hub|twitter|facebook|"
     r"instagram|blog|"
     r"portfolio|avatar( url)?|social( (url|link))?|personal (url|site))",
@@ -220,7 +228,7 @@ def words_of(name: str) -> tuple[str, ...]:
     Args:
         name: Of a column, field or table.
     """
-    split = _CAMEL.sub(" ", name)
+    split = _CAMEL.sub(" ", in_english(name))
     folded = unicodedata.normalize("NFKD", split.replace("ß", "ss").replace("ø", "o").replace("ł", "l"))
     plain = "".join(sign for sign in folded if not unicodedata.combining(sign)).lower()
     plain = re.sub(r"(?<=[a-z])(?=\d)", " ", plain)

@@ -65,6 +65,17 @@ PATTERNS: Final = (
     Pattern(entity="CRYPTO", regex=r"[13][1-9A-HJ-NP-Za-km-z]{25,34}|(?:bc1|"
     r"BC1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}",
             strength="clear", check=checks.bitcoin),
+    # Of Ethereum and what followed it. Its checksum is in capitals, which many leave out.
+    Pattern(entity="CRYPTO", regex=r"0x[0-9a-fA-F]{40}",
+            strength="likely"),
+    Pattern(entity="VIN", regex=r"(?i)[A-HJ-NPR-Z0-9]{8}[0-9X][A-HJ-NPR-Z0-9]{8}",
+            strength="checked", check=checks.vin),
+    # In Europe its ninth sign is no check digit.
+    Pattern(entity="VIN", regex=r"(?i)[A-HJ-NPR-Z0-9]{13}[0-9]{4}",
+            strength="weak", check=checks.mixed),
+    Pattern(entity="LICENSE_PLATE", regex=r"(?i)\p{L}{1,3}[ .-]?[A-Z0-9]{1,4}[ .-]?[A-Z0-9]{1,5}|"
+    r"[0-9]{1,4}[ .-]?[A-Z]{1,3}[ .-]?[0-9]{0,4}",
+            strength="weak", check=checks.mixed),
     Pattern(entity="US_SSN", regex=r"\d{3}-\d{2}-\d{4}",
             strength="likely", check=checks.us_ssn),
     Pattern(entity="US_SSN", regex=r"\d{3}[ .-]?\d{2}[ .-]?\d{4}",
@@ -115,7 +126,7 @@ PATTERNS: Final = (
 )  # fmt: skip
 """What is looked for in every column. Of one kind, the surer look comes first."""
 
-NO_CHECKSUMS: Final = (is_mail, checks.ip_address, checks.us_ssn)
+NO_CHECKSUMS: Final = (is_mail, checks.ip_address, checks.us_ssn, checks.mixed)
 """Checks that only leave out what can't be."""
 POSTCODE: Final = (
     r"(?i)\d{4,6}|\d{5}-?\d{3,4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{2}-\d{3}|\d{3} \d{2}|"
@@ -123,6 +134,7 @@ POSTCODE: Final = (
 )
 PHONE: Final = r"(?:\+|00)?[\d(][\d ()./-]{5,22}\d(?: ?(?:x|ext\.?|#) ?\d{1,6})?"
 """What can be a phone number, if a library for them, or the name, says so."""
+_HAN_PLACE: Final = r"\p{Han}{1,8}[都道府県縣省市][\p{Han}\p{Hiragana}\p{Katakana}ー]{1,12}[市区區町村郡路街]"
 STREET: Final = (
     r"(?i)\b(?:street|st|avenue|ave|road|rd|boulevard|blvd|drive|dr|lane|ln|court|ct|place|pl|square|sq|"
     r"way|terrace|"
@@ -132,11 +144,13 @@ STREET: Final = (
     r"plein|ulica|"
     r"ul|aleja|al|os|gatan|vägen|plac)\b\.?|\w(?:straße|strasse|str|weg|platz|allee|gasse|ring|damm|ufer|"
     r"straat|laan|"
-    r"weg|kade|plein|gracht|gatan|vägen|gränd|gata|väg|gate|vej|veien|katu|tie)\b\.?"
+    r"weg|kade|plein|gracht|gatan|vägen|gränd|gata|väg|gate|vej|veien|katu|tie)\b\.?|"
+    rf"{_HAN_PLACE}"
 )
-"""A word that streets are called by."""
+"""A word that streets are called by; in Japanese and Chinese the sign behind a city or a part of it."""
 ADDRESS_SHAPE: Final = (
-    r"(?s)\d{1,5}[A-Za-z]?[ ,]+[\p{L}][\p{L} .,'\u2019/-]{2,}.*|[\p{L}][\p{L} .'\u2019/-]{2,},? \d{1,5}.*"
+    r"(?s)\d{1,5}[A-Za-z]?[ ,]+[\p{L}][\p{L} .,'\u2019/-]{2,}.*|[\p{L}][\p{L} .'\u2019/-]{2,},? \d{1,5}.*|"
+    rf"(?:〒? ?\d{{3}}-?\d{{4}} ?)?{_HAN_PLACE}.*\d.*"
 )
 """A number and words, or words and a number: how addresses are written nearly everywhere."""
 UUID: Final = r"(?i)\{?[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}\}?"

@@ -16,6 +16,7 @@ from lakehouse.pii.scan.patterns import PHONE
 _REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "BR", "IN", "AU")
 _MOST: Final = 60
 _DATE: Final = r"^\d{4}[-./]\d{1,2}[-./]\d{1,2}|^\d{1,2}[-./]\d{1,2}[-./]\d{2,4}$"
+_BEHIND_WORDS: Final = r"^\p{L}[^0-9+@]{2,40}(\+[0-9][0-9 ()./-]{6,20}[0-9])\)?$"
 
 
 def phone_facts(texts: pl.Series, counts: pl.Series, *, seed: int) -> PhoneFacts:
@@ -37,8 +38,10 @@ def phone_facts(texts: pl.Series, counts: pl.Series, *, seed: int) -> PhoneFacts
         & ~texts.str.contains(_DATE)
     )
     share = int(counts.filter(looks).sum()) / total
-    if share < 0.05 or find_spec("phonenumbers") is None:
+    if find_spec("phonenumbers") is None:
         return PhoneFacts(looks=share)
+    if share < 0.05:
+        return PhoneFacts(looks=share, behind=_behind(texts, counts, seed=seed))
     chosen: list[str] = texts.filter(looks).to_list()
     if len(chosen) > _MOST:
         chosen = random.Random(seed).sample(chosen, _MOST)  # noqa: S311 - no secret
@@ -49,6 +52,19 @@ def phone_facts(texts: pl.Series, counts: pl.Series, *, seed: int) -> PhoneFacts
         international=share * sum(_is_valid(value, None) for value in abroad) / len(chosen),
         national=share * _best_region(grouped) / len(chosen),
     )
+
+
+def _behind(texts: pl.Series, counts: pl.Series, *, seed: int) -> float:
+    """The share of values that are words and a number behind them, as ``Ann Example, +49 30 1234567``."""
+    numbers = texts.str.extract(_BEHIND_WORDS)
+    there = numbers.is_not_null()
+    share = int(counts.filter(there).sum()) / int(counts.sum())
+    if share < 0.5:
+        return 0.0
+    chosen: list[str] = numbers.filter(there).to_list()
+    if len(chosen) > _MOST:
+        chosen = random.Random(seed).sample(chosen, _MOST)  # noqa: S311 - no secret
+    return share * sum(_is_valid(value, None) for value in chosen) / len(chosen)
 
 
 def _best_region(values: Sequence[str]) -> int:

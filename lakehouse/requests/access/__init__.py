@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from lakehouse.requests.access.answering import Answering, Identified
-from lakehouse.requests.access.archives import archive_sources
+from lakehouse.requests.access.archives import archive_source
 from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
 from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
@@ -19,7 +19,7 @@ __all__ = [
     "Identified",
     "Part",
     "Source",
-    "archive_sources",
+    "archive_source",
     "bundle",
     "ensure_one",
     "ensure_one_row",

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal, TypeAlias
-
-import polars as pl
 
 from lakehouse.config import Config
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
-from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing, LateRing
@@ -21,20 +18,23 @@ from lakehouse.pii.reveal import KIND as REVEAL
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.protection import Protection
 from lakehouse.records import Records
-from lakehouse.requests.access.archives import archive_sources
+from lakehouse.requests.access.archives import archive_source
 from lakehouse.requests.access.belongs import belongs_of
 from lakehouse.requests.access.bundle import bundle
 from lakehouse.requests.access.judging import Asked
 from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
-from lakehouse.requests.access.sources import Source, table_source
+from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
-from lakehouse.requests.find import Found, find
+from lakehouse.requests.elsewhere.archives import find_in_archives
+from lakehouse.requests.elsewhere.quarantine import find_in_quarantine
+from lakehouse.requests.find import find
 from lakehouse.requests.identity import Person, unseal
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, resolve
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.status import approved_by, ensure_next
+from lakehouse.retention.places import ArchivePlaces
 from lakehouse.state.database import State
 from lakehouse.state.rows import ActionRecord, Request, RequestEvent
 from lakehouse.storage import Storage
@@ -43,10 +43,7 @@ from lakehouse.verbs.opened import OpenTable
 Identified: TypeAlias = Literal["checked", "all", "given"]
 """By which identifiers the person is known; see `Answering.answer`."""
 
-
-def none_rejected(quarantine: OpenTable, seal: Seal, people: People) -> None:
-    """Looks into no quarantine."""
-    del quarantine, seal, people
+Placing: TypeAlias = Callable[[str], Place | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +59,6 @@ class Answering:
         ring: Gives the keys of the lake.
         finder: Gives what finds personal data in texts.
         clock: Gives the time.
-        rejected: Finds a person's rejected records, in the quarantine of a table; its seal opens them.
     """
 
     config: Config
@@ -73,7 +69,6 @@ class Answering:
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
     clock: Clock = utc_now
-    rejected: Callable[[OpenTable, Seal, People], Found | None] = none_rejected
 
     def answer(
         self,
@@ -91,8 +86,10 @@ class Answering:
         request, events, person = self._opened(request_id)
         path = target(to, name=f"access-{request.id}.zip", replace=overwrite, lake=self.lake.url)
         asked = Asked(own=self._columns(own), others=self._columns(others))
-        people = self._people(request, person, identified)
-        sources = tuple(self._sources(request, people, include_history=include_history))
+        # Each table as it is now, once for all that is asked of it.
+        place = cache(self._place)
+        people = self._people(request, person, identified, place)
+        sources = tuple(self._sources(request, people, place, include_history=include_history))
         if identified == "checked":
             ensure_one_row(sources, person, config=self.config, request=request.id)
         now = self.clock()
@@ -150,11 +147,11 @@ class Answering:
         sealed = state.requests.contents([request_id])
         return request, events, unseal(sealed[request_id], request=request_id, ring=self.ring())
 
-    def _people(self, request: Request, person: Person, identified: Identified) -> People:
+    def _people(self, request: Request, person: Person, identified: Identified, place: Placing) -> People:
         given = people_of({request.id: person})
         if identified == "given":
             return given
-        found = resolve(given, self.config, place=self._place)
+        found = resolve(given, self.config, place=place)
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)
         return found
@@ -162,36 +159,35 @@ class Answering:
     def _place(self, name: str) -> Place | None:
         table = self.table(name)
         newest = table.find()
-        return None if newest is None else Place(table.storage, past_of(table.storage, newest))
+        if newest is None:
+            return None
+        past = past_of(table.storage, newest)
+        ensure_whole(name, past)
+        return Place(table.storage, past)
 
-    def _sources(self, request: Request, people: People, *, include_history: bool) -> Iterator[Source]:
+    def _sources(
+        self, request: Request, people: People, place: Placing, *, include_history: bool
+    ) -> Iterator[Source]:
         rules = rules_of(self.config, subjects=frozenset({request.subject}))
         belongs = belongs_of(self.config, request.subject)
         for name, wanted in rules.items():
-            table, place = self.table(name), self._place(name)
+            table, there = self.table(name), place(name)
             make = partial(table_source, request=request.id, belongs=belongs, include_history=include_history)
             masked: frozenset[str] = frozenset()
-            if place is not None:
+            if there is not None:
                 # Nothing is taken away, so no hold stands in the way.
                 source = make(
-                    table, find(name, place, rules=wanted, people=people, protection=Protection(name))
+                    table, find(name, there, rules=wanted, people=people, protection=Protection(name))
                 )
                 masked = source.masked
                 yield source
-            yield from archive_sources(
-                name,
-                config=self.config,
-                lake=self.lake,
-                rules=wanted,
-                people=people,
-                belongs=belongs,
-                masked=masked,
-                clear=partial(_cleared, table),
-            )
-            quarantine = self.table(f"{name}{QUARANTINE}")
-            refused = self.rejected(quarantine, table.quarantine.seal, people)
-            if refused is not None:
-                yield make(quarantine, refused, seal=table.quarantine.seal)
+            places = ArchivePlaces(config=self.config, lake=self.lake).of_table(name)
+            for here in find_in_archives(table, places, rules=wanted, people=people):
+                yield archive_source(here, table=table, request=request.id, belongs=belongs, masked=masked)
+            quarantine, seal = self.table(f"{name}{QUARANTINE}"), table.quarantine.seal
+            rejected = find_in_quarantine(quarantine, seal=seal, people=people, config=self.config)
+            if rejected is not None:
+                yield make(quarantine, rejected, seal=seal)
 
     def _columns(self, names: Sequence[str]) -> frozenset[str]:
         for name in names:
@@ -226,9 +222,3 @@ def _revealed(done: Bundle, said: RequestEvent) -> Iterator[ActionRecord]:
                     "by": "request",
                 },
             )
-
-
-def _cleared(table: OpenTable, rows: pl.DataFrame) -> pl.DataFrame:
-    """Archived rows as the table's own are read: clear, where they are stored under keys of people."""
-    newest = table.find()
-    return rows if newest is None else table.cells.clear(rows.lazy(), newest).collect()

@@ -23,15 +23,17 @@ class Belongs:
         subject: Which.
         identifiers: Identifier to the table and column that holds it.
         told: The kinds of personal data of which the identifiers tell all values.
+        owned: Tables of things that a person has many of, as orders.
     """
 
     subject: str
     identifiers: Mapping[str, tuple[str, str]]
     told: frozenset[str] = frozenset()
+    owned: frozenset[str] = frozenset()
 
     def is_home(self, table: str) -> bool:
-        """Whether identifiers come from a table, so that each row of it is somebody's."""
-        return any(home == table for home, _ in self.identifiers.values())
+        """Whether identifiers come from a table, so that each row of it is a person."""
+        return table not in self.owned and any(home == table for home, _ in self.identifiers.values())
 
     def is_about(self, rule: RowRule) -> bool:
         """Whether the rows that a rule finds are about the person, and not only name the person.
@@ -56,7 +58,7 @@ class Belongs:
         """
         if not self.is_home(table) or any(map(self.is_about, rules)):
             return None
-        paths = (path for rule in rules for path in (*rule.key, *rule.columns))
+        paths = (path for rule in rules for path in (*rule.key, *rule.columns, *rule.text))
         return tuple(dict.fromkeys(column_of(path) for path in paths))
 
     def owns(self, table: str, path: str, entities: Iterable[str], *, rules: Sequence[RowRule]) -> bool:
@@ -92,4 +94,28 @@ def belongs_of(config: Config, subject: str) -> Belongs:
         identifiers[name] = (table, column)
         about = config.tables[table].pii.get(column)
         told |= set(about.entities) if about is not None and not about.is_text else set()
-    return Belongs(subject=subject, identifiers=identifiers, told=frozenset(told))
+    return Belongs(
+        subject=subject,
+        identifiers=identifiers,
+        told=frozenset(told),
+        owned=_owned(config, subject, identifiers),
+    )
+
+
+def _owned(config: Config, subject: str, identifiers: Mapping[str, tuple[str, str]]) -> frozenset[str]:
+    """Tables whose rows are found by the key of another table: what is in them belongs to a person.
+
+    The table of the first identifier that is a key is that of the people, whatever leads to it.
+    """
+    keys = {
+        name: table
+        for name, (table, column) in identifiers.items()
+        if tuple(config.tables[table].key) == (column,)
+    }
+    people = next(iter(keys.values()), None)
+    return frozenset(
+        rows.table
+        for rows in config.subjects[subject].rows
+        if rows.table != people
+        and any(keys.get(name, rows.table) != rows.table for name in rows.where.values())
+    )

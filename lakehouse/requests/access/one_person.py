@@ -18,7 +18,8 @@ from lakehouse.requests.people import People
 def ensure_one(people: People, person: Person, *, config: Config, request: str) -> None:
     """Refuses to go on where what is known can be of several people, as with an e-mail that two share.
 
-    Where an identifier is the whole key of its table, each of its values is a row, and so perhaps a person.
+    Where an identifier is the whole key of a table of people, each of its values is a row, and so perhaps a
+    person.
     A person may have several, if they were all given in the request.
 
     Args:
@@ -30,9 +31,9 @@ def ensure_one(people: People, person: Person, *, config: Config, request: str) 
     Raises:
         RefusedError: There are several, and the request does not name them all.
     """
-    for name, place in config.subjects[person.subject].identifiers.items():
-        table, _, key = place.partition(".")
-        if tuple(config.tables[table].key) != (key,):
+    belongs = belongs_of(config, person.subject)
+    for name, (table, key) in belongs.identifiers.items():
+        if tuple(config.tables[table].key) != (key,) or not belongs.is_home(table):
             continue
         mine = people.known.filter((pl.col("request") == request) & (pl.col("identifier") == name))
         values = {normal_form(value) for value in mine["value"]}
@@ -58,7 +59,7 @@ def ensure_one_row(sources: Sequence[Source], person: Person, *, config: Config,
         key = tuple(config.tables[source.table].key)
         names = {place: name for name, place in belongs.identifiers.items()}
         together = [names.get((source.table, each)) for each in key]
-        if source.kind == "rejected" or len(key) < 2 or None in together:
+        if source.kind == "rejected" or not belongs.is_home(source.table) or len(key) < 2 or None in together:
             continue
         keys = [
             part.rows.select(column(name).cast(pl.String) for name in key).unique()

@@ -1,12 +1,13 @@
 """Which records hold which needles: what the search would find, record by record.
 
 Many records are looked through at once, with the search's own eyes; only where something was found, they are
-halved until it is known in which. So what is found here and what the proof at the end finds is the same.
+divided until it is known in which. So what is found here and what the proof at the end finds is the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Final
 
 import polars as pl
 
@@ -14,6 +15,9 @@ from lakehouse.requests.search.cells import leaves, look_at
 from lakehouse.requests.search.sought import Sought
 from lakehouse.requests.search.tally import Tally
 from lakehouse.requests.search.values import Values
+
+_TOGETHER: Final = 512
+_PARTS: Final = 8
 
 
 class Records:
@@ -37,17 +41,16 @@ class Records:
         Yields:
             The number of a row, and those of its needles.
         """
-        waiting = [(0, frame)]
-        while waiting:
-            first, part = waiting.pop()
+        yield from self._within(frame, first=0, size=_TOGETHER)
+
+    def _within(self, frame: pl.DataFrame, *, first: int, size: int) -> Iterator[tuple[int, frozenset[int]]]:
+        for start in range(0, frame.height, size):
+            part = frame.slice(start, size)
             numbers = self._numbers(part)
-            if not numbers:
-                continue
-            if part.height == 1:
-                yield first, numbers
-                continue
-            half = part.height // 2
-            waiting += [(first + half, part.slice(half)), (first, part.slice(0, half))]
+            if numbers and part.height == 1:
+                yield first + start, numbers
+            elif numbers:
+                yield from self._within(part, first=first + start, size=max(size // _PARTS, 1))
 
     def _numbers(self, frame: pl.DataFrame) -> frozenset[int]:
         tally = Tally(sought=self._sought, table="", path="", columns=dict(self._columns), json_cells=True)

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from lakehouse.config import Config
+from lakehouse.requests.graph import graph_of
 from lakehouse.requests.needles import Needle
 from lakehouse.requests.people import People
 
@@ -54,9 +55,8 @@ def wanted_of(people: People, config: Config) -> Wanted:
         people: Who is looked for, by all that is known of them.
         config: The lake's config.
     """
-    known = people.known.select("request", "subject", "identifier", "value")
-    rows = known.unique(maintain_order=True).rows()
-    columns = {subject: _columns(config, subject) for subject in {row[1] for row in rows}}
+    rows = people.values().rows()
+    columns = {subject: columns_of(config, subject) for subject in {row[1] for row in rows}}
     needles = tuple(
         Needle(request, identifier, value, columns[subject].get(identifier, ()))
         for request, subject, identifier, value in rows
@@ -72,13 +72,26 @@ def wanted_of(people: People, config: Config) -> Wanted:
     return Wanted(
         needles,
         tuple(row[1] for row in rows),
-        frozenset((subject, name) for subject in columns for name in _alone(config, subject)),
+        frozenset(
+            (subject, name)
+            for subject in columns
+            for name in config.subjects[subject].identifiers
+            if name not in graph_of(config.subjects[subject]).parts
+        ),
         together,
     )
 
 
-def _columns(config: Config, subject: str) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Identifier to the columns that hold it."""
+def columns_of(config: Config, subject: str) -> dict[str, tuple[tuple[str, str], ...]]:
+    """Where a kind of person's identifiers are.
+
+    Args:
+        config: The lake's config.
+        subject: The kind of person.
+
+    Returns:
+        Identifier to pairs of table and column (or path) that hold it.
+    """
     found: dict[str, dict[tuple[str, str], None]] = {}
     section = config.subjects[subject]
     for name, place in section.identifiers.items():
@@ -88,11 +101,3 @@ def _columns(config: Config, subject: str) -> dict[str, tuple[tuple[str, str], .
         for column, name in rows.where.items():
             found.setdefault(name, {})[rows.table, column] = None
     return {name: tuple(columns) for name, columns in found.items()}
-
-
-def _alone(config: Config, subject: str) -> set[str]:
-    """Identifiers that tell a person alone: all but those that are only ever asked for with others."""
-    wheres = [set(rows.where.values()) for rows in config.subjects[subject].rows]
-    single = {name for names in wheres if len(names) == 1 for name in names}
-    partial = {name for names in wheres if len(names) > 1 for name in names}
-    return (set(config.subjects[subject].identifiers) - partial) | single

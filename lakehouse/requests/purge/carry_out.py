@@ -7,8 +7,6 @@ the log forgets them.
 
 from __future__ import annotations
 
-import hashlib
-from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -22,13 +20,14 @@ from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import load_snapshot
 from lakehouse.delta.stripping.log import drop_hadoop_checksum
-from lakehouse.delta.vacuum_notes import VacuumNote, new_run, note_path, write_note
+from lakehouse.delta.vacuum_notes import new_run, note_path, write_note
 from lakehouse.errors import ConflictError, NotFoundError, ProtectedError
 from lakehouse.protection.gate import judge
 from lakehouse.requests.purge.emptying import empty
 from lakehouse.requests.purge.folders import drop_folders
 from lakehouse.requests.purge.log import LogDone, cut, strip
 from lakehouse.requests.purge.looking import columns_of, reserved
+from lakehouse.requests.purge.noting import digest_of, first_note
 from lakehouse.requests.purge.older import forget_notes, take_older
 from lakehouse.requests.purge.plan import Going, Purged, PurgedFile, PurgePlan, joined
 from lakehouse.requests.purge.unnamed import sought_of, unnamed
@@ -41,7 +40,6 @@ from lakehouse.verbs.opened import OpenTable
 Note = Callable[[Sequence[PurgedFile]], None]
 
 _A_PART: Final = 200
-_PIECE: Final = 8 << 20
 
 
 def purge(table: OpenTable, plan: PurgePlan, *, note: Note) -> Purged:
@@ -84,7 +82,7 @@ class _Purge:
         self._counts = _Counts(fallbacks=list(plan.fallbacks))
         self._sought = sought
         begun = datetime.now(UTC)
-        self._note = _first_note(plan, new_run(begun), begun)
+        self._note = first_note(plan, new_run(begun), begun)
 
     def run(self) -> Purged:
         """All of it."""
@@ -123,6 +121,7 @@ class _Purge:
             bytes=counts.bytes,
             log_removed=log.removed,
             log_stripped=log.stripped,
+            retimed=tuple(sorted(log.retimed)),
             closed_versions=tuple(n for first, last in self._note.pruned for n in range(first, last + 1)),
             dropped_tags=tuple(counts.tags),
             object_versions=older.versions,
@@ -234,7 +233,7 @@ class _Purge:
             self._ensure_free()
             # Half-written files of this machine can be deleted, but not read by a store.
             whole = [each for each in part if "#" not in each.path]
-            digests = map_files(lambda each: self._digest(each.path), whole, storage=storage)
+            digests = map_files(lambda each: digest_of(storage, each.path), whole, storage=storage)
             there = [(each, digest) for each, digest in zip(whole, digests, strict=True) if digest]
             self._tell([self._told(each, "removed", digest) for each, digest in there])
             for each, _ in there:
@@ -254,19 +253,6 @@ class _Purge:
             sha256=digest,
             requests=file.requests,
         )
-
-    def _digest(self, path: str) -> str:
-        """Of a file; empty where it is gone."""
-        found, at = hashlib.sha256(), 0
-        try:
-            while piece := self._table.storage.get_range(path, start=at, length=_PIECE):
-                found.update(piece)
-                at += len(piece)
-                if len(piece) < _PIECE:
-                    break
-        except NotFoundError:
-            return ""
-        return found.hexdigest()
 
     def _log(self) -> LogDone:
         storage, plan, done = self._table.storage, self._plan, LogDone()
@@ -292,24 +278,3 @@ class _Purge:
         counts = {kind: (len(files), sum(size for _, size in files)) for kind, files in note.files.items()}
         write_note(storage, replace(note, files={}, removed=counts, finished=datetime.now(UTC)))
         storage.delete([note_path(old.run) for old in self._plan.unfinished])
-
-
-def _first_note(plan: PurgePlan, run: str, begun: datetime) -> VacuumNote:
-    files: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    for each in plan.going:
-        files[each.kind].append((each.path, each.bytes))
-    for each in plan.emptied:
-        files["emptied"].append((each.path, each.bytes))
-    known = {path for listed in files.values() for path, _ in listed}
-    for old in plan.unfinished:
-        for kind, listed in old.files.items():
-            files[kind] += [(path, size) for path, size in listed if path not in known]
-    return VacuumNote(
-        run=run,
-        started=begun,
-        by="erasure",
-        pruned=plan.pruned,
-        log_before=plan.log_before,
-        feed=plan.feed,
-        files={kind: tuple(listed) for kind, listed in files.items()},
-    )

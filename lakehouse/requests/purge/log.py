@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
+from uuid import uuid4
 
 from lakehouse.delta.actions import CommitInfo
 from lakehouse.delta.checkpoint import forget_removed, write_checkpoint
@@ -40,12 +41,14 @@ class LogDone:
     Args:
         removed: How many files went.
         stripped: How many were written anew.
+        retimed: Versions whose commits have lost their time.
         fallbacks: Why it was not cut, though nothing of people is left in it.
         problems: Why something of people may be left in it.
     """
 
     removed: int = 0
     stripped: int = 0
+    retimed: set[int] = field(default_factory=set)
     fallbacks: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
@@ -79,8 +82,7 @@ def cut(
     if not made.made:
         told.append(f"the log could not be cut: the checkpoint of version {before} {made.reason}")
         return False
-    for version in [number for number in list_log(storage).checkpoints if number >= before]:
-        forget_removed(storage, version, files=named)
+    done.removed += _forget(storage, before, named)
     if check_checkpoints(storage, before):
         told.append(f"the log could not be cut: the checkpoint of version {before} is not what it should be")
         return False
@@ -105,6 +107,20 @@ def cut(
     return True
 
 
+def _forget(storage: Storage, first: int, named: Collection[str]) -> int:
+    """Takes what is gone out of the checkpoints that stay; gives how many of them went as a whole."""
+    listing = list_log(storage)
+    going: list[str] = []
+    for version, checkpoints in listing.checkpoints.items():
+        if version >= first:
+            forget_removed(storage, version, files=named)
+            # Names can be taken out of the classic kind alone. The others are made again when they are due.
+            others = [file.path for each in checkpoints for file in each.files if named]
+            going += [path for path in others if not path.endswith(f"{version:020}.checkpoint.parquet")]
+    storage.delete(going)
+    return len(going)
+
+
 def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDone) -> None:
     """Takes values of rows out of what the log says of files that the newest version does not have.
 
@@ -124,6 +140,7 @@ def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDo
             return
         done.stripped += sum(each.after > 0 for each in result.files)
         done.removed += sum(each.after == 0 for each in result.files)
+        done.retimed.update(result.retimed)
         if not result.changed:
             return
     done.problems.append("others kept writing checkpoints, so that the log may still hold statistics")
@@ -132,7 +149,7 @@ def strip(storage: Storage, columns: Sequence[Sequence[str]] | None, done: LogDo
 def _make(storage: Storage, version: int) -> None:
     """Makes sure that there is a version, by an empty commit where there is none."""
     while (newest := load_snapshot(storage)).version < version:
-        info = CommitInfo(operation="PURGE", operation_parameters={}, read_version=newest.version)
+        info = CommitInfo(operation="PURGE", txn_id=str(uuid4()), is_blind_append=False)
         commit(storage, version=newest.version + 1, actions=[], commit_info=info, base=newest)
 
 

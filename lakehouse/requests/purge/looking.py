@@ -17,6 +17,7 @@ from lakehouse.delta.stripping.rules import Rules
 from lakehouse.delta.vacuum_notes import RESERVED, VacuumNote, read_notes, reservations
 from lakehouse.errors import NotFoundError
 from lakehouse.maintenance.vacuum.leftovers import inside, staging_files
+from lakehouse.maintenance.vacuum.names import log_name
 from lakehouse.maintenance.vacuum.references import Lifetime, References, read_on
 from lakehouse.merge.tombstones import APP_ID
 from lakehouse.pii.paths import parse_path
@@ -168,9 +169,13 @@ def named_in_folders(seen: Seen, found: Found) -> Callable[[AddFile], bool]:
     newest = seen.newest
     columns = {newest.schema.field(name).physical_name: name for name in newest.partition_columns}
     known = found.people.known
+    deleting = [rule for rule in seen.rules if rule.do == "delete"]
+    if not deleting:
+        # Rows that stay keep their folders.
+        return lambda _: False
     anybody = {value.casefold() for value in known["value"] if is_telling(value)}
     by_column: dict[str, set[str]] = {}
-    for rule in seen.rules:
+    for rule in deleting:
         for name, identifier in rule.where:
             values = known.filter((pl.col("subject") == rule.subject) & (pl.col("identifier") == identifier))[
                 "value"
@@ -185,6 +190,19 @@ def named_in_folders(seen: Seen, found: Found) -> Callable[[AddFile], bool]:
         )
 
     return named
+
+
+def is_mentioned(storage: Storage, seen: Seen, found: Found) -> bool:
+    """Whether a commit names one of these people, as in the condition of a delete.
+
+    Args:
+        storage: The table's folder.
+        seen: The table.
+        found: Who they are.
+    """
+    told = [value.encode() for value in found.people.known["value"] if is_telling(value)]
+    logs = [path for path in seen.objects if log_name(path).kind in ("commit", "compaction")]
+    return bool(told) and any(any(value in data for value in told) for data in map(storage.get, logs))
 
 
 def is_telling(value: str) -> bool:

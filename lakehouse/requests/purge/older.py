@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 
-import polars as pl
-
-from lakehouse.delta.column_mapping import mode, physical_names
-from lakehouse.delta.schema import to_polars
 from lakehouse.delta.vacuum_notes import FOLDER
 from lakehouse.errors import NotFoundError, StorageError
 from lakehouse.maintenance.vacuum.names import log_name
 from lakehouse.requests.find import Found
+from lakehouse.requests.purge.asking import holds, keys_of
 from lakehouse.requests.purge.looking import WRITING_TAKES
 from lakehouse.storage import Storage
 from lakehouse.storage.object_versions import NoBotoError, ObjectVersion, object_versions
@@ -111,8 +107,8 @@ def deleted_with_people(storage: Storage, found: Found, *, held: bool) -> tuple[
         if held:
             told = f"older versions of {len(asked)} deleted objects stay, since rows are held"
             return frozenset(), told if asked else ""
-        keys = list(_keys(found))
-        return frozenset(each.path for each in asked if _holds(store.get(each), keys)), ""
+        keys = keys_of(found)
+        return frozenset(each.path for each in asked if holds(store.get(each), keys)), ""
     except NotFoundError:
         return deleted_with_people(storage, found, held=held)
     except StorageError as error:
@@ -121,35 +117,6 @@ def deleted_with_people(storage: Storage, found: Found, *, held: bool) -> tuple[
 
 def _may_hold(path: str) -> bool:
     return path.endswith(".parquet") and not path.startswith("_delta_log/")
-
-
-def _keys(found: Found) -> Iterator[pl.DataFrame]:
-    """The values by which rows are found, under the names that data files have for the columns."""
-    newest = found.past.newest
-    names = physical_names(newest.schema, mode(newest.metadata, protocol=newest.protocol))
-    types = to_polars(newest.schema)
-    for rule in found.rules:
-        if rule.do != "keep" and all(name in types for name in rule.key):
-            keys = found.people.keys(subject=rule.subject, where=rule.where, types=types)
-            if keys.height:
-                yield keys.select(pl.col(name).alias(names[name]) for name in rule.key).unique()
-
-
-def _holds(data: bytes, keys: Sequence[pl.DataFrame]) -> bool:
-    """Whether rows of people are in a Parquet file; so it counts where that can't be told."""
-    try:
-        there = pl.read_parquet_schema(io.BytesIO(data))
-        for each in keys:
-            here = [name for name in each.columns if name in there]
-            if not here:
-                continue
-            rows = pl.read_parquet(io.BytesIO(data), columns=here)
-            wanted = each.select(here).cast({name: rows.schema[name] for name in here}, strict=False)
-            if rows.join(wanted.drop_nulls().unique(), on=here, how="semi").height:
-                return True
-    except (pl.exceptions.PolarsError, OSError, ValueError):
-        return True
-    return False
 
 
 def _goes(each: ObjectVersion, paths: Collection[str], marked: Collection[str], before: int | None) -> bool:

@@ -131,6 +131,8 @@ class Purged:
         bytes: Their size together.
         log_removed: Files of the log that went.
         log_stripped: Files of the log that were written anew without values of people.
+        retimed: Versions that seem to be made now when a time is asked for, unless the table has in-commit
+            timestamps: object stores give what is written over the time of now.
         closed_versions: Versions that can't be read any more.
         dropped_tags: Tags that pointed to such, and went.
         object_versions: Older versions of objects, and marks of deletion, that went.
@@ -148,6 +150,7 @@ class Purged:
     bytes: int = 0
     log_removed: int = 0
     log_stripped: int = 0
+    retimed: tuple[int, ...] = ()
     closed_versions: tuple[int, ...] = ()
     dropped_tags: tuple[str, ...] = ()
     object_versions: int = 0

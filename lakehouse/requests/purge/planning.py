@@ -11,6 +11,7 @@ began before the erasure, with rows of many others in it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -19,9 +20,9 @@ import polars as pl
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.vacuum_notes import Ranges
 from lakehouse.errors import ConflictError, CorruptTableError, RefusedError
+from lakehouse.maintenance.vacuum.log_cleanup import IN_USE
 from lakehouse.maintenance.vacuum.names import log_name, place_of
 from lakehouse.maintenance.vacuum.plan import ranges
-from lakehouse.maintenance.vacuum.rules import rules_of
 from lakehouse.merge.tombstones import FOLDER as TOMBSTONES
 from lakehouse.merge.tombstones import files_of
 from lakehouse.protection.gate import judge
@@ -29,10 +30,11 @@ from lakehouse.requests.erase import holds_anything, left_to_erase
 from lakehouse.requests.find import Found
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE
+from lakehouse.requests.purge.asking import holds, keys_of
 from lakehouse.requests.purge.looking import (
     WRITING_TAKES,
     Seen,
-    is_telling,
+    is_mentioned,
     look,
     named_in_folders,
     told_by_log,
@@ -102,7 +104,6 @@ class _Planning:
         self._table, self._found, self._seen = table, found, seen
         self._redact, self._held = history == "redact", held
         self._everybody = frozenset(found.people.known["request"])
-        self._young = rules_of(table.config.retention)[1]
         self._waiting = 0
         self._tells = named_in_folders(seen, found)
         self._named = {
@@ -123,7 +124,9 @@ class _Planning:
         older, note = deleted_with_people(self._table.storage, self._found, held=self._held)
         if note:
             self._notes.append(note)
-        if not (going or emptied or told or older or seen.unfinished or self._mentioned()):
+        memories, remembered = self._memories()
+        work = going or emptied or told or older or remembered or seen.unfinished
+        if not work and not is_mentioned(self._table.storage, seen, self._found):
             return replace(plan, waiting=self._waiting, notes=tuple(self._notes))
         taken = frozenset(each.path for each in going)
         pruned = joined((*self._needing(taken), *(span for note in seen.unfinished for span in note.pruned)))
@@ -135,7 +138,7 @@ class _Planning:
         pruned = joined((*pruned, *((0, number - 1) for number in begun)))
         feed = joined((*self._feeding(taken), *(span for note in seen.unfinished for span in note.feed)))
         closed = {number for a, b in pruned for number in range(a, b + 1)}
-        files = [*going, *self._vectors(taken), *self._memories(), *self._left_behind()]
+        files = [*going, *self._vectors(taken), *memories, *self._left_behind()]
         known = {each.path for each in (*files, *emptied)}
         return replace(
             plan,
@@ -188,7 +191,7 @@ class _Planning:
 
     def _is_young(self, path: str) -> bool:
         item = self._seen.objects.get(path)
-        return item is not None and self._seen.now - item.modified <= self._young
+        return item is not None and self._seen.now - item.modified <= IN_USE
 
     def _needing(self, paths: frozenset[str]) -> Ranges:
         """The versions that need files."""
@@ -227,25 +230,25 @@ class _Planning:
         others = {life.vector for life in lives if life.path not in paths}
         return self._items("vector", [path for path in theirs - others if path is not None])
 
-    def _memories(self) -> Iterable[Going]:
-        """What was remembered of deletes before, and is not any more: it may hold keys of these people."""
+    def _memories(self) -> tuple[list[Going], bool]:
+        """What was remembered of deletes before, and is not any more; and whether these people are in it."""
         if not any(rule.do == "delete" for rule in self._seen.rules):
-            return []
-        pointers = self._seen.references.pointers
+            return [], False
+        storage, pointers = self._table.storage, self._seen.references.pointers
         now = pointers[max(pointers)]
-        needed = files_of(self._table.storage, now) if now else frozenset()
+        needed = files_of(storage, now) if now else frozenset()
         known: set[str] = set()
         for number in set(pointers.values()) - {0, now}:
-            try:
-                known |= files_of(self._table.storage, number)
-            except CorruptTableError:
-                # Gone, by a vacuum or an earlier try; what it listed is nobody's.
-                continue
-        there = [path for path in self._seen.objects if path.startswith(f"{TOMBSTONES}/")]
-        return self._items(
-            "tombstones",
-            [path for path in there if path not in needed and (path in known or not self._is_young(path))],
-        )
+            # Where it is gone, by a vacuum or an earlier try, what it listed is nobody's.
+            with suppress(CorruptTableError):
+                known |= files_of(storage, number)
+        unused = [p for p in self._seen.objects if p.startswith(f"{TOMBSTONES}/") and p not in needed]
+        going = [path for path in unused if path in known or not self._is_young(path)]
+        keys = keys_of(self._found, physical=False)
+        told = {p for p in unused if p.endswith(".parquet") and holds(storage.get(p), keys)}
+        # Those that no version has known may be about to be committed.
+        self._waiting += len(told - set(going))
+        return self._items("tombstones", going), bool(told & set(going))
 
     def _left_behind(self) -> Iterable[Going]:
         """Temporary files of writers that are gone."""
@@ -277,21 +280,13 @@ class _Planning:
         kept = [path for path in named if path not in known and path not in current]
         return self._items("data", [path for path in kept if not path.startswith(f"{TOMBSTONES}/")])
 
-    def _items(self, kind: Kind, paths: Iterable[str]) -> Iterable[Going]:
+    def _items(self, kind: Kind, paths: Iterable[str]) -> list[Going]:
         objects = self._seen.objects
         return [
             Going(path=path, kind=kind, bytes=objects[path].size, requests=self._everybody)
             for path in sorted(paths)
             if path in objects
         ]
-
-    def _mentioned(self) -> bool:
-        """Whether a commit names one of these people, as in the condition of a delete."""
-        told = [value.encode() for value in self._found.people.known["value"] if is_telling(value)]
-        logs = [path for path in self._seen.objects if log_name(path).kind in ("commit", "compaction")]
-        return bool(told) and any(
-            any(value in data for value in told) for data in map(self._table.storage.get, logs)
-        )
 
     def _tags(self, closed: Collection[int], before: int | None) -> tuple[str, ...]:
         return tuple(

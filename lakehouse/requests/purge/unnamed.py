@@ -18,7 +18,9 @@ def sought_of(people: People) -> Sought:
     Args:
         people: Who they are.
     """
-    return Sought([Needle(*row) for row in people.known.select("request", "identifier", "value").iter_rows()])
+    return Sought(
+        [Needle(*row) for row in people.values().select("request", "identifier", "value").iter_rows()]
+    )
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.errors import ProtectedError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, erase_in_archive
-from lakehouse.requests.erase import Erased, erase
+from lakehouse.requests.erase import Erased, erase, fixed_columns
 from lakehouse.requests.find import Found
 from lakehouse.requests.identity import Person, digests_of, seal
 from lakehouse.requests.rewriting import ensure_erasable
@@ -38,8 +38,9 @@ def ensure_all_erasable(lookup: Lookup) -> None:
     Raises:
         RefusedError: A column that is to be emptied must not be.
     """
-    for found in lookup.founds.values():
-        ensure_erasable(found)
+    looked = [(spot.table, spot.found) for spot in lookup.spots.values()]
+    for table, found in [*looked, *((table, here.found) for table, here in lookup.archives)]:
+        ensure_erasable(found, fixed=fixed_columns(table))
 
 
 def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeople:

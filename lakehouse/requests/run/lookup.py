@@ -16,8 +16,9 @@ from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of, resolve
+from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
 from lakehouse.requests.rules import RowRule, rules_of
+from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.verbs.opened import OpenTable
@@ -88,11 +89,7 @@ class Lookup:
 
     def persons(self) -> dict[str, Person]:
         """By request the person, with all identifiers that are known now."""
-        found: dict[str, tuple[str, list[tuple[str, str]]]] = {}
-        rows = self.people.known.select("request", "subject", "identifier", "value").iter_rows()
-        for request, subject, identifier, value in rows:
-            found.setdefault(request, (subject, []))[1].append((identifier, value))
-        return {request: Person(subject, tuple(pairs)) for request, (subject, pairs) in found.items()}
+        return persons_of(self.people)
 
     def plans(self) -> dict[str, tuple[TablePlan, ...]]:
         """By request what there is of it in each table."""
@@ -125,18 +122,21 @@ class Places:
         return self._known[name]
 
 
-def look_up(target: RunTarget, persons: Mapping[str, Person]) -> Lookup:
+def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool = False) -> Lookup:
     """Finds people: first all by which they are known, then their rows.
 
     Args:
         target: The lake.
         persons: By request who it is about.
+        allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
+        RefusedError: A table was there, and is not any more.
         CorruptTableError: A table can't be read.
     """
+    ensure_there(target, subjects={each.subject for each in persons.values()})
     places = Places(target)
-    people = resolve(people_of(persons), target.config, place=places)
+    people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
     spots: dict[str, Spot] = {}
     archives: list[tuple[OpenTable, FoundInArchive]] = []

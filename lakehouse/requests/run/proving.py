@@ -101,13 +101,14 @@ def _files(events: Sequence[RequestEvent]) -> dict[str, tuple[certificate.File, 
 def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], int]]:
     found: dict[str, tuple[set[int], int]] = {}
     for event in events:
-        if event.event == "purged":
+        if event.event in {"purging", "purged"}:
             details: Mapping[str, Any] = event.detail.get("tables", {})
             for table, detail in details.items():
                 versions, tags = found.get(table, (set(), 0))
                 first_and_last = detail.get("closed", ())
                 versions |= {each for first, end in first_and_last for each in range(first, end + 1)}
-                found[table] = versions, tags + int(detail.get("tags", 0))
+                # Said before it was done, and after: the same tags.
+                found[table] = versions, max(tags, int(detail.get("tags", 0)))
     return {table: (tuple(sorted(versions)), tags) for table, (versions, tags) in found.items()}
 
 

@@ -82,6 +82,12 @@ def _purge(target: RunTarget, ledger: Ledger, spot: Spot) -> tuple[Purged, set[s
     plan = plan_purge(spot.table, spot.found, history=history)
     held = {request: holds for request, holds in plan.refused.items() if ledger.status(request) == "purging"}
     ledger.say("held", {request: {"holds": list(holds)} for request, holds in held.items()})
+    # Said beforehand: of a run that was killed the next one can't tell what it closed.
+    closing = {"closed": [list(span) for span in plan.pruned], "tags": len(plan.tags)}
+    about = {request for each in (*plan.going, *plan.emptied) for request in each.requests}
+    ledger.say(
+        "purging", {request: {"files": [], "tables": {plan.table: closing}} for request in sorted(about)}
+    )
     return purge(spot.table, plan, note=note), touched
 
 

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lakehouse.errors import NotFoundError
+from lakehouse.requests.brakes import brakes, refuse_braked
 from lakehouse.requests.certificate import issue
 from lakehouse.requests.erase import Erased
 from lakehouse.requests.identity import REQUESTS, SUPPRESS, Person, unseal
@@ -30,18 +31,26 @@ SIGN = "sign"
 _PLACES_TOLD = 20
 
 
-def run(target: RunTarget, *, only: Sequence[str] | None = None, dry_run: bool = False) -> RunReport:
+def run(
+    target: RunTarget,
+    *,
+    only: Sequence[str] | None = None,
+    dry_run: bool = False,
+    allow_many: bool = False,
+) -> RunReport:
     """Carries out requests.
 
     Args:
         target: The lake.
         only: The requests; None means all that are due to be carried out.
         dry_run: Only look: nothing is written.
+        allow_many: Also carry out those that find surprisingly much.
 
     Raises:
         NotFoundError: There is no request of that id.
         KeysError: A key is not there: nothing was done.
-        RefusedError: A table can't be erased from as the config says: nothing was done.
+        RefusedError: A table can't be erased from as the config says, or all that is to be done finds
+            surprisingly much: nothing was done.
         ConflictError: Another run carries the same requests out.
         StorageError: The store or the state database failed; the next run goes on.
     """
@@ -58,7 +67,7 @@ def run(target: RunTarget, *, only: Sequence[str] | None = None, dry_run: bool =
         only=only,
     )
     ledger = Ledger(target.state, requests, events, clock=target.clock, author=target.author)
-    return _Run(target, ledger, chosen).go(dry_run=dry_run)
+    return _Run(target, ledger, chosen, allow_many=allow_many).go(dry_run=dry_run)
 
 
 def _ensure_known(only: Sequence[str] | None, known: set[str]) -> None:
@@ -76,6 +85,8 @@ class _Run:
     target: RunTarget
     ledger: Ledger
     chosen: Chosen
+    allow_many: bool = False
+    braked: dict[str, tuple[str, ...]] = field(default_factory=dict)
     erased: tuple[Erased, ...] = ()
     notes: list[str] = field(default_factory=list)
     reasons: dict[str, str] = field(default_factory=dict)
@@ -90,13 +101,20 @@ class _Run:
         persons = self._persons((*chosen.erase, *chosen.purge, *chosen.verify))
         lookup = None
         if chosen.erase:
-            lookup = look_up(target, {request: persons[request] for request in chosen.erase})
+            lookup = look_up(
+                target,
+                {request: persons[request] for request in chosen.erase},
+                allow_many=self.allow_many,
+            )
+            self._look_for_brakes(lookup)
             ensure_all_erasable(lookup)
         plans = tuple(self._plans(lookup))
         if dry_run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
+        if self.braked and not (set(chosen.erase) - set(self.braked) or chosen.purge or chosen.verify):
+            refuse_braked(self.braked)
         if lookup is not None:
-            lookup = self._erase(lookup)
+            lookup = self._erase(lookup.without(self.braked))
         self._purge(lookup, persons)
         search = self._verify()
         return RunReport(
@@ -106,6 +124,16 @@ class _Run:
             search=search,
             notes=tuple(self.notes),
         )
+
+    def _look_for_brakes(self, lookup: Lookup) -> None:
+        """Those that were begun have been looked at before, or were allowed."""
+        if self.allow_many:
+            return
+        found = brakes(lookup.people, lookup.founds.values(), config=self.target.config.requests)
+        self.braked = {
+            request: why for request, why in found.items() if self.ledger.status(request) != "erasing"
+        }
+        self.reasons |= {request: "; ".join(why) for request, why in self.braked.items()}
 
     def _persons(self, requests: Sequence[str]) -> dict[str, Person]:
         contents = self.target.state.requests.contents(requests)
@@ -124,6 +152,7 @@ class _Run:
                 stage="erase",
                 tables=tables.get(request, ()),
                 held_by=held.get(request, ()),
+                brakes=self.braked.get(request, ()),
             )
             for request in chosen.erase
         ]

@@ -95,7 +95,8 @@ def _columns(config: Config, subject: str, identifier: str) -> tuple[_Columns, _
     }
 
     def goes(table: str, column: str) -> bool:
-        mine = rules.get(table, ())
+        # What goes out of texts says nothing of a column.
+        mine = [rule for rule in rules.get(table, ()) if not rule.text]
         return bool(mine) and all(_goes(rule, column) for rule in mine)
 
     gone = tuple(each for each in places if goes(*each))
@@ -103,7 +104,15 @@ def _columns(config: Config, subject: str, identifier: str) -> tuple[_Columns, _
 
 
 def _goes(rule: RowRule, column: str) -> bool:
-    return rule.do == "delete" or (rule.do == "anonymize" and column in rule.columns)
+    return rule.do == "delete" or (
+        rule.do == "anonymize" and any(_is_within(column, each) for each in rule.columns)
+    )
+
+
+def _is_within(path: str, other: str) -> bool:
+    """Whether a path leads into another, or is the same; the keys of a map go with its values."""
+    path, other = path.replace("{key}", "{}"), other.replace("{key}", "{}")
+    return path == other or (path.startswith(other) and path[len(other)] in ".[{$")
 
 
 class Staying:

@@ -47,6 +47,24 @@ def empty(
     return frame, refused
 
 
+def filled(frame: pl.DataFrame, columns: Sequence[str], *, schema: StructType) -> pl.Series:
+    """Which rows have something in cells that are to be empty.
+
+    Args:
+        frame: Rows in the table's types.
+        columns: The cells.
+        schema: The table's columns.
+    """
+    found = pl.repeat(value=False, n=frame.height, eager=True)
+    for name in columns:
+        if name in frame.columns:
+            neutral = neutral_of(schema.field(name))
+            if neutral is None:
+                return pl.repeat(value=True, n=frame.height, eager=True)
+            found |= frame.select(pl.col(name).ne_missing(neutral.cast(frame.schema[name])))[name]
+    return found
+
+
 def neutral_of(item: StructField) -> pl.Expr | None:
     """What stands in an emptied cell; None where nothing can.
 

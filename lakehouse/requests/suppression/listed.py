@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lakehouse.control import Control
 from lakehouse.errors import KeysError
@@ -13,9 +13,6 @@ from lakehouse.requests.identity import SUPPRESS
 
 if TYPE_CHECKING:
     from lakehouse.state.database import State
-
-_SHORT: Final = 20_000
-"""A list that never had more entries than this is read whole, where as many values are to be looked up."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -64,17 +61,13 @@ class Listed:
                 advice="bring the key back from its backup, all versions of it; a new one knows nobody",
             ) from None
 
-    def erased(self, digests: Sequence[str], *, mark: int) -> Mapping[str, frozenset[str]]:
+    def erased(self, digests: Sequence[str]) -> Mapping[str, frozenset[str]]:
         """Which of some keyed hashes are on the list now.
 
         Args:
             digests: The hashes.
-            mark: What `mark` said.
 
         Returns:
-            By hash the requests by which that identifier went; perhaps of others too.
+            By hash the requests by which that identifier went.
         """
-        if self._state is None or not digests:
-            return {}
-        whole = mark <= min(len(digests), _SHORT)
-        return self._state.requests.erased(None if whole else digests)
+        return self._state.requests.erased(digests) if self._state is not None and digests else {}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 import polars as pl
 
+from lakehouse.pii.keys.ring import Key
 from lakehouse.requests.identity import hasher
 from lakehouse.requests.suppression.conditions import Condition
 from lakehouse.requests.suppression.listed import Listed
@@ -36,7 +37,7 @@ class Recogniser:
 
     listed: Listed
     _mark: int = 0
-    _digests: dict[Ask, dict[str, tuple[str, ...]]] = field(default_factory=dict)
+    _digests: dict[tuple[Ask, int], dict[str, str]] = field(default_factory=dict)
 
     def look(self) -> bool:
         """Takes note of the list as it is now; whether there can be anybody on it."""
@@ -47,7 +48,7 @@ class Recogniser:
         """Whether the list has changed since the last look."""
         return self.listed.mark() != self._mark
 
-    def known(self, wanted: Mapping[Ask, Iterable[str]]) -> Known:
+    def known(self, wanted: Mapping[Ask, Collection[str]]) -> Known:
         """Which values are on the list.
 
         Args:
@@ -56,25 +57,28 @@ class Recogniser:
         Raises:
             KeysError: The key is not there.
         """
+        if not any(wanted.values()):
+            return {}
         if sum(map(len, self._digests.values())) > _MOST:
             self._digests.clear()
-        for ask, values in wanted.items():
-            self._hash(ask, values)
-        asked = {
-            ask: {value: self._digests[ask][value] for value in values} for ask, values in wanted.items()
-        }
-        digests = list({each for values in asked.values() for many in values.values() for each in many})
-        erased = self.listed.erased(digests, mark=self._mark)
-        if not erased:
-            return {}
-        return {
-            ask: {
-                value: frozenset().union(*(erased.get(each, frozenset()) for each in many))
-                for value, many in values.items()
-                if any(each in erased for each in many)
-            }
-            for ask, values in asked.items()
-        }
+        keys = self.listed.versions()
+        hashed = {ask: [self._hashed(ask, values, key) for key in keys] for ask, values in wanted.items()}
+        erased = self.listed.erased(
+            [
+                digest
+                for ask, values in wanted.items()
+                for table in hashed[ask]
+                for digest in map(table.__getitem__, values)
+            ]
+        )
+        found: dict[Ask, dict[str, frozenset[str]]] = {}
+        for ask, values in wanted.items() if erased else ():
+            for table in hashed[ask]:
+                for value in values:
+                    if table[value] in erased:
+                        mine = found.setdefault(ask, {})
+                        mine[value] = mine.get(value, frozenset()) | erased[table[value]]
+        return found
 
     def rows(self, column: Column, conditions: Sequence[Condition], *, height: int) -> list[pl.Series]:
         """Which rows are of an erased person.
@@ -101,18 +105,13 @@ class Recogniser:
         known = self.known(wanted) if height else {}
         return [_matching(each, texts, known, height) for each in conditions]
 
-    def _hash(self, ask: Ask, values: Iterable[str]) -> None:
-        mine = self._digests.setdefault(ask, {})
-        fresh = [value for value in values if value not in mine]
-        if not fresh:
-            return
+    def _hashed(self, ask: Ask, values: Collection[str], key: Key) -> Mapping[str, str]:
+        """By value its hash; also of values that were asked for before."""
+        known = self._digests.setdefault((ask, key.version), {})
+        fresh = [value for value in values if value not in known]
         subject, identifier = ask
-        hashers = [hasher(key, subject=subject, identifier=identifier) for key in self.listed.versions()]
-        if len(hashers) == 1:
-            only = hashers[0]
-            mine.update((value, (only(value),)) for value in fresh)
-        else:
-            mine.update((value, tuple(each(value) for each in hashers)) for value in fresh)
+        known.update(zip(fresh, map(hasher(key, subject=subject, identifier=identifier), fresh), strict=True))
+        return known
 
 
 def texts_of(values: pl.Series) -> list[pl.Series]:

@@ -7,9 +7,10 @@ from functools import partial
 
 import polars as pl
 
+from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.schema import STRING, StructType
 from lakehouse.requests.suppression.conditions import Condition
-from lakehouse.requests.suppression.emptying import empty
+from lakehouse.requests.suppression.emptying import empty, filled
 from lakehouse.requests.suppression.listed import Listed
 from lakehouse.requests.suppression.recognising import Recogniser
 
@@ -37,12 +38,12 @@ class RowKeeper:
         return self._recogniser.changed()
 
     def columns(self, schema: StructType) -> tuple[str, ...]:
-        """The columns by which their rows are recognised.
+        """The columns by which their rows are recognised, and those that would be emptied.
 
         Args:
             schema: The columns of the version.
         """
-        named = (name for each in self._conditions for name in each.names)
+        named = (name for each in self._conditions for name in (*each.names, *_emptied(each)))
         return tuple(dict.fromkeys(name for name in (*named, *self._key) if name in schema.names))
 
     def gone(self, rows: pl.DataFrame, schema: StructType) -> pl.Series:
@@ -71,8 +72,10 @@ class RowKeeper:
         """
         found = self.gone(rows, schema)
         emptying = [each for each in self._conditions if each.do == "anonymize"]
-        for hit in self._recogniser.rows(partial(_column, rows), emptying, height=rows.height):
-            found |= hit
+        hits = self._recogniser.rows(partial(_column, rows), emptying, height=rows.height)
+        for condition, hit in zip(emptying, hits, strict=True):
+            if hit.any():
+                found |= hit & filled(rows, _emptied(condition), schema=schema)
         return found
 
     def kept(self, rows: pl.DataFrame, schema: StructType) -> pl.DataFrame:
@@ -87,9 +90,14 @@ class RowKeeper:
         hits = self._recogniser.rows(partial(_column, rows), emptying, height=rows.height)
         for condition, hit in zip(emptying, hits, strict=True):
             if hit.any():
-                rows, refused = empty(rows, hit, condition.columns, schema=schema, fixed=self._key)
+                rows, refused = empty(rows, hit, _emptied(condition), schema=schema, fixed=self._key)
                 gone |= refused
         return rows.filter(~gone)
+
+
+def _emptied(condition: Condition) -> tuple[str, ...]:
+    """The columns that a rule empties, with that of the lake's own that tells the same again."""
+    return (*condition.columns, EVENTS) if condition.do == "anonymize" else ()
 
 
 def _nothing(rows: pl.DataFrame, key: Sequence[str], schema: StructType) -> pl.Series:

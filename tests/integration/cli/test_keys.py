@@ -87,6 +87,17 @@ def test_a_rotation_asks_first(run: Run) -> None:
     assert [each.name for each in Path("keys").iterdir()] == ["mask.1.key"]
 
 
+def test_a_rotation_names_what_does_not_follow_it(run: Run) -> None:
+    run("keys", "create", "mask")
+    assert "Not with it" not in run("keys", "rotate", "mask", "--dry-run").out
+    operators = "pii: {operators: {PHONE_NUMBER: {operator: fpe}, PERSON: {operator: fpe, key: other}}}\n"
+    Path("lakehouse.yaml").write_text(Path("lakehouse.yaml").read_text() + operators)
+    shown = run("keys", "rotate", "mask", "--dry-run").out
+    assert "Not with it: PHONE_NUMBER. Masks of fpe don't say" in shown
+    stays = run("--json", "keys", "rotate", "mask", "--dry-run").document["stays"]
+    assert stays == {"PHONE_NUMBER": "fpe"}
+
+
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [

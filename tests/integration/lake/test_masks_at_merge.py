@@ -92,6 +92,30 @@ def test_after_a_rotation_keys_are_still_found(tmp_path: Path) -> None:
     assert second["other"].item() != first["other"].item()
 
 
+def test_masks_that_do_not_say_their_key_are_not_mixed(tmp_path: Path) -> None:
+    def ways(**settings: Any) -> dict[str, Any]:
+        operators = {"EMAIL_ADDRESS": {"operator": "tokenize"}, "PERSON": {"operator": "fpe", **settings}}
+        return {"nlp": {"engine": "none"}, "operators": operators}
+
+    ann = {"email": ANN, "name": "Ann Example 12", "seq": 1}
+    roles = {"support": {"tables": "all", "reveal": True}}
+    lake = opened(tmp_path, pii=ways())
+    lake.table("customers").merge([ann])
+    lake.keys.rotate("mask")
+    # Without a version it is the first, whoever says so.
+    same = opened(tmp_path, pii=ways(version=1))
+    assert same.table("customers").merge([{**ann, "seq": 2}]).updated == 1
+    moved = opened(tmp_path, pii=ways(version=2), roles=roles)
+    with pytest.raises(RefusedError, match="they do not say by which") as error:
+        moved.table("customers").merge([{**ann, "seq": 3}])
+    assert "--in-place" in error.value.advice
+    moved.pii.mask("customers", in_place=True)
+    customers = moved.table("customers")
+    assert customers.merge([{**ann, "seq": 3}]).updated == 1
+    shown = moved.pii.reveal("customers", "name", where="seq = 3", role="support", reason="test").rows
+    assert shown["value"].to_list() == ["Ann Example 12"]
+
+
 def test_redelivery_is_known_whatever_the_operator(tmp_path: Path) -> None:
     operators = {"EMAIL_ADDRESS": {"operator": "tokenize"}, "PERSON": {"operator": "encrypt"}}
     lake = opened(tmp_path, pii={"nlp": {"engine": "none"}, "operators": operators})

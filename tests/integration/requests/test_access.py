@@ -15,7 +15,15 @@ from typing import Any
 import pytest
 import time_machine
 
-from lakehouse import Lakehouse, NotFoundError, RefusedError, StorageError, UsageError
+from lakehouse import (
+    CorruptTableError,
+    DataError,
+    Lakehouse,
+    NotFoundError,
+    RefusedError,
+    StorageError,
+    UsageError,
+)
 from lakehouse.requests.access import Bundle, bundle
 
 ANN, OLD, BOB = "ann-canary-4d1@shop.example", "ann-before@shop.example", "bob@shop.example"
@@ -218,8 +226,8 @@ def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
     with time_machine.travel(datetime(2026, 12, 1, 8, 30, tzinfo=UTC), tick=False):
         for name in ("one", "two"):
             request, _, person = answering._opened(made.id)
-            people = answering._people(request, person, "checked")
-            sources = tuple(answering._sources(request, people, include_history=True))
+            people = answering._people(request, person, "checked", answering._place)
+            sources = tuple(answering._sources(request, people, answering._place, include_history=True))
             done = bundle(
                 tmp_path / f"{name}.zip",
                 request=request,
@@ -250,6 +258,15 @@ def test_an_email_of_two_people_tells_neither_of_the_other(tmp_path: Path) -> No
     both = answered(lake, tmp_path, identifiers={"id": [1, 4]})
     assert {row["name"] for row in lines(both, "customers")} == {"Ann Smith", "Kim Smith"}
     assert lake.requests.answer(made.id, to=tmp_path, identified="all").rows == both.rows
+
+
+def test_orders_that_have_numbers_of_their_own_are_no_people(tmp_path: Path) -> None:
+    filled(tmp_path)
+    given = config(tmp_path)
+    given["subjects"]["customer"]["identifiers"]["order"] = "orders.oid"
+    lake = Lakehouse.open(given)
+    done = answered(lake, tmp_path, identifiers={"email": ANN, "order": [1, 2]})
+    assert [row["recipient"] for row in lines(done, "orders")] == ["ann smith", "<PERSON>"]
 
 
 def test_whoever_answers_can_know_better(tmp_path: Path) -> None:
@@ -312,12 +329,15 @@ def test_what_can_not_be_recorded_is_not_handed_out(tmp_path: Path, monkeypatch:
     assert set(tmp_path.iterdir()) == before
 
 
-def test_a_file_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("content", [b"PAR1 is no more", None])
+def test_a_table_that_is_damaged_gives_no_half_an_answer(tmp_path: Path, content: bytes | None) -> None:
     lake = filled(tmp_path)
     for file in (tmp_path / "lake" / "orders").glob("*.parquet"):
-        file.write_bytes(b"PAR1 is no more")
+        file.write_bytes(content or b"")
+        if content is None:
+            file.unlink()
     before = set(tmp_path.iterdir())
-    with pytest.raises(Exception, match="orders") as caught:
+    with pytest.raises((DataError, CorruptTableError), match="orders") as caught:
         answered(lake, tmp_path)
     assert "canary" not in str(caught.value)
     assert set(tmp_path.iterdir()) == before

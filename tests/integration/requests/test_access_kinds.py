@@ -7,7 +7,6 @@ import io
 import json
 import shutil
 import zipfile
-from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -17,12 +16,6 @@ import polars as pl
 from lakehouse import Lakehouse, RefusedError
 from lakehouse.requests.access import Bundle
 from lakehouse.requests.access.page import PAGE_ROWS
-from lakehouse.requests.find import RULE, Found
-from lakehouse.requests.identity import Person
-from lakehouse.requests.locate import FILE, LIVE, POSITION
-from lakehouse.requests.past import past_of
-from lakehouse.requests.people import people_of
-from lakehouse.requests.rules import RowRule
 from tests.integration.requests.test_access import Page
 
 EVIL = '=cmd|"/C calc"!A0'
@@ -186,29 +179,8 @@ def test_rejected_records_are_shown_without_others(tmp_path: Path) -> None:
     )
     people = lake.table("people")
     people.merge([{"id": 1, "friend": "Bob Jones", "age": "old"}, {"id": 7, "age": "young"}])
-    quarantine = lake.table("people__quarantine").opened
-    newest = quarantine.snapshot()
     assert people.quarantine.count() == 2
-    past = past_of(quarantine.storage, newest)
-    (number,) = (at for at, each in enumerate(past.files) if each.add.path in newest.files)
-    held = pl.read_parquet(quarantine.storage.get(past.files[number].path))
-    place = next(at for at, raw in enumerate(held["raw"]) if b"Bob" in raw)
-    made = lake.requests.submit("access", subject="customer", id="1")
-    who = people_of({made.id: Person("customer", (("id", "1"),))})
-    rows = pl.DataFrame(
-        {FILE: [number], POSITION: [place], "__request": [made.id], RULE: [0], LIVE: [True]},
-        schema={
-            FILE: pl.UInt32(),
-            POSITION: pl.UInt32(),
-            "__request": pl.String(),
-            RULE: pl.Int32(),
-            LIVE: pl.Boolean(),
-        },
-    )
-    rule = RowRule(subject="customer", table="people__quarantine", where=(), do="delete")
-    found = Found(table="people__quarantine", past=past, rules=(rule,), rows=rows, people=who)
-    answering = lake._answering()
-    done = replace(answering, rejected=lambda *_: found).answer(made.id, to=tmp_path, author="dpo")
+    done = answered(lake, tmp_path)
     (row,) = lines(done, "people__quarantine")
     assert row["_state"] == "rejected"
     assert json.loads(row["record"]) == {"id": 1, "friend": "<PERSON>", "age": "old"}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 import os
+import threading
 import time
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import date, timedelta
 from pathlib import Path
@@ -20,6 +22,7 @@ from deltalake import DeltaTable, QueryBuilder, write_deltalake
 
 from lakehouse import ConflictError, Lakehouse, ProtectedError, RefusedError, VersionNotFoundError
 from lakehouse.delta.actions import CommitInfo
+from lakehouse.delta.checkpoint import forget_removed
 from lakehouse.delta.conflicts import ReadSet, check
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
 from lakehouse.delta.transaction import Conflicted, commit
@@ -37,6 +40,7 @@ from tests.fixtures.erasing import (
     at,
     erased,
     fill,
+    found_in,
     hits,
     opened,
     people,
@@ -132,6 +136,15 @@ def test_a_person_in_a_folder_ends_the_history_either_way(tmp_path: Path) -> Non
         assert t.read().filter(pl.col("email") == MAIL).is_empty()
         assert DeltaTable(tmp_path / history / "t").version() == t.snapshot().version
         assert planned(lake, t.opened, who, history).changes_nothing
+        then = time.time() - 60 * 86_400
+        for file in (tmp_path / history / "t").rglob("*.*"):
+            os.utime(file, (then, then))
+        rows = t.read().sort("id")
+        t.merge([row(200, 9)])
+        DeltaTable(tmp_path / history / "t").create_checkpoint()
+        assert "commit" in t.vacuum(grace="0s").kinds
+        assert t.read().sort("id").height == rows.height
+        assert t.verify().ok
 
 
 def test_nothing_is_purged_before_it_is_erased(lake: Lakehouse) -> None:
@@ -252,10 +265,14 @@ def test_what_crashed_writers_left(lake: Lakehouse, tmp_path: Path, history: His
     erased(lake, t.opened, who)
     pl.DataFrame([anna(9)]).write_parquet(path / "left.parquet")
     (path / "x.parquet#12").write_bytes(MAIL.encode())
+    touched = found_in(lake, t.opened, who).touched[0].path
+    hadoop = (path / touched).with_name(f".{(path / touched).name}.crc")
+    hadoop.write_bytes(b"crc")
     pl.DataFrame({"id": [ID], "__deleted_at": [1]}).write_parquet(path / TOMBSTONES / "left.parquet")
     result = purged(lake, t.opened, who, history)
-    # A merge may be about to commit it.
-    assert (result.waiting, result.complete) == (1, False)
+    assert not hadoop.exists()
+    # A merge may be about to commit them.
+    assert (result.waiting, result.complete) == (2, False)
     assert {hit.path for hit in hits(lake)} == {"t/left.parquet", f"t/{TOMBSTONES}/left.parquet"}
     then = time.time() - 60 * 86_400
     for name in ("left.parquet", "x.parquet#12", f"{TOMBSTONES}/left.parquet"):
@@ -278,6 +295,21 @@ def test_what_others_vacuumed_is_still_in_the_log(lake: Lakehouse, tmp_path: Pat
 
 
 @pytest.mark.parametrize("history", ["cut", "redact"])
+def test_one_person_after_another(lake: Lakehouse, history: History) -> None:
+    t = lake.table("t")
+    for number, mail in ((2, "user2@example.com"), (3, "user3@example.com"), (ID, MAIL)):
+        who = people(lake, id=str(number), email=mail)
+        erased(lake, t.opened, who)
+        result = purged(lake, t.opened, who, history)
+        assert result.complete
+        assert result.removed + result.redacted
+        assert found_in(lake, t.opened, who).going.is_empty()
+    assert hits(lake) == ()
+    assert t.read().height == 33
+    assert t.verify().ok
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
 def test_a_condition_of_others_that_names_somebody(lake: Lakehouse, tmp_path: Path, history: History) -> None:
     t, who = lake.table("t"), people(lake)
     DeltaTable(tmp_path / "lake" / "t").delete("email = 'zz-canary-anna@example.com'")
@@ -287,6 +319,25 @@ def test_a_condition_of_others_that_names_somebody(lake: Lakehouse, tmp_path: Pa
     assert hits(lake)
     assert purged(lake, t.opened, who, history).complete
     assert hits(lake) == ()
+
+
+def test_a_memory_of_deletes_is_all_that_is_left(tmp_path: Path) -> None:
+    lake = opened(tmp_path / "lake", {"t": {"merge": "on_write"}})
+    fill(lake, "t")
+    t, path = lake.table("t"), tmp_path / "lake" / "t"
+    t.merge([{"_op": "delete", "id": ID, "seq": 9}])
+    who = people(lake)
+    DeltaTable(path).create_checkpoint()
+    DeltaTable(path).vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False, full=True)
+    for file in (path / "_delta_log").glob("0*[0-9].json"):
+        file.unlink()
+    forget_removed(t.storage, 7)
+    assert {hit.path.split("/")[1] for hit in hits(lake)} == {"_lakehouse"}
+    erased(lake, t.opened, who)
+    assert purged(lake, t.opened, who, "redact").complete
+    assert hits(lake) == ()
+    assert t.read().height == 35
+    assert planned(lake, t.opened, who, "redact").changes_nothing
 
 
 def anonymizing(root: Path) -> Lakehouse:
@@ -337,6 +388,7 @@ def test_a_bucket_that_keeps_versions(moto_s3: S3Server) -> None:
             assert told
             if history == "redact":
                 assert t.read(version=2).height == 36
+                assert 2 in result.retimed
             assert t.read().height == 35
             assert planned(lake, t.opened, who, history).changes_nothing
             left = {each["Key"] for each in client.list_object_versions(Bucket=bucket)["DeleteMarkers"]}
@@ -475,3 +527,50 @@ def map_columns(path: Path, lake: Lakehouse, kind: str) -> None:
                 "writerFeatures": features,
             }
     log.write_bytes(b"\n".join(map(orjson.dumps, actions)))
+
+
+def test_a_folder_that_stays_is_no_reason_to_cut(tmp_path: Path) -> None:
+    lake = opened(
+        tmp_path / "lake",
+        {"t": {"partition_by": ["id"]}},
+        do={"do": "anonymize", "columns": ["email", "name"]},
+    )
+    t = lake.table("t")
+    t.merge([anna(1), row(1, 1)])
+    t.merge([anna(2)])
+    who = people(lake)
+    erased(lake, t.opened, who)
+    result = purged(lake, t.opened, who, "redact")
+    assert (result.complete, result.closed_versions) == (True, ())
+    assert {hit.identifier for hit in hits(lake)} == {"id"}
+    assert t.read(version=1).height == 2
+
+
+@pytest.mark.parametrize("history", ["cut", "redact"])
+def test_merges_go_on_while_people_are_purged(tmp_path: Path, history: History) -> None:
+    lake = opened(tmp_path / "lake", {"t": FEED})
+    fill(lake, "t")
+    stop, merged = threading.Event(), list[int]()
+
+    def merge() -> None:
+        t = opened(tmp_path / "lake", {"t": FEED}).table("t")
+        while not stop.is_set():
+            number = 1000 + len(merged)
+            t.merge([row(number, 9), row(10 + len(merged) % 20, 10 + len(merged), name="again")])
+            merged.append(number)
+
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(merge)
+        try:
+            t = lake.table("t").opened
+            for number, mail in ((2, "user2@example.com"), (4, "user4@example.com"), (ID, MAIL)):
+                who = people(lake, id=str(number), email=mail)
+                erased(lake, t, who)
+                assert purged(lake, t, who, history).complete
+        finally:
+            stop.set()
+        running.result(timeout=60)
+    assert len(merged) > 3
+    assert hits(lake) == ()
+    assert set(merged) <= set(lake.table("t").read()["id"])
+    assert lake.table("t").verify().ok

@@ -101,3 +101,22 @@ def test_a_person_goes_from_all_that_belongs_to_tables(tmp_path: Path, history: 
     merged = lake.table("people").merge([{"id": 4711, "email": MAIL, "at": NOW}, {"id": 8, "at": NOW}])
     assert merged.suppressed == 1
     assert held_by(tmp_path / "lake", MAIL) == []
+
+
+def test_a_request_destroys_the_persons_key_and_a_new_consent_makes_another(tmp_path: Path) -> None:
+    setting = config(tmp_path)
+    setting["tables"]["people"]["pii"]["name"] = {"entity": "PERSON", "shred": "customer"}
+    lake = Lakehouse.open(setting)
+    for purpose in ("suppress", "requests", "sign", "mask", "shred"):
+        lake.keys.create(purpose)
+    rows = [{"id": n, "email": f"o{n}@example.net", "name": f"Name {n}", "at": NOW} for n in (1, 2)]
+    people = lake.table("people")
+    people.merge(rows)
+    assert people.read().sort("id")["name"].to_list() == ["Name 1", "Name 2"]
+    lake.requests.submit("erasure", subject="customer", id=1)
+    assert lake.requests.run().outcomes[0].status == "completed"
+    assert [(each.keys, each.destroyed) for each in lake.subject_keys.count()] == [(1, 1)]
+    assert people.read()["name"].to_list() == ["Name 2"]
+    lake.requests.readmit("customer", id=1, reason="new consent")
+    people.merge(rows)
+    assert people.read().sort("id")["name"].to_list() == ["Name 1", "Name 2"]

@@ -57,6 +57,11 @@ def test_emptied_cells_come_back_empty(tmp_path: Path) -> None:
     assert (done.rows_after, done.rows_suppressed) == (3, 0)
     assert orders.read().sort("oid")["ship_name"].to_list() == [None, "Bob", "Eve"]
     assert all("Ann" not in repr(each.rows()) for each in newest_files(lake, "orders"))
+    # What is empty already comes back as it lies there.
+    orders.merge([{"oid": 4, "customer_id": 4, "ship_name": "Dan"}])
+    paths = set(orders.snapshot(version=4).files)
+    assert orders.restore(version=4).version == 6
+    assert set(orders.snapshot().files) == paths
 
 
 def test_what_a_redaction_left_of_rows_stays_away(tmp_path: Path) -> None:
@@ -131,3 +136,22 @@ def test_partitions_and_vectors_come_back_as_they_were(tmp_path: Path) -> None:
     customers.merge([{"id": 5, "email": BOB, "country": "DE"}])
     assert customers.restore(version=2).rows_after == 2
     assert customers.read().sort("id").rows() == [tuple(rows[2].values()), tuple(rows[3].values())]
+
+
+def test_versions_of_rows_come_back_empty_too(tmp_path: Path) -> None:
+    schema = {"oid": "long", "customer_id": "long", "ship_name": "string", "seq": "long"}
+    full = {"history": "full", "changes": {"sequence": "seq"}, "schema": schema}
+    lake = opened(tmp_path, tables={"orders": full})
+    lake.table("customers").merge(CUSTOMERS)
+    orders = lake.table("orders")
+    names = ["Ann A", "Ann B", "Ann C"]
+    for number in (0, 2, 1):
+        orders.merge([{"oid": 1, "customer_id": 1, "ship_name": names[number], "seq": number}])
+    orders.merge([{"oid": 1, "ship_name": "Ann D", "seq": 1}])
+    before = orders.read().height
+    erase_person(lake, email=ANN)
+    orders.merge([{"oid": 2, "customer_id": 2, "ship_name": "Bob", "seq": 1}])
+    done = orders.restore(version=4)
+    assert (done.rows_after, done.rows_suppressed) == (before, 0)
+    assert set(orders.read()["ship_name"]) == {None}
+    assert all("Ann" not in repr(each.rows()) for each in newest_files(lake, "orders"))

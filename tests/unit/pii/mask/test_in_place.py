@@ -21,6 +21,8 @@ from tests.fixtures.meanwhile import Meanwhile
 from tests.properties.tables import by_delta_rs, records
 from tests.unit.merge.test_mapped_tables import SCHEMA, mapped
 from tests.unit.pii.mask_lakes import OPERATORS, PII, MaskLake, people
+from tests.unit.pii.operators import operator
+from tests.unit.pii.rings import Ring
 
 WORDS: dict[str, Any] = {
     "PERSON": {"operator": "replace", "new_value": "somebody"},
@@ -321,6 +323,47 @@ def test_masks_on_masks(lake: MaskLake) -> None:
     assert (plan.again, [each.path for each in plan.columns]) == (("phone",), ["phone"])
     assert any("the values are gone" in note for note in plan.notes)
     assert {row["phone"] for row in everywhere(other)} == {None}
+
+
+@pytest.mark.parametrize("name", ["tokenize", "fpe", "encrypt"])
+def test_another_version_of_the_key_masks_anew_what_its_masks_stand_for(tmp_path: Path, name: str) -> None:
+    lake = masked(tmp_path, operators={**OPERATORS, "PHONE_NUMBER": {"operator": name}})
+    lake.t.merge(people(*range(6)))
+    clear = {row["id"]: row["phone"] for row in everywhere(lake)}
+    in_place(lake)
+    before = {row["id"]: row["phone"] for row in everywhere(lake)}
+    section = {"operator": name, "version": 2}
+    other = masked(tmp_path, operators={**OPERATORS, "PHONE_NUMBER": section}, ring=Ring().rotated())
+    plan = in_place(other)
+    assert (plan.again, [each.path for each in plan.columns]) == ((), ["phone"])
+    assert any("another version of the key" in note for note in plan.notes)
+    after = {row["id"]: row["phone"] for row in everywhere(other)}
+    assert all(after[at] != before[at] for at in clear)
+    second = operator(name, ring=Ring().rotated(), version=2)
+    back = second.reveal(pl.Series(list(after.values())), entity="PHONE_NUMBER").to_list()
+    assert dict(zip(after, back, strict=True)) == clear
+    assert in_place(other).changes_nothing
+
+
+def test_a_key_is_masked_anew_under_another_version(tmp_path: Path) -> None:
+    lake = masked(tmp_path, key=["email"])
+    lake.t.merge(people(1, 2))
+    in_place(lake)
+    section = {"operator": "tokenize", "version": 2}
+    other = masked(
+        tmp_path, key=["email"], operators={**OPERATORS, "EMAIL_ADDRESS": section}, ring=Ring().rotated()
+    )
+    in_place(other)
+    assert {row["email"][:6] for row in everywhere(other)} == {"tok_2_"}
+
+
+def test_to_say_what_counts_anyway_is_no_other_mask(lake: MaskLake) -> None:
+    in_place(lake)
+    said = {
+        "EMAIL_ADDRESS": {"operator": "tokenize", "key": "mask"},
+        "PHONE_NUMBER": {"operator": "mask", "keep_last": 2, "keep_first": 0, "char": "*"},
+    }
+    assert in_place(masked(lake.root, operators=said)).changes_nothing
 
 
 def test_a_key_is_not_masked_twice(tmp_path: Path) -> None:

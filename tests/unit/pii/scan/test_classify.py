@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from lakehouse.config.models import PiiConfig
-from lakehouse.pii.scan.checks import luhn
+from lakehouse.pii.scan.checks import luhn, vin
 from tests.unit.pii.scan.made import TODAY, ToldFinder, entities, judge
 
 FIRST = ("Anna", "Peter", "Maria", "Thomas", "Julia", "Stefan", "Laura", "Daniel", "Sarah", "Michael")
+SURNAMES = ("Иванов", "Смирнов", "Кузнецов", "Попов", "Соколов", "Лебедев")
 LAST = ("Schmidt", "Meyer", "Garcia", "Johnson", "Rossi", "Dubois", "Kowalski", "Larsen", "Fischer", "Brown")
 
 
@@ -29,6 +30,12 @@ def _digits(rng: random.Random, number: int) -> str:
 def _card(rng: random.Random, *, right: bool) -> str:
     body = f"4{_digits(rng, 14)}"
     return next(f"{body}{check}" for check in range(10) if luhn(f"{body}{check}") is right)
+
+
+def _vin(rng: random.Random) -> str:
+    head = "1HGCM826"
+    tail = f"3A{_digits(rng, 6)}"
+    return next(car for check in "0123456789X" if vin(car := f"{head}{check}{tail}"))
 
 
 TRAPS: dict[str, tuple[str, str, Callable[[random.Random], Any]]] = {
@@ -72,6 +79,14 @@ TRAPS: dict[str, tuple[str, str, Callable[[random.Random], Any]]] = {
     "image files": ("assets", "c6", lambda r: f"icon{r.randint(1, 900)}@2x.png"),
     "status words": ("orders", "status", lambda r: r.choice(("open", "paid", "sent"))),
     "countries": ("customers", "country", lambda r: r.choice(("Germany", "France", "Spain"))),
+    "hashes of commits": ("raw", "c8", lambda r: f"{r.getrandbits(160):040x}"),
+    "codes of 17 signs": (
+        "raw", "c9", lambda r: "".join(r.choices("ABCDEFGHJKLMNPRSTUVWXYZ0123456789", k=17)),
+    ),
+    "codes like plates": ("stock", "shelf", lambda r: f"B-AB {r.randint(10, 9999)}"),
+    "plates of metal": ("stock", "plate", lambda r: r.choice(("steel", "copper", "brass"))),
+    "names and no numbers": ("raw", "c10", lambda r: f"{r.choice(LAST)} +{r.randint(1, 9)}"),
+    "orders with words": ("orders", "order_no", lambda r: f"Order no. +49 30 {r.randint(1000000, 9999999)}"),
     "degrees of machines": ("sensors", "latitude", lambda r: r.uniform(-80, 80)),
 }  # fmt: skip
 
@@ -105,6 +120,33 @@ PERSONAL: dict[str, tuple[str, str, Callable[[random.Random], Any], str]] = {
     "cities as surnames": (
         "members", "surname",
         lambda r: r.choice(("London", "Lincoln", "Paris", "Kent", "Wells", "Derby")), "PERSON",
+    ),
+    "wallets of Ethereum": ("raw", "c8", lambda r: f"0x{r.getrandbits(160):040x}", "CRYPTO"),
+    "numbers of cars": ("raw", "c9", _vin, "VIN"),
+    "numbers of European cars": (
+        "raw", "Fahrgestellnummer", lambda r: f"WVWZZZ1JZXW{_digits(r, 6)}", "VIN",
+    ),
+    "plates": ("drivers", "Kennzeichen", lambda r: f"B-AB {r.randint(10, 9999)}", "LICENSE_PLATE"),
+    "British plates": (
+        "drivers", "license_plate", lambda r: f"{r.choice('ABKL')}D{r.randint(10, 74)} ABC", "LICENSE_PLATE",
+    ),
+    "names with numbers": (
+        "raw", "contact",
+        lambda r: f"{r.choice(FIRST)} {r.choice(LAST)}, +49 30 {r.randint(2_000_000, 9_999_999)}",
+        "PHONE_NUMBER",
+    ),
+    "Japanese addresses": (
+        "raw", "住所",
+        lambda r: f"東京都{r.choice(['千代田', '渋谷', '新宿'])}区丸の内{r.randint(1, 9)}-{r.randint(1, 30)}",
+        "LOCATION",
+    ),
+    "Japanese names": (
+        "顧客", "氏名", lambda r: f"{r.choice(('佐藤', '鈴木'))} {r.choice('翔葵蓮陽')}{r.choice('太子')}",
+        "PERSON",
+    ),
+    "Russian names": (
+        "клиенты", "Фамилия", lambda r: r.choice(SURNAMES),
+        "PERSON",
     ),
     "cards": ("raw", "c3", lambda r: _card(r, right=True), "CREDIT_CARD"),
     "phones by name": ("raw", "mobile", lambda r: f"0{r.randint(150, 179)} {_digits(r, 7)}", "PHONE_NUMBER"),

@@ -30,6 +30,12 @@ def test_a_name_has_words(name: str, words: tuple[str, ...]) -> None:
         ("customerEMail", "EMAIL_ADDRESS"),
         ("work_mail", "EMAIL_ADDRESS"),
         ("mobile_no", "PHONE_NUMBER"),
+        ("顧客_電話番号", "PHONE_NUMBER"),
+        ("メールアドレス", "EMAIL_ADDRESS"),
+        ("Дата_рождения", "DATE_TIME"),
+        ("Τηλέφωνο", "PHONE_NUMBER"),
+        ("전화번호", "PHONE_NUMBER"),
+        ("البريد الإلكتروني", "EMAIL_ADDRESS"),
         ("phones[]", "PHONE_NUMBER"),
         ("contact.phone.number", "PHONE_NUMBER"),
         ("ccNumber", "CREDIT_CARD"),
@@ -49,7 +55,7 @@ def test_a_name_speaks_of_personal_data(path: str, entity: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["description", "shipment", "recipe", "telemetry", "emissions", "zipped", "dobby"]
+    "name", ["description", "shipment", "recipe", "telemetry", "emissions", "zipped", "dobby", "имятель"]
 )
 def test_a_part_of_a_word_says_nothing(name: str) -> None:
     assert READER.read(parse_path(name)).entities == ()

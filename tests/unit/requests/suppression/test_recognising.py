@@ -28,6 +28,10 @@ class List:
 
     def __init__(self, *entries: tuple[str, str, str, int]) -> None:
         self.known: dict[str, frozenset[str]] = {}
+        self.keys = KEYS
+        self.add(*entries)
+
+    def add(self, *entries: tuple[str, str, str, int]) -> None:
         for identifier, value, request, version in entries:
             digest = hasher(KEYS[version - 1], subject="customer", identifier=identifier)(value)
             self.known[digest] = self.known.get(digest, frozenset()) | {request}
@@ -36,9 +40,9 @@ class List:
         return len(self.known)
 
     def versions(self) -> tuple[Key, ...]:
-        return KEYS
+        return self.keys
 
-    def erased(self, digests: Sequence[str], *, mark: int) -> Mapping[str, frozenset[str]]:
+    def erased(self, digests: Sequence[str]) -> Mapping[str, frozenset[str]]:
         return {each: self.known[each] for each in digests if each in self.known}
 
 
@@ -76,6 +80,19 @@ def test_letters_and_blanks_do_not_matter_nor_the_version_of_the_key() -> None:
     known = recogniser(("email", ANN, "r1", 1), ("email", "eve@shop.example", "r2", 2))
     (found,) = known.rows(lambda name: frame[name], [condition(email="email")], height=4)
     assert found.to_list() == [True, True, False, True]
+
+
+def test_a_value_is_hashed_again_when_the_key_was_rotated_meanwhile() -> None:
+    listed = List(("email", "eve@shop.example", "r1", 1))
+    listed.keys = KEYS[:1]
+    known = Recogniser(listed)  # type: ignore[arg-type]
+    assert known.look()
+    wanted = {("customer", "email"): [ANN]}
+    assert known.known(wanted) == {}
+    listed.keys = KEYS
+    listed.add(("email", ANN, "r2", 2))
+    assert known.changed()
+    assert known.known(wanted) == {("customer", "email"): {ANN: frozenset({"r2"})}}
 
 
 def test_columns_that_are_not_there_find_nobody() -> None:
