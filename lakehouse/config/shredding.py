@@ -6,10 +6,14 @@ tables, so that a person has one key. A table can shred columns where one of its
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 from lakehouse.config.models import Config
+
+_INTO: Final = re.compile(r"[.\[{$]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +91,7 @@ def holders(config: Config, table: str, subject: str) -> tuple[str, ...]:
         dict.fromkeys(
             column
             for found, column, identifier in _places(config, subject)
-            if found == table and identifier == wanted
+            if found == table and identifier == wanted and not _is_path(config, table, column)
         )
     )
 
@@ -103,10 +107,11 @@ def found_by(config: Config, table: str) -> dict[str, str]:
         Column to the kind of person.
     """
     return {
-        column: subject
+        name: subject
         for subject in config.subjects
         for found, column, _ in _places(config, subject)
         if found == table
+        for name in (column, _INTO.split(column)[0])
     }
 
 
@@ -119,3 +124,12 @@ def _places(config: Config, subject: str) -> Iterator[tuple[str, str, str]]:
     for rows in section.rows:
         for column, identifier in rows.where.items():
             yield rows.table, column, identifier
+        for column in rows.text or ():
+            yield rows.table, column, ""
+
+
+def _is_path(config: Config, table: str, column: str) -> bool:
+    """Whether a name is a way into a column, and none of a column itself."""
+    section = config.tables.get(table)
+    known = (section.column_schema if section is not None else None) or {}
+    return column not in known and _INTO.search(column) is not None

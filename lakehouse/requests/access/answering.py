@@ -183,7 +183,7 @@ class Answering:
                 yield source
             places = ArchivePlaces(config=self.config, lake=self.lake).of_table(name)
             for here in find_in_archives(table, places, rules=wanted, people=people):
-                yield archive_source(here, request=request.id, belongs=belongs, masked=masked)
+                yield archive_source(here, table=table, request=request.id, belongs=belongs, masked=masked)
             quarantine, seal = self.table(f"{name}{QUARANTINE}"), table.quarantine.seal
             rejected = find_in_quarantine(quarantine, seal=seal, people=people, config=self.config)
             if rejected is not None:

@@ -438,13 +438,17 @@ def test_a_request_destroys_the_key_unless_it_is_held(tmp_path: Path) -> None:
 
 
 def test_what_a_person_is_told_is_clear(tmp_path: Path) -> None:
-    lake = opened(tmp_path)
+    rule = {"name": "old", "column": "day", "keep": "30d", "action": "archive", "to": "archive/customers"}
+    schema = {"id": "long", "seq": "long", "email": "string", "nick": "string", "day": "date"}
+    lake = opened(tmp_path, customers={"schema": schema, "retention": [{**rule, "max_fraction": 1.0}]})
     for purpose in ("requests", "sign"):
         lake.keys.create(purpose)
     lake.table("orders").merge([{"oid": 7, "who": "1", "ship_to": ANN}])
+    lake.table("customers").merge([{"id": 1, "seq": 1, "nick": "archived canary-4b8", "day": "2020-01-01"}])
+    lake.retention.apply(allow_empty=True)
     asked = lake.requests.submit("access", subject="customer", id="1")
     lake.requests.answer(asked.id, to=tmp_path / "told.zip")
     with zipfile.ZipFile(tmp_path / "told.zip") as bundle:
         told = b"".join(bundle.read(name) for name in bundle.namelist())
-    assert CANARY in told
+    assert ANN.encode() in told
     assert b"shred:v1:" not in told

@@ -31,6 +31,7 @@ def config(column: str = "nick", *, rows: list[dict[str, Any]] | None = None, **
 
 
 _SHRED = {"entity": "PERSON", "shred": "person"}
+_VISITS = {"table": "visits", "where": {"who": "id"}, "do": "delete"}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,14 @@ _SHRED = {"entity": "PERSON", "shred": "person"}
         (config("at", table={"changes": {"sequence": "at"}}), "orders the changes"),
         (config("nick.first"), "only whole columns"),
         (config("who", table={"schema": {**SCHEMA, "who": "string"}}), "people are found by it"),
+        (
+            config(rows=[_VISITS, {"table": "visits", "text": ["nick"], "do": "anonymize"}]),
+            "people are found by it",
+        ),
+        (
+            config(rows=[{"table": "visits", "where": {"who.id": "id"}, "do": "delete"}]),
+            "no column is said to hold `id`",
+        ),
         (config(rows=[]), "no column is said to hold `id`, the first identifier of `person`"),
         (
             config(rows=[{"table": "visits", "where": {"mail": "mail"}, "do": "delete"}]),
