@@ -14,6 +14,7 @@ CONFIG: Final = "lakehouse.yaml"
 POSTGRES: Final = "postgres"
 SHOP: Final = "shop"
 LAKE: Final = "lake"
+KEYS: Final = "keys"
 _OURS: Final = b"# Made by `lakehouse demo`"
 
 
@@ -41,7 +42,7 @@ def set_stage(directory: Path, shop: Shop) -> bool:
     """
     again = _is_ours(directory)
     if again:
-        for name in (LAKE, POSTGRES, SHOP):
+        for name in (LAKE, KEYS, POSTGRES, SHOP):
             _remove(directory / name)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / CONFIG).write_text(config_text(), encoding="utf-8")

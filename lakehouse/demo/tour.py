@@ -22,6 +22,9 @@ WITH_SCHEMAS: Final = "pg_schemas_enabled.jsonl"
 HELD: Final = 138
 """A customer with orders that are done."""
 
+LEAVING: Final = 14
+"""A customer whose e-mail address has changed."""
+
 BY_STATUS: Final = "SELECT status, count(*) AS orders FROM orders GROUP BY status"
 
 POSTGRES_TABLES: Final[tuple[tuple[str, str, str, str], ...]] = (
@@ -63,6 +66,7 @@ def run(directory: Path, echo: Callable[[str], None]) -> None:
     _mark_or_rewrite(teller, directory)
     _postgres(teller, directory)
     _let_go(teller)
+    _forget(teller, directory)
     _all_well(teller)
     _your_turn(teller, directory, called, seconds=time.perf_counter() - started)
 
@@ -240,6 +244,28 @@ def _let_go(teller: Teller) -> None:
     teller.type("retention", "history")
 
 
+def _forget(teller: Teller, directory: Path) -> None:
+    teller.chapter("Somebody asks to be erased")
+    lake = Lakehouse.open(directory / CONFIG)
+    email = lake.table("customers").read(columns=["email"], where=f"id = {LEAVING}").item()
+    teller.say(
+        f"{email} is customer {LEAVING}, had another address before, and has orders in two tables and their",
+        "old versions. Who asks is kept encrypted, and afterwards as a keyed hash alone.",
+    )
+    teller.type("keys", "create", "suppress", "requests", "sign")
+    made = lake.requests.submit("erasure", subject="customer", email=email, external_id="ticket 118")
+    teller.say(
+        f"`lakehouse request submit erasure --subject customer --id email={email}` has made {made.id}.",
+        "A plan counts what would go; then it is carried out, and all that is left is searched:",
+    )
+    teller.type("request", "run", made.id, "--yes")
+    teller.say("One find, and there would be no certificate. What it says is signed:")
+    teller.type("request", "certificate", made.id)
+    teller.say("The same changes once more, as from a replay: who was erased stays out.")
+    files = directory / SHOP
+    teller.type("merge", "customers", str(files / "customers-2.jsonl"))
+
+
 def _all_well(teller: Teller) -> None:
     teller.chapter("Is it all there?")
     teller.say("`verify` opens every file of every table and compares it with the log.")
@@ -256,6 +282,7 @@ def _your_turn(teller: Teller, directory: Path, called: str, *, seconds: float) 
         f"{called} diff orders 1 2 --limit 10",
         f"{called} show pg_types",
         f"{called} sql {quoted(BY_STATUS)}",
+        f"{called} request list --all",
     )
     teller.say("In Python:", "")
     teller.show(

@@ -9,6 +9,7 @@ from typing import Any
 from lakehouse.errors import ProtectedError
 from lakehouse.maintenance.vacuum.plan import ranges
 from lakehouse.requests.elsewhere.archives import clear_archives
+from lakehouse.requests.known import REQUEST
 from lakehouse.requests.purge import Purged, PurgedFile, plan_purge, purge
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot
@@ -48,9 +49,11 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
         try:
             done, touched = _purge(target, ledger, lookup.spots[name])
         except ProtectedError as error:
-            requests = sorted(lookup.persons())
-            ledger.say("held", {request: {"holds": [error.message]} for request in requests})
-            return left
+            # A table that is held as a whole: nothing keeps those waiting who are not in it.
+            theirs = sorted(set(lookup.spots[name].found.going[REQUEST]))
+            waiting = [request for request in theirs if ledger.status(request) == "purging"]
+            ledger.say("held", {request: {"holds": [error.message]} for request in waiting})
+            continue
         left.notes += [f"table {name}: {note}" for note in (*done.fallbacks, *done.notes)]
         if not done.complete:
             left.reason = (
