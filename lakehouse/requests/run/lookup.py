@@ -8,15 +8,18 @@ from functools import partial
 
 import polars as pl
 
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import ConflictError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
+from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE
 from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
+from lakehouse.requests.masked import behind_masks
+from lakehouse.requests.people import People, Place, people_of, persons_of
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
@@ -49,11 +52,13 @@ class Lookup:
         people: Who was looked for, with all by which they are known.
         spots: By name the tables that there are.
         archives: Archives, with their tables.
+        hidden: By request why its person can't be found where masks are.
     """
 
     people: People = field(repr=False)
     spots: Mapping[str, Spot]
     archives: tuple[tuple[OpenTable, FoundInArchive], ...] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def founds(self) -> dict[str, Found]:
@@ -81,6 +86,7 @@ class Lookup:
                 name: replace(spot, found=spot.found.without(left_out)) for name, spot in self.spots.items()
             },
             archives=tuple((table, here.without(left_out)) for table, here in self.archives),
+            hidden={request: why for request, why in self.hidden.items() if request not in left_out},
         )
 
     def with_spot(self, spot: Spot) -> Lookup:
@@ -112,6 +118,11 @@ class Places:
         found = self.opened(name)
         return None if found is None else found[1]
 
+    def newest(self, name: str) -> Snapshot | None:
+        """A table's newest version; None for one that has not been made."""
+        found = self(name)
+        return None if found is None else found.past.newest
+
     def opened(self, name: str) -> tuple[OpenTable, Place] | None:
         """A table and its place; None for one that has not been made."""
         if name not in self._known:
@@ -136,7 +147,10 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
     """
     ensure_there(target, subjects={each.subject for each in persons.values()})
     places = Places(target)
-    people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
+    people = all_known(
+        people_of(persons), target.config, place=places, ring=target.ring, allow_many=allow_many
+    )
+    hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
     spots: dict[str, Spot] = {}
     archives: list[tuple[OpenTable, FoundInArchive]] = []
@@ -153,7 +167,7 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
                 (table, here)
                 for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
             ]
-    return Lookup(people=people, spots=spots, archives=tuple(archives))
+    return Lookup(people=people, spots=spots, archives=tuple(archives), hidden=hidden)
 
 
 def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:

@@ -126,13 +126,13 @@ class _Run:
         )
 
     def _look_for_brakes(self, lookup: Lookup) -> None:
-        """Those that were begun have been looked at before, or were allowed."""
-        if self.allow_many:
-            return
-        found = brakes(lookup.people, lookup.founds.values(), config=self.target.config.requests)
-        self.braked = {
-            request: why for request, why in found.items() if self.ledger.status(request) != "erasing"
-        }
+        """Those that were begun have been looked at before, or were allowed; nobody is found behind masks."""
+        if not self.allow_many:
+            found = brakes(lookup.people, lookup.founds.values(), config=self.target.config.requests)
+            self.braked = {
+                request: why for request, why in found.items() if self.ledger.status(request) != "erasing"
+            }
+        self.braked |= {request: (why,) for request, why in lookup.hidden.items()}
         self.reasons |= {request: "; ".join(why) for request, why in self.braked.items()}
 
     def _persons(self, requests: Sequence[str]) -> dict[str, Person]:
