@@ -44,7 +44,7 @@ DONE: Final = {
 
 
 def lake(root: Path, history: str, *, storage: Storage | None = None, **requests: Any) -> Lakehouse:
-    """A lake that holds people in every way: history, vectors, change data, rejects, archives, copies, keys."""
+    """A lake that holds people in every way: history, vectors, change data, rejects, archives, copies."""
     found = Lakehouse.open(
         {
             "version": 1,

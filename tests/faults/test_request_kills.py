@@ -31,7 +31,7 @@ Versions = dict[tuple[str, int], list[dict[str, Any]]]
 
 
 def writes(calls: list[list[str]]) -> list[tuple[int, Moment]]:
-    """During and after each write: before the next is after this one. Commits, and as many others as asked."""
+    """During and after each write (before the next is after this one); some of each kind, or all."""
     every: list[tuple[int, Moment]] = [
         (number, when) for number in range(1, len(calls) + 1) for when in ("during", "after")
     ]
@@ -71,7 +71,7 @@ def newest(found: Lakehouse) -> dict[str, int]:
 
 
 def finish(root: Path, history: str, place: str) -> Lakehouse:
-    """Runs again; and once more a day later, where what was left looks as if its writer were at work still."""
+    """Runs again; and once more a day later, where leftovers could be those of a writer at work."""
     found = lake(root, history)
     outcomes: tuple[Outcome, ...] = found.requests.run().outcomes
     if any(each.status == "purging" and "too young" in each.reason for each in outcomes):
