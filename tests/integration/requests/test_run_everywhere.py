@@ -25,6 +25,7 @@ def config(root: Path, **requests: Any) -> dict[str, Any]:
             "people": {
                 "key": ["id"],
                 "schema": columns,
+                "change_feed": True,
                 "pii": {"email": "EMAIL_ADDRESS"},
                 "retention": [
                     {
