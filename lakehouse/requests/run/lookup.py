@@ -17,8 +17,8 @@ from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE, LIVE
-from lakehouse.requests.past import past_of
 from lakehouse.requests.masked import behind_masks
+from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.missing import ensure_there
