@@ -1,4 +1,4 @@
-"""All by which people are known: what leads from table to table, and what stands for it masked."""
+"""All by which people are known: what leads from table to table, and what stands for it behind masks."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def all_known(
 ) -> People:
     """Finds the other identifiers of people, and the masks of all of them, until nothing new is found.
 
-    A mask leads to the row that it stands in, what is beside it may be masked somewhere else, and so on.
+    A mask leads to the row that it stands in; what is beside it may be masked somewhere else, and so on.
 
     Args:
         people: The people, as the requests name them.

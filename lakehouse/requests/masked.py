@@ -100,8 +100,9 @@ def behind_masks(
                 known = set(mine.filter(pl.col("identifier").is_in(others))["request"])
                 if others:
                     reason = (
-                        f"it names its person by {identifier} alone, and masks of {table}.{column} do not "
-                        f"tell one from another, or are older than the config: give {' or '.join(others)} too"
+                        f"it names its person by {identifier} alone, and the masks of {table}.{column} do "
+                        "not tell one from another, or are older than the config: give "
+                        f"{' or '.join(others)} too"
                     )
                     found |= dict.fromkeys(sorted(asked - known), reason)
     return found
