@@ -19,6 +19,7 @@ from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.results import TablePlan
+from lakehouse.requests.run.steady import steadily
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.verbs.opened import OpenTable
 
@@ -130,8 +131,13 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
         allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
+        ConflictError: Files came and went all the time.
         CorruptTableError: A table can't be read.
     """
+    return steadily(lambda: _look_up(target, persons, allow_many=allow_many), what="the lake")
+
+
+def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
     places = Places(target)
     people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
@@ -169,7 +175,9 @@ def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
             if other.kind == "copy" and other.table.find() is not None:
                 target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
                 other.catch_up()
-                here = _elsewhere(other, spot, lookup.people)
+                here = steadily(
+                    partial(_elsewhere, other, spot, lookup.people), what=f"table {other.table.name}"
+                )
                 lookup = lookup if here is None else lookup.with_spot(here)
     return lookup
 
@@ -185,7 +193,7 @@ def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
 
 def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
     def anew(now: People) -> Found:
-        found = other.find(now, source.found)
+        found = steadily(lambda: other.find(now, source.found), what=f"table {other.table.name}")
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
@@ -195,7 +203,11 @@ def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
 
 
 def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
-    return _found(table, Place(table.storage, past_of(table.storage, table.snapshot())), rules, people)
+    def look() -> Found:
+        place = Place(table.storage, past_of(table.storage, table.snapshot()))
+        return _found(table, place, rules, people)
+
+    return steadily(look, what=f"table {table.name}")
 
 
 def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: People) -> Found:
