@@ -1,4 +1,4 @@
-"""A person is erased in company: replays bring nothing back, others lose nothing, readers see rows or why not."""
+"""A person is erased in company: nothing brings it back, others lose nothing, readers are told."""
 
 from __future__ import annotations
 

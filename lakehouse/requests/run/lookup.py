@@ -8,7 +8,7 @@ from functools import partial
 
 import polars as pl
 
-from lakehouse.errors import ConflictError
+from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError, RefusedError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.find import RULE, Found, find
@@ -116,8 +116,13 @@ class Places:
         """A table and its place; None for one that has not been made."""
         if name not in self._known:
             table = self._target.table(name)
-            newest = table.find()
-            place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
+            try:
+                newest = table.find()
+                place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
+            except CorruptTableError as error:
+                # What is wrong with a log does not say whose it is.
+                told = f"table {name} can't be read: {error.message}"
+                raise CorruptTableError(told, advice=error.advice) from error.__cause__
             self._known[name] = None if place is None else (table, place)
         return self._known[name]
 
@@ -133,6 +138,7 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
     Raises:
         ConflictError: Files came and went all the time.
         CorruptTableError: A table can't be read.
+        RefusedError: A table is not there.
     """
     return steadily(lambda: _look_up(target, persons, allow_many=allow_many), what="the lake")
 
@@ -141,6 +147,8 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
     places = Places(target)
     people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
+    for name in rules:
+        _ensure_there(name, places(name))
     spots: dict[str, Spot] = {}
     archives: list[tuple[OpenTable, FoundInArchive]] = []
     for at, (name, mine) in enumerate(rules.items()):
@@ -157,6 +165,23 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
                 for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
             ]
     return Lookup(people=people, spots=spots, archives=tuple(archives))
+
+
+def _ensure_there(name: str, place: Place | None) -> None:
+    """Refuses to say of a table that nobody is in it where it, or a part of it, is not there."""
+    if place is None:
+        raise RefusedError(
+            f"table {name} is not there, so nobody can say who is in it",
+            advice="if it was moved, bring it back; if it has not been made yet, `lakehouse apply` makes it",
+        )
+    there = {each.path for each in place.past.files}
+    for add in place.past.newest.files.values():
+        path = add.relative_path(place.storage.url)
+        if path is not None and path not in there:
+            raise CorruptTableError(
+                f"a data file of table {name} is missing, so nobody can say who is in it",
+                advice=f"`lakehouse verify {name}` names it: restore it from a backup",
+            ) from NotFoundError("it is not listed")
 
 
 def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:

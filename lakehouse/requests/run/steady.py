@@ -8,13 +8,11 @@ from typing import Final, TypeVar
 from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
 
 _T = TypeVar("_T")
-_TRIES: Final = 10
+_TRIES: Final = 5
 
 
 def steadily(look: Callable[[], _T], *, what: str) -> _T:
     """Looks again where a file went between its listing and its reading.
-
-    A file that is missing for good is in no listing, so it does not come to be read.
 
     Args:
         look: Lists files and reads them.
@@ -22,14 +20,18 @@ def steadily(look: Callable[[], _T], *, what: str) -> _T:
 
     Raises:
         ConflictError: Files went in every try.
-        CorruptTableError: Something can't be read.
+        CorruptTableError: Something can't be read, or is missing in every try.
     """
+    last: CorruptTableError | None = None
     for _ in range(_TRIES):
         try:
             return look()
         except FileNotFoundError:
-            continue
+            last = None
         except CorruptTableError as error:
             if not isinstance(error.__cause__, NotFoundError):
                 raise
+            last = error
+    if last is not None:
+        raise last
     raise ConflictError(f"files of {what} went while they were read, in every try", advice="run it again")

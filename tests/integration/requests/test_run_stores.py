@@ -57,9 +57,9 @@ def versions(server: S3Server, name: str, *, read: bool = True) -> list[tuple[st
     with closing(server.client()) as client:
         for page in client.get_paginator("list_object_versions").paginate(Bucket=name):
             for each in page.get("Versions", ()):
-                version = {"Key": each["Key"], "VersionId": each["VersionId"]}
-                body = client.get_object(Bucket=name, **version)["Body"].read() if read else b""
-                found.append((each["Key"], each["VersionId"], body))
+                key, version = each["Key"], each["VersionId"]
+                got = client.get_object(Bucket=name, Key=key, VersionId=version) if read else None
+                found.append((key, version, got["Body"].read() if got else b""))
             found += [(each["Key"], each["VersionId"], b"") for each in page.get("DeleteMarkers", ())]
     return found
 
