@@ -152,17 +152,18 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
         CorruptTableError: A table can't be read.
         RefusedError: A table is not there.
     """
-    ensure_there(target, subjects={each.subject for each in persons.values()})
     return steadily(lambda: _look_up(target, persons, allow_many=allow_many), what="the lake")
 
 
 def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
     places = Places(target)
+    subjects = frozenset(each.subject for each in persons.values())
+    ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
     people = all_known(
         people_of(persons), target.config, place=places, ring=target.ring, allow_many=allow_many
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
-    rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
+    rules = rules_of(target.config, subjects=subjects)
     for name in rules:
         _ensure_whole(name, places(name))
     spots: dict[str, Spot] = {}

@@ -110,6 +110,7 @@ def test_a_request_destroys_the_persons_key_and_a_new_consent_makes_another(tmp_
     lake = Lakehouse.open(setting)
     for purpose in ("suppress", "requests", "sign", "mask", "shred"):
         lake.keys.create(purpose)
+    lake.apply()
     rows = [{"id": n, "email": f"o{n}@example.net", "name": f"Name {n}", "at": NOW} for n in (1, 2)]
     people = lake.table("people")
     people.merge(rows)
