@@ -317,7 +317,7 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import other_tables
+        from lakehouse.requests.elsewhere.places import left_alone, other_tables
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
         from lakehouse.retention.places import ArchivePlaces
@@ -342,6 +342,7 @@ class Lakehouse:
             clock=utc_now,
             author=author,
             keys=self.subject_keys,
+            left_alone=left_alone(config=self.config, lake=self._storage),
         )
 
     def _answering(self) -> Answering:

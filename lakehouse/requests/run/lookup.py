@@ -162,11 +162,11 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
             spots[name] = Spot(
                 table=table, found=_found(table, place, mine, people), anew=partial(_anew, table, mine)
             )
-            spots |= _rejects(target, spots[name], people)
             archives += [
                 (table, here)
                 for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
             ]
+    spots |= _rejects(target, people)
     return Lookup(people=people, spots=spots, archives=tuple(archives), hidden=hidden)
 
 
@@ -186,28 +186,31 @@ def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
             if other.kind == "copy" and other.table.find() is not None:
                 target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
                 other.catch_up()
-                here = _elsewhere(other, spot, lookup.people)
+                here = _elsewhere(other, spot.found, lookup.people)
                 lookup = lookup if here is None else lookup.with_spot(here)
     return lookup
 
 
-def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
+def _rejects(target: RunTarget, people: People) -> dict[str, Spot]:
+    """All quarantines: a record can be anybody's, also where no rule speaks of the table."""
     found = {}
-    for other in target.others(spot.table.name):
-        here = _elsewhere(other, spot, people) if other.kind == "quarantine" else None
-        if here is not None:
+    for name in target.config.tables:
+        # The copies behind it are not asked for: that would list them once for each table.
+        other = next((each for each in target.others(name) if each.kind == "quarantine"), None)
+        here = None if other is None else _elsewhere(other, None, people)
+        if other is not None and here is not None:
             found[other.table.name] = here
     return found
 
 
-def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
+def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot | None:
     def anew(now: People) -> Found:
-        found = other.find(now, source.found)
+        found = other.find(now, source)
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
 
-    here = other.find(people, source.found)
+    here = other.find(people, source)
     return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
 
 
