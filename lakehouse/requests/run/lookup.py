@@ -10,7 +10,7 @@ import polars as pl
 
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import ConflictError
-from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
+from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import RULE, Found, find
@@ -148,7 +148,12 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
     ensure_there(target, subjects={each.subject for each in persons.values()})
     places = Places(target)
     people = all_known(
-        people_of(persons), target.config, place=places, ring=target.ring, allow_many=allow_many
+        people_of(persons),
+        target.config,
+        place=places,
+        ring=target.ring,
+        more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
     rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
