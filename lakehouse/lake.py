@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.access import Answering
+    from lakehouse.requests.checks import Shape
     from lakehouse.requests.run import RunTarget
     from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
@@ -197,6 +198,7 @@ class Lakehouse:
             target=self._run_target,
             answering=self._answering,
             keys=self.subject_keys,
+            shape=self._shape,
         )
 
     @property
@@ -302,6 +304,15 @@ class Lakehouse:
 
         columns = shredded_columns(self.config, table)
         return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
+
+    def _shape(self, table: str) -> Shape | None:
+        """What a table looks like: as the config declares it, or as it is."""
+        from lakehouse.requests.checks import actual, declared
+
+        shape = declared(self.config, table)
+        if shape is None and (newest := self.table(table).opened.find()) is not None:
+            shape = actual(self.config, table, newest)
+        return shape
 
     def _seal(self, table: str) -> Seal | None:
         """What seals its rejected records; None where they are kept as they came."""
