@@ -10,7 +10,7 @@ import polars as pl
 
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
-from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
+from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import RULE, Found, find
@@ -160,7 +160,12 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
     subjects = frozenset(each.subject for each in persons.values())
     ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
     people = all_known(
-        people_of(persons), target.config, place=places, ring=target.ring, allow_many=allow_many
+        people_of(persons),
+        target.config,
+        place=places,
+        ring=target.ring,
+        more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
     rules = rules_of(target.config, subjects=subjects)
@@ -176,11 +181,11 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
             spots[name] = Spot(
                 table=table, found=_found(table, place, mine, people), anew=partial(_anew, table, mine)
             )
-            spots |= _rejects(target, spots[name], people)
             archives += [
                 (table, here)
                 for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
             ]
+    spots |= _rejects(target, people)
     return Lookup(people=people, spots=spots, archives=tuple(archives), hidden=hidden)
 
 
@@ -215,29 +220,32 @@ def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
                 target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
                 other.catch_up()
                 here = steadily(
-                    partial(_elsewhere, other, spot, lookup.people), what=f"table {other.table.name}"
+                    partial(_elsewhere, other, spot.found, lookup.people), what=f"table {other.table.name}"
                 )
                 lookup = lookup if here is None else lookup.with_spot(here)
     return lookup
 
 
-def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
+def _rejects(target: RunTarget, people: People) -> dict[str, Spot]:
+    """All quarantines: a record can be anybody's, also where no rule speaks of the table."""
     found = {}
-    for other in target.others(spot.table.name):
-        here = _elsewhere(other, spot, people) if other.kind == "quarantine" else None
-        if here is not None:
+    for name in target.config.tables:
+        # The copies behind it are not asked for: that would list them once for each table.
+        other = next((each for each in target.others(name) if each.kind == "quarantine"), None)
+        here = None if other is None else _elsewhere(other, None, people)
+        if other is not None and here is not None:
             found[other.table.name] = here
     return found
 
 
-def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
+def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot | None:
     def anew(now: People) -> Found:
-        found = steadily(lambda: other.find(now, source.found), what=f"table {other.table.name}")
+        found = steadily(lambda: other.find(now, source), what=f"table {other.table.name}")
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
 
-    here = other.find(people, source.found)
+    here = other.find(people, source)
     return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
 
 

@@ -53,7 +53,7 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     target.step("searching what is left", 0, 0)
     with target.executor() as executor:
         report = search(_places(target), needles, executor=executor, progress=told)
-    stays = Staying(target.config, needles, persons)
+    stays = Staying(target.config, needles, persons, copies=target.copies)
     wrong = tuple(hit for hit in report.hits if not stays(hit))
     by_request: dict[str, list[Hit]] = {}
     for hit in wrong:
@@ -122,24 +122,36 @@ class Staying:
         config: The lake's config.
         needles: What was looked for.
         persons: By request who it was about.
+        copies: Masked copies, and the tables that they are made from: what stays in one, stays in its copy.
     """
 
-    def __init__(self, config: Config, needles: Sequence[Needle], persons: Mapping[str, Person]) -> None:
+    def __init__(
+        self,
+        config: Config,
+        needles: Sequence[Needle],
+        persons: Mapping[str, Person],
+        *,
+        copies: Mapping[str, str] | None = None,
+    ) -> None:
         self._subjects = {request: person.subject for request, person in persons.items()}
-        self._kept = {
-            (subject, table)
-            for subject in set(self._subjects.values())
-            for table, rules in rules_of(config, subjects=frozenset({subject})).items()
-            if any(rule.do == "keep" for rule in rules)
-        }
+        self._sources = {copy: source for copy, source in (copies or {}).items() if copy not in config.tables}
+        self._kept: set[tuple[str, str]] = set()
+        for subject in set(self._subjects.values()):
+            for table, rules in rules_of(config, subjects=frozenset({subject})).items():
+                if any(rule.do == "keep" for rule in rules):
+                    self._kept.add((subject, table))
+                if all(rule.do == "keep" for rule in rules):
+                    # Else the rejected records go, as a whole.
+                    self._kept.add((subject, f"{table}{QUARANTINE}"))
         self._stays = {(each.request, each.identifier): each.stays for each in needles if each.stays}
 
     def __call__(self, hit: Hit) -> bool:
         """Whether a find is where it may be."""
-        if (self._subjects[hit.request], hit.table) in self._kept:
+        source = self._sources.get(hit.table, hit.table)
+        if (self._subjects[hit.request], source) in self._kept:
             return True
         stays = self._stays.get((hit.request, hit.identifier), ())
-        return any(table == hit.table and _is_of(hit.place, column) for table, column in stays)
+        return any(table == source and _is_of(hit.place, column) for table, column in stays)
 
 
 def _is_of(place: str, column: str) -> bool:
