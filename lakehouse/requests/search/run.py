@@ -108,7 +108,7 @@ def _tasks(
     for folder in folders:
         items = []
         try:
-            for item, mark in _listed(folder, first=not seen):
+            for item, mark in _listed(folder):
                 key = (folder.storage.url, f"{item.path}#{item.version.id if item.version else ''}")
                 if seen.get(key) != mark and key not in marks:
                     marks[key] = mark
@@ -126,8 +126,7 @@ def _tasks(
     return ([] if last else tasks), marks
 
 
-def _listed(folder: Folder, *, first: bool) -> Iterator[tuple[Item, Mark]]:
-    del first
+def _listed(folder: Folder) -> Iterator[tuple[Item, Mark]]:
     for info in folder.storage.list():
         if not _left_out(info.path, folder):
             yield Item(info.path, info.size), (info.size, info.etag or info.modified.isoformat())
