@@ -225,9 +225,19 @@ def _clear_versions(versions: ObjectVersions | None, named: set[str]) -> int:
         return 0
     found = list(versions.list())
     there = {each.path for each in found if each.latest and not each.mark}
-    gone = [each for each in found if each.path not in named and (each.path not in there or not each.latest)]
+    gone = [
+        each
+        for each in found
+        if _is_ours(each.path) and each.path not in named and (each.path not in there or not each.latest)
+    ]
     versions.delete(gone)
     return len(gone)
+
+
+def _is_ours(path: str) -> bool:
+    """Whether an object is of an archive, by its name: others may keep theirs in the same folder."""
+    name = path.rsplit("/", 1)[-1]
+    return name in {MANIFEST, PENDING} or name.startswith("part-")
 
 
 def _as_past(manifest: Manifest) -> Past:
