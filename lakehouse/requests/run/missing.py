@@ -64,6 +64,9 @@ def _was_there(target: RunTarget, name: str, begun: Collection[str]) -> str:
     done = target.state.records.list(table=name, limit=1)
     if done:
         return f"something was done to it on {done[0].at:%Y-%m-%d}, and now it is gone"
+    if target.config.tables[name].column_schema is not None:
+        # Made by `apply`, it is empty for sure; until then nobody can tell it from one that was moved.
+        return "it is not there: bring it back if it was moved, else `lakehouse apply` makes it"
     return ""
 
 

@@ -25,6 +25,7 @@ def opened(root: Path, **tables: Any) -> Lakehouse:
 
 
 def filled(lake: Lakehouse) -> None:
+    lake.apply()
     lake.table("customers").merge(
         [{"id": n, "email": ANN if n == 7 else f"c{n}@shop.example"} for n in (1, 7)]
     )
@@ -34,7 +35,6 @@ def filled(lake: Lakehouse) -> None:
 def test_rejected_records_go_also_where_no_rule_speaks_of_the_table(tmp_path: Path) -> None:
     lake = opened(tmp_path)
     filled(lake)
-    # One of a table that has not even been made.
     lake.table("visits").merge([{"v": "?", "text": f"mail to {ANN}"}, {"v": "!", "text": "x"}])
     lake.requests.submit("erasure", subject="customer", email=ANN)
     (outcome,) = lake.requests.run().outcomes
