@@ -38,6 +38,9 @@ from lakehouse.storage import ObjectInfo, Storage
 from lakehouse.storage.object_versions import ObjectVersions, object_versions
 from lakehouse.verbs.opened import Newest, OpenTable
 
+ARCHIVE: Final = ": archive "
+"""Between the names of a table and of its archive, in reports."""
+
 WRITING_TAKES: Final = timedelta(hours=1)
 """Files in an archive that its document does not name are somebody's who is writing it, until so old."""
 
@@ -59,7 +62,7 @@ class FoundInArchive:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return f"{self.found.table}: archive {self.entry.manifest.id}"
+        return f"{self.found.table}{ARCHIVE}{self.entry.manifest.id}"
 
     def without(self, requests: frozenset[str]) -> FoundInArchive:
         """The same without some requests."""
@@ -222,12 +225,17 @@ def _clear_versions(versions: ObjectVersions | None, named: set[str]) -> int:
         return 0
     found = list(versions.list())
     there = {each.path for each in found if each.latest and not each.mark}
-    gone = [each for each in found if each.path not in named and (each.path not in there or not each.latest)]
+    gone = [
+        each
+        for each in found
+        if _is_ours(each.path) and each.path not in named and (each.path not in there or not each.latest)
+    ]
     versions.delete(gone)
     return len(gone)
 
 
 def _is_ours(path: str) -> bool:
+    """Whether an object is of an archive, by its name: others may keep theirs in the same folder."""
     name = path.rsplit("/", 1)[-1]
     return name in {MANIFEST, PENDING} or name.startswith("part-")
 

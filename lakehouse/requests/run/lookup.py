@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import Final
 
 import polars as pl
 
@@ -16,7 +17,7 @@ from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import RULE, Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
-from lakehouse.requests.locate import FILE, LIVE
+from lakehouse.requests.locate import FILE, LIVE, POSITION
 from lakehouse.requests.masked import behind_masks
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of
@@ -152,12 +153,13 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
         CorruptTableError: A table can't be read.
         RefusedError: A table is not there.
     """
-    ensure_there(target, subjects={each.subject for each in persons.values()})
     return steadily(lambda: _look_up(target, persons, allow_many=allow_many), what="the lake")
 
 
 def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
     places = Places(target)
+    subjects = frozenset(each.subject for each in persons.values())
+    ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
     people = all_known(
         people_of(persons),
         target.config,
@@ -167,7 +169,7 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
         allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
-    rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
+    rules = rules_of(target.config, subjects=subjects)
     for name in rules:
         _ensure_whole(name, places(name))
     spots: dict[str, Spot] = {}
@@ -260,13 +262,26 @@ def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: P
     return find(table.name, place, rules=rules, people=people, protection=table.protection())
 
 
+def _live(found: Found) -> pl.DataFrame:
+    """By request how many rows of the newest version go, are emptied, and stay: each row once.
+
+    A row that several rules find goes if one of them says so; else it is emptied if one says so.
+    """
+    does = pl.Series([_STRONGEST.index(rule.do) for rule in found.rules], dtype=pl.Int32)
+    rows = found.rows.filter(pl.col(LIVE))
+    rows = rows.with_columns(does.gather(rows[RULE]).alias("what"))
+    rows = rows.group_by(REQUEST, FILE, POSITION).agg(pl.col("what").min())
+    counts = rows.group_by(REQUEST, "what").len().sort(REQUEST, "what")
+    return counts.with_columns(pl.Series(_STRONGEST).gather(counts["what"]).alias("what"))
+
+
+_STRONGEST: Final = ("delete", "anonymize", "keep")
+
+
 def _plans(table: str, found: Found) -> dict[str, TablePlan]:
     counts: dict[str, dict[str, int]] = {}
-    live = found.rows.filter(pl.col(LIVE)).group_by(REQUEST, RULE).len().sort(REQUEST, RULE)
-    for request, rule, rows in live.iter_rows():
-        mine = counts.setdefault(request, {})
-        what = found.rules[rule].do
-        mine[what] = mine.get(what, 0) + rows
+    for request, what, rows in _live(found).iter_rows():
+        counts.setdefault(request, {})[what] = rows
     sizes = pl.DataFrame({"bytes": [each.size for each in found.past.files]}, schema={"bytes": pl.Int64})
     files = (
         found.going.select(REQUEST, FILE)

@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 from lakehouse.config import Config
+from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
 from lakehouse.requests.certificate import document as certificate
+from lakehouse.requests.elsewhere.archives import ARCHIVE
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run.choose import last
 from lakehouse.requests.run.rows import rows_done
@@ -125,8 +127,11 @@ def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], 
 def _kept(
     request: Request, rows: Mapping[str, Mapping[str, int]], config: Config
 ) -> Iterator[certificate.Kept]:
-    for table, rules in rules_of(config, subjects=frozenset({request.subject})).items():
-        grounds = [rule.ground for rule in rules if rule.do == "keep"]
-        kept = rows.get(table, {}).get("keep", 0)
+    rules = rules_of(config, subjects=frozenset({request.subject}))
+    for name, counts in sorted(rows.items()):
+        # Archives are called after their table, as quarantines are.
+        table = name.partition(ARCHIVE)[0].removesuffix(QUARANTINE)
+        grounds = [rule.ground for rule in rules.get(table, ()) if rule.do == "keep"]
+        kept = counts.get("keep", 0)
         if grounds and kept:
-            yield certificate.Kept(table=table, rows=kept, ground="; ".join(dict.fromkeys(grounds)))
+            yield certificate.Kept(table=name, rows=kept, ground="; ".join(dict.fromkeys(grounds)))
