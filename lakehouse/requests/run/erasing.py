@@ -83,11 +83,11 @@ def _set_aside(ledger: Ledger, lookup: Lookup, held: Mapping[str, tuple[str, ...
 
 
 def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
-    """Notes what is about to be done, and by what people are known: once rows are gone, nothing tells it."""
+    """Notes what is about to be done, and by what people are known: once rows are gone, nothing tells it.
+
+    Both at once: a run that comes too late finds nobody any more, and must not forget what another one knew.
+    """
     persons = lookup.persons()
-    target.state.requests.reseal(
-        {request: seal(person, request=request, ring=target.ring) for request, person in persons.items()}
-    )
     plans = lookup.plans()
     versions = {name: found.past.newest.version for name, found in lookup.founds.items()}
     ledger.say(
@@ -98,6 +98,9 @@ def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
                 "rows": {plan.table: dict(plan.rows) for plan in plans.get(request, ()) if plan.rows},
             }
             for request in persons
+        },
+        contents={
+            request: seal(person, request=request, ring=target.ring) for request, person in persons.items()
         },
     )
 

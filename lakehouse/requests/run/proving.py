@@ -11,6 +11,7 @@ from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
 from lakehouse.requests.certificate import document as certificate
 from lakehouse.requests.elsewhere.archives import ARCHIVE
+from lakehouse.requests.needles import Hit
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run.choose import last
 from lakehouse.requests.run.rows import rows_done
@@ -60,7 +61,11 @@ def content_of(
             anywhere=sum(needle.anywhere for needle in mine),
         ),
         kept=tuple(_kept(request, rows, config)),
-        not_covered=(*NOT_COVERED, *map(_left_alone, left_alone)),
+        not_covered=(
+            *NOT_COVERED,
+            *map(_left_alone, left_alone),
+            *_stayed(verified.stayed.get(request.id, ())),
+        ),
     )
 
 
@@ -70,6 +75,16 @@ def _left_alone(copy: str) -> certificate.Missing:
         reason="the config does not name the table that it is a copy of: what stands for people there is not "
         "known, and was neither erased nor looked for; clear values were",
     )
+
+
+def _stayed(hits: Sequence[Hit]) -> Iterator[certificate.Missing]:
+    """What is still there since the config lets it: no rule empties the column, or a ground keeps the row."""
+    for table in sorted({hit.table for hit in hits}):
+        mine = sorted({hit.identifier for hit in hits if hit.table == table})
+        yield certificate.Missing(
+            what=f"the person's {', '.join(mine)} in table {table}",
+            reason="found there, in rows that a ground keeps or in columns that no rule empties",
+        )
 
 
 def _tables(

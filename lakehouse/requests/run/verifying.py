@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -27,13 +27,13 @@ class Verified:
         report: What was searched; of the finds only those that should not be there.
         needles: What was looked for.
         hits: By request the finds that should not be there.
-        kept: How many finds were in rows that stay on a ground that the config tells.
+        stayed: By request the finds in what the config lets stay: rows on a ground, columns not emptied.
     """
 
     report: SearchReport
     needles: tuple[Needle, ...]
     hits: Mapping[str, tuple[Hit, ...]]
-    kept: int
+    stayed: Mapping[str, tuple[Hit, ...]]
 
 
 _Columns: TypeAlias = tuple[tuple[str, str], ...]
@@ -59,15 +59,20 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     with target.executor() as executor:
         report = search(_places(target), needles, executor=executor, progress=told)
     wrong = Staying(target, needles, persons).wrong(report.hits)
-    by_request: dict[str, list[Hit]] = {}
-    for hit in wrong:
-        by_request.setdefault(hit.request, []).append(hit)
+    fine = set(report.hits) - set(wrong)
     return Verified(
         report=replace(report, hits=wrong),
         needles=needles,
-        hits={request: tuple(hits) for request, hits in by_request.items()},
-        kept=sum(hit.count for hit in report.hits) - sum(hit.count for hit in wrong),
+        hits=_by_request(wrong),
+        stayed=_by_request([hit for hit in report.hits if hit in fine]),
     )
+
+
+def _by_request(hits: Iterable[Hit]) -> dict[str, tuple[Hit, ...]]:
+    found: dict[str, list[Hit]] = {}
+    for hit in hits:
+        found.setdefault(hit.request, []).append(hit)
+    return {request: tuple(mine) for request, mine in found.items()}
 
 
 def needles_of(config: Config, persons: Mapping[str, Person]) -> Iterator[Needle]:

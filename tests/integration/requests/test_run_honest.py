@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lakehouse import Lakehouse
+from lakehouse import ConflictError, Lakehouse, StorageError
 from lakehouse.requests.run import RunReport
+
+run = import_module("lakehouse.requests.run.run")
 
 ANN = "ann-canary-5d1@shop.example"
 
@@ -92,8 +95,11 @@ def test_a_long_identifier_in_a_column_that_is_not_emptied_may_stay_there(tmp_pa
     emptied = {"table": "orders", "where": {"email": "email"}, "do": "anonymize", "columns": ["ship"]}
     lake = opened(tmp_path, [emptied], orders={"email": "string", "ship": "string"})
     lake.table("orders").merge([{"number": 1, "email": ANN, "ship": "A"}])
-    assert carried_out(lake, email=ANN).outcomes[0].status == "completed"
+    (outcome,) = carried_out(lake, email=ANN).outcomes
+    assert outcome.status == "completed"
     assert lake.table("orders").read().rows() == [(1, ANN, None)]
+    told = lake.requests.certificate(outcome.request).certificate.not_covered
+    assert "the person's email in table orders" in [each.what for each in told]
 
 
 def test_rejected_records_that_a_ground_keeps_are_kept_and_told(tmp_path: Path) -> None:
@@ -128,3 +134,29 @@ def test_a_row_that_two_rules_find_is_counted_once(tmp_path: Path) -> None:
     assert lake.table("transfers").read()["number"].to_list() == [3]
     assert outcome.rows == {"delete": 3}
     assert outcome.status == "completed"
+
+
+def test_of_two_runs_the_late_one_does_not_forget_what_the_other_knew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake = opened(tmp_path, [])
+    request = lake.requests.submit("erasure", subject="customer", email=ANN)
+    look_up, verify = run.look_up, run.verify_people
+
+    def killed(*_: Any) -> Any:
+        raise StorageError("the store is gone")
+
+    def another_was_faster(*arguments: Any, **options: Any) -> Any:
+        monkeypatch.setattr(run, "look_up", look_up)
+        monkeypatch.setattr(run, "verify_people", killed)
+        with pytest.raises(StorageError):
+            lake.requests.run()
+        monkeypatch.setattr(run, "verify_people", verify)
+        return look_up(*arguments, **options)
+
+    monkeypatch.setattr(run, "look_up", another_was_faster)
+    with pytest.raises(ConflictError):
+        lake.requests.run()
+    assert lake.requests.run().outcomes[0].status == "completed"
+    # The e-mail that was given, and the id that was beside it.
+    assert lake.requests.certificate(request.id).certificate.search.needles == 2
