@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -74,9 +76,9 @@ def run(session: Session, *, names: tuple[str, ...], due: bool, fire_time: datet
         raise click.UsageError("name a job, or say --due for all that is due", context)
     if due and fire_time is not None:
         raise click.UsageError("--due and --fire-time exclude each other", context)
-    signal.signal(signal.SIGTERM, _interrupt)
     verbs = session.lake.jobs
-    done = verbs.run_due(*names) if due else [verbs.run(each, fire_time=fire_time) for each in names]
+    with _ended_by_sigterm():
+        done = verbs.run_due(*names) if due else [verbs.run(each, fire_time=fire_time) for each in names]
     _emit(session, done, empty="nothing is due")
 
 
@@ -173,8 +175,9 @@ def backfill(session: Session, *, name: str, start: datetime, end: datetime, dry
             *(f"  {_time(each)}" for each in moments),
         )
         return
-    signal.signal(signal.SIGTERM, _interrupt)
-    _emit(session, verbs.backfill(name, start=start, end=end), empty="nothing is missing")
+    with _ended_by_sigterm():
+        done = verbs.backfill(name, start=start, end=end)
+    _emit(session, done, empty="nothing is missing")
 
 
 def _emit(session: Session, done: list[RunView], *, empty: str) -> None:
@@ -183,7 +186,7 @@ def _emit(session: Session, done: list[RunView], *, empty: str) -> None:
     failed = [each for each in done if each.status == "failed"]
     for each in failed[:1]:
         session.out.next_steps((f"lakehouse jobs history --run {each.id}", "see what it said"))
-        raise SystemExit(each.exit_code or 1)
+        click.get_current_context().exit(each.exit_code or 1)
 
 
 def _one(session: Session, run_id: str) -> None:
@@ -244,8 +247,18 @@ def _time(moment: datetime | None) -> str:
     return "" if moment is None else cell(moment.replace(microsecond=0)).text
 
 
-def _interrupt(_signal: int, _frame: object) -> None:
-    raise KeyboardInterrupt
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Lets SIGTERM, as from systemd, end the work as Ctrl-C does: between two tables."""
+
+    def interrupt(_signal: int, _frame: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 for _command in (list_, run, history, pause, resume, backfill):

@@ -70,8 +70,9 @@ class _Handler(logging.Handler):
 class _Stream(io.TextIOBase):
     """Standard output: of a run into its tail, of all others to where it went before."""
 
-    def __init__(self, before: IO[str]) -> None:
+    def __init__(self, before: IO[str], level: int) -> None:
         self.before = before
+        self.level = level
         self.users = 0
 
     def write(self, text: str) -> int:
@@ -99,12 +100,11 @@ def heard(tail: Tail) -> Iterator[None]:
     logger = logging.getLogger(LOGGER)
     token = _CURRENT.set(tail)
     with _PATCH:
-        level = logger.level
-        if level == logging.NOTSET:
+        stream = sys.stdout if isinstance(sys.stdout, _Stream) else _Stream(sys.stdout, logger.level)
+        if logger.level == logging.NOTSET:
             logger.setLevel(logging.INFO)
         if not any(isinstance(each, _Handler) for each in logger.handlers):
             logger.addHandler(handler)
-        stream = sys.stdout if isinstance(sys.stdout, _Stream) else _Stream(sys.stdout)
         stream.users += 1
         sys.stdout = stream
     try:
@@ -115,6 +115,6 @@ def heard(tail: Tail) -> Iterator[None]:
             stream.users -= 1
             if stream.users == 0 and sys.stdout is stream:
                 sys.stdout = stream.before
-                logger.setLevel(level)
+                logger.setLevel(stream.level)
                 for each in [each for each in logger.handlers if isinstance(each, _Handler)]:
                     logger.removeHandler(each)
