@@ -227,7 +227,7 @@ def test_the_history_of_many_runs_is_quick(state: State, ask: Callable[..., Any]
         ({"since": datetime(2020, 1, 2, tzinfo=UTC), "until": datetime(2020, 1, 2, 1, tzinfo=UTC)}, 60),
     ):
         begun = time.monotonic()
-        assert len(state.jobs.history(**filters)) == found  # type: ignore[arg-type]
+        assert len(state.jobs.history(**filters)) == found
         assert time.monotonic() - begun < 1, filters
     begun = time.monotonic()
     assert state.jobs.last("job3", cause="schedule") is not None
