@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from lakehouse.config import Config
@@ -10,8 +10,14 @@ from lakehouse.errors import RefusedError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.requests.masked import with_masks
 from lakehouse.requests.people import People, Place, resolve
+from lakehouse.requests.spellings import Spellings
 
 _ROUNDS: Final = 20
+
+
+def nowhere(_table: str) -> tuple[Place, ...]:
+    """No further places."""
+    return ()
 
 
 def all_known(
@@ -20,9 +26,10 @@ def all_known(
     *,
     place: Callable[[str], Place | None],
     ring: KeyRing,
+    more: Callable[[str], Iterable[Place]] = nowhere,
     allow_many: bool = False,
 ) -> People:
-    """Finds the other identifiers of people, and the masks of all of them, until nothing new is found.
+    """Finds the other identifiers of people, how they are written, and their masks, until nothing is new.
 
     A mask leads to the row that it stands in; what is beside it may be masked somewhere else, and so on.
 
@@ -31,6 +38,7 @@ def all_known(
         config: The lake's config.
         place: Gives a table; None for one that has not been made.
         ring: The keys of the lake; asked only where there are masks.
+        more: Gives further places with a table's columns: its archives.
         allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
@@ -47,13 +55,14 @@ def all_known(
             ring=ring,
         )
 
+    spellings = Spellings(config, place, more)
     people = masks(people)
     for _ in range(_ROUNDS):
         people = resolve(people, config, place=place, allow_many=allow_many)
-        more = masks(people)
-        if more.known.height == people.known.height:
-            return more
-        people = more
+        now = masks(spellings.of(people))
+        if now.known.height == people.known.height:
+            return now
+        people = now
     raise RefusedError(
         f"identifiers and their masks lead on and on: after {_ROUNDS} rounds there are still new ones",
         advice="look at `subjects`: one of its columns is masked in a way that makes new values of masks",

@@ -52,7 +52,7 @@ class People:
             another one, 1 is for all rows.
         crowds: By request why its identifiers do not mean one person; of these not all is known.
         masks: Columns ``subject``, ``identifier`` and ``value``: which of the values stand for others in
-            masked columns. They are no further people, however many there are.
+            masked columns, or write them otherwise. They are no further people, however many there are.
     """
 
     known: pl.DataFrame = field(repr=False)

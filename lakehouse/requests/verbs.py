@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,14 @@ from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, 
 from lakehouse.records import operator
 from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
 from lakehouse.requests.certificate.verify import previous_of
+from lakehouse.requests.checks import Shapes
 from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
 from lakehouse.requests.identity import REQUESTS, SUPPRESS, digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
 from lakehouse.requests.run import RunReport, RunTarget, run
 from lakehouse.requests.run.target import Step, silent
 from lakehouse.requests.status import TERMINAL, ensure_next, status_of
+from lakehouse.requests.typed import Typed
 from lakehouse.requests.view import RequestView, view_of
 from lakehouse.state.database import State
 from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
@@ -49,6 +52,7 @@ class Requests:
         target: Gives what a run is told about the lake: of a state database, on whose order.
         answering: Gives what answers requests for access.
         keys: The keys of people under which columns are stored.
+        shape: Gives what a table looks like; None where nothing is known of it.
         clock: Gives the time, timezone-aware.
     """
 
@@ -62,11 +66,13 @@ class Requests:
         target: Callable[[State, str], RunTarget],
         answering: Callable[[], Answering],
         keys: SubjectKeys,
+        shape: Shapes,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._answering = answering
         self._keys = keys
+        self._shape = shape
         self._control = control
         self._ring = ring
         self._protection = protection
@@ -423,7 +429,7 @@ class Requests:
         held = [] if state is None else state.requests.suppressed()
         ring = self._ring()
         wanted: dict[str, set[str]] = {}
-        for name, value in draft.person.identifiers:
+        for name, value in self._typed()(draft.person).identifiers:
             wanted.setdefault(name, set()).update(_all_digests(ring, subject, name, value))
         mine = [each for each in held if each.subject == subject]
         # The other identifiers of the same erasure are the same person's.
@@ -457,14 +463,16 @@ class Requests:
         _ensure_keys(ring)
         due = self._config.requests.due.after(now)
         kept: list[tuple[Request, Mapping[str, Any]]] = []
-        for draft in drafts:
-            digests = digests_of(draft.person, ring=ring)
+        typed = self._typed()
+        persons = [typed(draft.person) for draft in drafts]
+        for draft, person in zip(drafts, persons, strict=True):
+            digests = digests_of(person, ring=ring)
             kept.append(
                 (_request(draft, digests, now=now, due=due, author=who), {"identifiers": len(digests)})
             )
         state = self._control.made(now=now)
         done = state.requests.submit(
-            kept, seal=lambda at, request_id: seal(drafts[at].person, request=request_id, ring=ring)
+            kept, seal=lambda at, request_id: seal(persons[at], request=request_id, ring=ring)
         )
         for (request, is_new), (wanted, _) in zip(done, kept, strict=True):
             if not is_new and (request.person, request.kind) != (wanted.person, wanted.kind):
@@ -519,6 +527,9 @@ class Requests:
         if state is None or wanted is None:
             return None
         return next((each.document for each in state.certificates.list() if each.digest == wanted), None)
+
+    def _typed(self) -> Typed:
+        return Typed(self._config.subjects.__getitem__, cache(self._shape))
 
     def _who(self, author: str | None) -> str:
         return operator() if author is None else author_of(author)

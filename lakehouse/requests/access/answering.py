@@ -26,7 +26,7 @@ from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
 from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
-from lakehouse.requests.elsewhere.archives import find_in_archives
+from lakehouse.requests.elsewhere.archives import find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.quarantine import find_in_quarantine
 from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import find
@@ -152,7 +152,14 @@ class Answering:
         given = people_of({request.id: person})
         if identified == "given":
             return given
-        found = all_known(given, self.config, place=place, ring=self.ring())
+        archives = ArchivePlaces(config=self.config, lake=self.lake)
+        found = all_known(
+            given,
+            self.config,
+            place=place,
+            ring=self.ring(),
+            more=lambda name: places_in_archives(self.table(name), archives.of_table(name)),
+        )
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)
         return found

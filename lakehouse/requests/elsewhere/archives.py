@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -102,18 +102,34 @@ def find_in_archives(
     Raises:
         CorruptTableError: A manifest or a file can't be read.
     """
-    newest = table.find()
     protection = table.protection()
     result = []
+    for entry, where in _entries(table, places):
+        found = find(table.name, where, rules=rules, people=people, protection=protection)
+        result.append(FoundInArchive(entry=entry, folder=where.storage, found=found))
+    return tuple(sorted(result, key=lambda each: each.entry.manifest.created))
+
+
+def places_in_archives(table: OpenTable, places: Iterable[Storage]) -> Iterator[Place]:
+    """The archives of a table as places to look into.
+
+    Args:
+        table: The table.
+        places: As for `find_in_archives`.
+
+    Raises:
+        CorruptTableError: A manifest can't be read.
+    """
+    return (where for _, where in _entries(table, places))
+
+
+def _entries(table: OpenTable, places: Iterable[Storage]) -> Iterator[tuple[ArchiveEntry, Place]]:
+    newest = table.find()
     for place in places:
         if newest is not None:
             settle_archives(place, newest, table=table.name, storage=table.storage)
         for entry in list_archives(place, table=table.name):
-            folder = place.child(entry.manifest.id)
-            where = Place(folder, _as_past(entry.manifest))
-            found = find(table.name, where, rules=rules, people=people, protection=protection)
-            result.append(FoundInArchive(entry=entry, folder=folder, found=found))
-    return tuple(sorted(result, key=lambda each: each.entry.manifest.created))
+            yield entry, Place(place.child(entry.manifest.id), _as_past(entry.manifest))
 
 
 def erase_in_archive(table: OpenTable, here: FoundInArchive) -> Erased:

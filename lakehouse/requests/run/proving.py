@@ -26,6 +26,7 @@ def content_of(
     *,
     config: Config,
     now: datetime,
+    left_alone: Sequence[str] = (),
 ) -> Content:
     """What a certificate tells.
 
@@ -35,6 +36,7 @@ def content_of(
         verified: What the search told.
         config: The lake's config.
         now: When it was done (timezone-aware).
+        left_alone: Masked copies of tables that the config does not name any more.
     """
     mine = [needle for needle in verified.needles if needle.request == request.id]
     rows = rows_done(events)
@@ -59,7 +61,19 @@ def content_of(
             anywhere=sum(needle.anywhere for needle in mine),
         ),
         kept=tuple(_kept(request, rows, config)),
-        not_covered=(*NOT_COVERED, *_stayed(verified.stayed.get(request.id, ()))),
+        not_covered=(
+            *NOT_COVERED,
+            *map(_left_alone, left_alone),
+            *_stayed(verified.stayed.get(request.id, ())),
+        ),
+    )
+
+
+def _left_alone(copy: str) -> certificate.Missing:
+    return certificate.Missing(
+        what=f"masks in the copy {copy}",
+        reason="the config does not name the table that it is a copy of: what stands for people there is not "
+        "known, and was neither erased nor looked for; clear values were",
     )
 
 

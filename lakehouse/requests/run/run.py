@@ -108,6 +108,11 @@ class _Run:
             )
             self._look_for_brakes(lookup)
             ensure_all_erasable(lookup)
+            self.notes += [
+                f"people are not erased from the masked copy {name}: the config does not name the table "
+                "that it is a copy of; put it back into the config, or delete the copy"
+                for name in target.left_alone
+            ]
         plans = tuple(self._plans(lookup))
         if dry_run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
@@ -242,6 +247,7 @@ class _Run:
                     verified,
                     config=self.target.config,
                     now=now,
+                    left_alone=self.target.left_alone,
                 )
                 for request in requests
             ],

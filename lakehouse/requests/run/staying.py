@@ -67,6 +67,8 @@ class Staying:
         self._needles = needles
         self._persons = persons
         self._sought = Sought(needles)
+        tables = target.config.tables
+        self._sources = {copy: source for copy, source in target.copies.items() if copy not in tables}
         self._keeping = {
             (subject, table)
             for subject in {person.subject for person in persons.values()}
@@ -88,9 +90,10 @@ class Staying:
             RefusedError: A table was there, and is not any more.
             CorruptTableError: A file can't be read.
         """
+        hits = tuple(hit for hit in hits if not self._stays_in_copy(hit))
         asked = [hit for hit in hits if self._may_stay(hit)]
         if not asked:
-            return tuple(hits)
+            return hits
         files = self._data_files({_table(hit) for hit in asked})
         paths = dict.fromkeys(path for hit in asked if (path := _path(hit)) in files)
         seen = {path: self._look(files[path]) for path in paths}
@@ -107,6 +110,19 @@ class Staying:
 
         allowed = {id(hit) for hit in asked if stays(hit)}
         return tuple(hit for hit in hits if id(hit) not in allowed)
+
+    def _stays_in_copy(self, hit: Hit) -> bool:
+        """Whether a find is in a masked copy of what stays: it has the rows of its source."""
+        source = self._sources.get(hit.table)
+        if source is None:
+            return False
+        if (self._persons[hit.request].subject, source) in self._keeping:
+            return True
+        stays = self._stays.get((hit.request, hit.identifier), ())
+        return any(
+            table == source and hit.place.endswith((place, f".{place.removeprefix('column ')}"))
+            for table, place in stays
+        )
 
     def _may_stay(self, hit: Hit) -> bool:
         table = _table(hit)

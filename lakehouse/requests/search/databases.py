@@ -51,10 +51,14 @@ def look_at_database(place: StateDatabase, sought: Sought) -> Iterator[ObjectRes
         yield _table(engine, name, sought)
     engine.dispose()
     if where.file is not None:
-        for end in _BESIDE:
-            file = where.file.with_name(where.file.name + end)
-            if file.exists():
-                yield _file(file, sought)
+        beside = [where.file.with_name(where.file.name + end) for end in _BESIDE]
+        for file in [each for each in beside if each.exists()]:
+            try:
+                found = _file(file, sought)
+            except FileNotFoundError:
+                # Whoever closed the database last took its log into the file, which was looked at before.
+                found = _file(where.file, sought)
+            yield found
 
 
 def _table(engine: Engine, name: str, sought: Sought) -> ObjectResult:

@@ -26,7 +26,7 @@ from lakehouse.storage.object_versions import NoBotoError, object_versions
 
 _TASK_BYTES: Final = 32 << 20
 _TASK_OBJECTS: Final = 200
-_ROUNDS: Final = 3
+_ROUNDS: Final = 10
 
 Mark = tuple[int, str]
 """What tells that an object is still the same: its size, and the store's mark or time."""
@@ -65,7 +65,7 @@ def search(
 ) -> SearchReport:
     """Opens every object and searches it for all needles at once.
 
-    What comes or changes meanwhile is searched in another round, up to three; what still changes then is told
+    What comes or changes meanwhile is searched in another round, up to ten; what still changes then is told
     as not searched.
 
     Args:
