@@ -90,11 +90,10 @@ class Staying:
             RefusedError: A table was there, and is not any more.
             CorruptTableError: A file can't be read.
         """
-        hits = tuple(hit for hit in hits if not self._stays_in_copy(hit))
         asked = [hit for hit in hits if self._may_stay(hit)]
         if not asked:
-            return hits
-        files = self._data_files({_table(hit) for hit in asked})
+            return tuple(hits)
+        files = self._data_files({self._source(hit) for hit in asked})
         paths = dict.fromkeys(path for hit in asked if (path := _path(hit)) in files)
         seen = {path: self._look(files[path]) for path in paths}
         somewhere: dict[str, set[_Mine]] = {}
@@ -105,27 +104,19 @@ class Staying:
             mine = (hit.request, hit.identifier)
             if (here := seen.get(_path(hit))) is not None:
                 return mine in here.allowed - here.wrong
-            # What the log says of such files. What it says of itself, as conditions, is no row.
-            return mine in somewhere.get(hit.table, ()) and "commitInfo" not in hit.place
+            # What the log says of such files, or a copy of them. What a log says of itself is no row.
+            table = self._sources.get(hit.table, hit.table)
+            return mine in somewhere.get(table, ()) and "commitInfo" not in hit.place
 
         allowed = {id(hit) for hit in asked if stays(hit)}
         return tuple(hit for hit in hits if id(hit) not in allowed)
 
-    def _stays_in_copy(self, hit: Hit) -> bool:
-        """Whether a find is in a masked copy of what stays: it has the rows of its source."""
-        source = self._sources.get(hit.table)
-        if source is None:
-            return False
-        if (self._persons[hit.request].subject, source) in self._keeping:
-            return True
-        stays = self._stays.get((hit.request, hit.identifier), ())
-        return any(
-            table == source and hit.place.endswith((place, f".{place.removeprefix('column ')}"))
-            for table, place in stays
-        )
+    def _source(self, hit: Hit) -> str:
+        """The table whose rules say what stays: a quarantine's, or that of which it is a copy."""
+        return self._sources.get(hit.table, hit.table.removesuffix(QUARANTINE))
 
     def _may_stay(self, hit: Hit) -> bool:
-        table = _table(hit)
+        table = self._source(hit)
         return (self._persons[hit.request].subject, table) in self._keeping or any(
             table == each for each, _ in self._stays.get((hit.request, hit.identifier), ())
         )
@@ -187,10 +178,6 @@ class Staying:
                 for path, array in leaves(chunk, name):
                     look_at(array, path, tally)
         return tally.result(kind="parquet", size=0).hits
-
-
-def _table(hit: Hit) -> str:
-    return hit.table.removesuffix(QUARANTINE)
 
 
 def _path(hit: Hit) -> str:
