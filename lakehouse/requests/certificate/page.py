@@ -76,7 +76,7 @@ def _summary(certificate: Certificate) -> str:
         f"{_many(sum(getattr(each.rows, name) for each in tables), 'row')} {words}"
         for name, words in (
             ("deleted", "deleted"),
-            ("anonymized", "kept, and emptied as the lake's rules say"),
+            ("anonymized", "emptied as the lake's rules say"),
         )
         if any(getattr(each.rows, name) for each in tables)
     ]

@@ -296,7 +296,7 @@ def test_the_page_tells_in_short_what_went_what_stays_and_what_no_find_is() -> N
     reader.feed(page(SIGNED[0]))
     for text in (
         "that was done, but for what has to stay",
-        "2 rows deleted, 1 row kept, and emptied as the lake's rules say, 1 old file taken away",
+        "2 rows deleted, 1 row emptied as the lake's rules say, 1 old file taken away",
         "3 rows of invoices (tax law",
         "all that was left, but for 1 thing told below, was opened, 3 objects",
         "What remained, but for what is named below",
