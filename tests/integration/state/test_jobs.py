@@ -87,6 +87,9 @@ def test_who_is_lost_is_abandoned_and_has_nothing_to_say_any_more(state: State) 
     assert state.leases.lock(["t"], run_id=run.id, token=first.token, lease=SHORT)
     time.sleep(0.1)
     assert [each.alive for each in state.leases.open()] == [False]
+    assert [each.id for each, _ in state.jobs.history(statuses=["abandoned"])] == [run.id]
+    assert state.jobs.history(statuses=["running"]) == []
+    assert statuses(state, run) == ["queued", "started", "abandoned"], "seen before anybody begins it again"
     second = state.leases.start(run.id, owner="next", lease=LONG)
     assert (second.outcome, second.again) == ("started", True)
     assert second.token > first.token
@@ -227,7 +230,7 @@ def test_the_history_of_many_runs_is_quick(state: State, ask: Callable[..., Any]
         ({"since": datetime(2020, 1, 2, tzinfo=UTC), "until": datetime(2020, 1, 2, 1, tzinfo=UTC)}, 60),
     ):
         begun = time.monotonic()
-        assert len(state.jobs.history(**filters)) == found  # type: ignore[arg-type]
+        assert len(state.jobs.history(**filters)) == found
         assert time.monotonic() - begun < 1, filters
     begun = time.monotonic()
     assert state.jobs.last("job3", cause="schedule") is not None
