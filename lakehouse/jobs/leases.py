@@ -84,15 +84,20 @@ class Held:
         finally:
             # A run that is lost has none; one that is over gives all back with its end.
             if self._stop.why != "lost":
-                self._leases.unlock(names, run_id=self._run)
+                self._unlock(names)
 
     def note(self, event: str, detail: Mapping[str, Any]) -> None:
-        """Keeps what happened to the run.
+        """Keeps what happened to the run, if the database can be reached.
 
         Raises:
             RunStoppedError: It is not ours any more.
         """
-        if not self._leases.note(self._run, self._token, event, detail):
+        try:
+            ours = self._leases.note(self._run, self._token, event, detail)
+        except LakehouseError as error:
+            _LOG.warning("could not be kept: %s", error.message)
+            return
+        if not ours:
             self._stop.ask("lost")
             self._stop.check()
 
@@ -120,6 +125,13 @@ class Held:
             self._stop.ask("lost")
             raise RunStoppedError("lost")
         return got
+
+    def _unlock(self, names: Sequence[str]) -> None:
+        try:
+            self._leases.unlock(names, run_id=self._run)
+        except LakehouseError as error:
+            # What was done is done; the tables are given back with the run's end, or when their time is over.
+            _LOG.warning("%s could not be given back yet: %s", ", ".join(names), error.message)
 
     def _beat(self) -> None:
         pause = self._lease.total_seconds() / _BEATS

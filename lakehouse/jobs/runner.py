@@ -153,20 +153,23 @@ class Runner:
                 target=_work, args=(context, held, stop, going), name=f"run {run.id}", daemon=True
             )
             work.start()
-            interrupt = self._wait(work, stop)
-            event, detail = _told(going, stop, job, ended=not work.is_alive())
+            interrupt = self._wait(going, stop)
+            event, detail = _told(going, stop, job, ended=going.done.is_set())
             if stop.why != "lost":
-                held.end(event, detail, log=going.tail.text, keep_locks=work.is_alive())
+                held.end(event, detail, log=going.tail.text, keep_locks=not going.done.is_set())
         if interrupt is not None:
             raise interrupt
 
-    def _wait(self, work: threading.Thread, stop: Stop) -> KeyboardInterrupt | None:
-        """Waits for the work; once it was asked to end, only for the grace."""
+    def _wait(self, going: _Going, stop: Stop) -> KeyboardInterrupt | None:
+        """Waits for the work; once it was asked to end, only for the grace.
+
+        Not by `Thread.join`: in Python 3.11 one that is interrupted takes the thread for ended.
+        """
         interrupt: KeyboardInterrupt | None = None
         give_up: float | None = None
-        while work.is_alive() and (give_up is None or time.monotonic() < give_up):
+        while not going.done.is_set() and (give_up is None or time.monotonic() < give_up):
             try:
-                work.join(_JOIN)
+                going.done.wait(_JOIN)
             except KeyboardInterrupt as error:
                 stop.ask("cancelled")
                 if interrupt is not None:
@@ -202,6 +205,7 @@ class Runner:
 class _Going:
     """What the thread that works leaves for the one that waits for it."""
 
+    done: threading.Event = field(default_factory=threading.Event)
     tail: Tail = field(default_factory=Tail)
     result: JobResult | None = None
     error: BaseException | None = None
@@ -213,6 +217,7 @@ def _work(context: JobContext, held: Held, stop: Stop, going: _Going) -> None:
             going.result = _try(context, held, stop)
         except BaseException as error:  # noqa: BLE001 - the one that waits tells of it
             going.error = error
+    going.done.set()
 
 
 def _try(context: JobContext, held: Held, stop: Stop) -> JobResult:

@@ -287,8 +287,7 @@ class Jobs:
         if first >= last:
             raise UsageError("the window ends before it begins")
         moments = fires(found.schedule, start=first, end=last, zone=found.timezone)
-        there = {each.fire_time for each in self.history(job, since=first, until=last, limit=None)}
-        return [each for each in moments if each not in there]
+        return _new(self._control.existing(), job, moments)
 
     def backfill(
         self, job: str, *, start: datetime, end: datetime, author: str | None = None
@@ -330,10 +329,11 @@ class Jobs:
             return []
         last = state.jobs.last(name, cause="schedule")
         if job.schedule is not None:
-            return due(job, name=name, last=None if last is None else last.fire_time, now=self._clock())
+            found = due(job, name=name, last=None if last is None else last.fire_time, now=self._clock())
+            return _new(state, name, found)
         if follows is None or (last is not None and last.fire_time >= follows):
             return []
-        return [follows]
+        return _new(state, name, [follows])
 
     def _newest(self, state: State | None, job: str) -> RunView | None:
         found = [] if state is None else state.jobs.history(job=job, limit=1)
@@ -361,6 +361,14 @@ class Jobs:
             f"lake {self._lake.config.name} has no job {text}",
             advice=f"did you mean {near}?" if near else known,
         )
+
+
+def _new(state: State | None, job: str, moments: builtins.list[datetime]) -> builtins.list[datetime]:
+    """Of moments, in their order, those for which a job has no run."""
+    if state is None or not moments:
+        return moments
+    there = state.jobs.moments(job, since=moments[0], until=moments[-1])
+    return [each for each in moments if each not in there]
 
 
 def _who(author: str | None) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, exists, func, insert, select
+from sqlalchemy import ColumnElement, Row, Select, exists, func, insert, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
+from lakehouse.state.clock import time_of
 from lakehouse.state.ids import new_id
 from lakehouse.state.job_rows import JobEvent, JobRun, Pause
 from lakehouse.state.job_tables import events, leases, logs, pauses, runs
@@ -19,7 +20,7 @@ from lakehouse.state.transactions import Transactions
 
 _TRIES: Final = 20
 _PART: Final = 500
-_OPEN: Final = frozenset({"queued", "running", "abandoned"})
+_OPEN: Final = ("queued", "running", "abandoned")
 
 
 class SqlJobs:
@@ -120,11 +121,11 @@ class SqlJobs:
             query = query.where(runs.c.fire_time >= since)
         if until is not None:
             query = query.where(runs.c.fire_time < until)
-        if statuses is not None:
-            query = _with_status(query, frozenset(statuses))
         if limit is not None:
             query = query.limit(limit)
         with self._database.reading() as connection:
+            if statuses is not None:
+                query = _with_status(query, frozenset(statuses), now=time_of(connection))
             found = [_run(row) for row in connection.execute(query)]
             said = _events(connection, [each.id for each in found])
         return [(each, said[each.id]) for each in found]
@@ -142,6 +143,20 @@ class SqlJobs:
         with self._database.reading() as connection:
             row = connection.execute(query).first()
         return None if row is None else _run(row)
+
+    def moments(self, job: str, *, since: datetime, until: datetime) -> set[datetime]:
+        """The moments in a window for which a job has a run.
+
+        Args:
+            job: The job.
+            since: The window's start, in it.
+            until: Its end, in it too.
+        """
+        query = select(runs.c.fire_time).where(
+            runs.c.job == job, runs.c.fire_time >= since, runs.c.fire_time <= until
+        )
+        with self._database.reading() as connection:
+            return set(connection.execute(query).scalars())
 
     def pause(self, job: str, *, paused: bool, author: str, reason: str, now: datetime) -> None:
         """Lets a schedule rest, or go on.
@@ -189,23 +204,21 @@ def happened(
     )
 
 
-def _with_status(query: Select[Any], statuses: frozenset[str]) -> Select[Any]:
+def _with_status(query: Select[Any], statuses: frozenset[str], *, now: datetime) -> Select[Any]:
     """Runs that are over are found by their last event; the others, few, by their leases."""
-    over = [each for each in statuses if each not in _OPEN]
-    ended = exists().where(events.c.run_id == runs.c.id, events.c.event.in_(over))
-    if not statuses & _OPEN:
-        return query.where(ended)
-    open_ = select(leases.c.run_id)
-    last = (
-        select(events.c.event)
-        .where(events.c.run_id == runs.c.id)
-        .order_by(events.c.number.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    words = [*(statuses & _OPEN - {"running"}), *(("started", "retrying") if "running" in statuses else ())]
-    going = runs.c.id.in_(open_) & last.in_(words)
-    return query.where(going | ended if over else going)
+    found: builtins.list[ColumnElement[bool]] = []
+    over = statuses.difference(_OPEN)
+    if over:
+        found.append(exists().where(events.c.run_id == runs.c.id, events.c.event.in_(over)))
+    lease = {
+        "queued": leases.c.owner.is_(None),
+        "running": leases.c.expires > now,
+        "abandoned": leases.c.expires <= now,
+    }
+    going = [lease[each] for each in _OPEN if each in statuses]
+    if going:
+        found.append(runs.c.id.in_(select(leases.c.run_id).where(or_(*going))))
+    return query.where(or_(*found)) if found else query.where(runs.c.seq < 0)
 
 
 def _free_id(connection: Connection) -> str:
@@ -224,6 +237,12 @@ def _events(connection: Connection, ids: Sequence[str]) -> dict[str, builtins.li
             found[row.run_id].append(
                 JobEvent(run=row.run_id, number=row.number, event=row.event, at=row.at, detail=row.detail)
             )
+    # Nobody writes down that they were lost: it shows by their lease, until the next one begins the run.
+    lost = select(leases).where(leases.c.expires <= time_of(connection))
+    for row in connection.execute(lost):
+        if found.get(row.run_id):
+            said = found[row.run_id]
+            said.append(JobEvent(run=row.run_id, number=len(said) + 1, event="abandoned", at=row.expires))
     return found
 
 

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import delete, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
+from lakehouse.state.clock import time_of
 from lakehouse.state.job_rows import Claim, Lease
 from lakehouse.state.job_tables import leases, locks, logs
 from lakehouse.state.jobs import happened
 from lakehouse.state.transactions import Transactions
 
-_CLOCK: Final = text("SELECT clock_timestamp()")
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:job, 0))")
 
 
@@ -55,7 +55,7 @@ class SqlLeases:
             row = connection.execute(
                 select(leases).where(leases.c.run_id == run_id).with_for_update()
             ).first()
-            now = _now(connection)
+            now = time_of(connection)
             if row is None:
                 return Claim("over")
             if row.owner is not None and row.expires > now:
@@ -87,7 +87,7 @@ class SqlLeases:
             Whether it is still theirs.
         """
         with self._database.writing() as connection:
-            until = _now(connection) + lease
+            until = time_of(connection) + lease
             mine = update(leases).where(leases.c.run_id == run_id, leases.c.token == token)
             if connection.execute(mine.values(expires=until)).rowcount == 0:
                 return False
@@ -109,7 +109,7 @@ class SqlLeases:
         with self._database.writing() as connection:
             if not _holds(connection, run_id, token):
                 return False
-            happened(connection, run_id, event, at=_now(connection), detail=detail)
+            happened(connection, run_id, event, at=time_of(connection), detail=detail)
             return True
 
     def end(
@@ -139,7 +139,7 @@ class SqlLeases:
             row = connection.execute(
                 select(leases).where(leases.c.run_id == run_id).with_for_update()
             ).first()
-            now = _now(connection)
+            now = time_of(connection)
             if row is None:
                 return False
             if token is None and row.owner is not None and row.expires > now:
@@ -157,7 +157,7 @@ class SqlLeases:
     def open(self) -> builtins.list[Lease]:
         """All runs that are not over, in the order of their ids."""
         with self._database.reading() as connection:
-            now = _now(connection)
+            now = time_of(connection)
             return [
                 Lease(
                     run=row.run_id,
@@ -184,7 +184,7 @@ class SqlLeases:
             with self._database.writing() as connection:
                 if not _holds(connection, run_id, token):
                     return None
-                now = _now(connection)
+                now = time_of(connection)
                 # In one order everywhere, so that two who take several don't wait for each other.
                 for each in sorted(set(tables)):
                     if not _lock(connection, each, run_id, now, now + lease):
@@ -211,7 +211,7 @@ class SqlLeases:
             table: Its name.
         """
         with self._database.reading() as connection:
-            now = _now(connection)
+            now = time_of(connection)
             row = connection.execute(select(locks).where(locks.c.table_name == table)).first()
         return None if row is None or row.run_id is None or row.expires <= now else str(row.run_id)
 
@@ -241,10 +241,3 @@ def _one_by_one(connection: Connection, job: str) -> None:
     """Lets nobody else begin a run of the job in this transaction; SQLite has one writer anyway."""
     if connection.dialect.name == "postgresql":
         connection.execute(_ALONE, {"job": f"lakehouse job {job}"})
-
-
-def _now(connection: Connection) -> datetime:
-    if connection.dialect.name == "postgresql":
-        found: datetime = connection.execute(_CLOCK).scalar_one()
-        return found.astimezone(UTC)
-    return datetime.now(UTC)

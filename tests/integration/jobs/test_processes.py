@@ -118,6 +118,24 @@ def test_a_run_whose_process_was_killed_is_done_again(config: Path) -> None:
     assert runner.recover() == []
 
 
+def test_sigterm_ends_a_run_between_two_steps(config: Path) -> None:
+    child = subprocess.Popen(
+        [sys.executable, "-m", "lakehouse", "-c", str(config), "jobs", "run", "slow"],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    give_up = time.monotonic() + 60
+    while not notes(config):
+        assert time.monotonic() < give_up
+        time.sleep(0.02)
+    child.send_signal(signal.SIGTERM)
+    assert "stopped" in child.communicate(timeout=60)[1]
+    assert child.returncode == 130
+    assert [each.status for each in Lakehouse.open(config).jobs.history()] == ["cancelled"]
+
+
 def test_two_jobs_that_need_a_table_for_themselves_take_turns(config: Path) -> None:
     moments = [NOON + timedelta(minutes=n) for n in range(4)]
     children = [start(config, job, moments) for job in ("one", "two")]

@@ -141,8 +141,13 @@ def test_what_is_due_runs_and_what_waits_for_it_runs_after_it(lake: Open) -> Non
         (name, NOON) for name in ("first", "second", "last")
     ]
     assert jobs.run_due() == []
+    by_hand = NOON + timedelta(hours=1)
+    jobs.run("first", fire_time=by_hand)
+    now = by_hand + timedelta(minutes=1)
+    assert [each.job for each in jobs.run_due()] == ["second", "last"], "the moment of `first` has its run"
+    assert jobs.run_due() == []
     jobs.pause("first", reason="audit")
-    now += timedelta(hours=3)
+    now = NOON + timedelta(hours=3, minutes=5)
     assert jobs.run_due() == []
     assert jobs.list()[2].paused == "audit"
     jobs.resume("first")

@@ -87,6 +87,9 @@ def test_who_is_lost_is_abandoned_and_has_nothing_to_say_any_more(state: State) 
     assert state.leases.lock(["t"], run_id=run.id, token=first.token, lease=SHORT)
     time.sleep(0.1)
     assert [each.alive for each in state.leases.open()] == [False]
+    assert [each.id for each, _ in state.jobs.history(statuses=["abandoned"])] == [run.id]
+    assert state.jobs.history(statuses=["running"]) == []
+    assert statuses(state, run) == ["queued", "started", "abandoned"], "seen before anybody begins it again"
     second = state.leases.start(run.id, owner="next", lease=LONG)
     assert (second.outcome, second.again) == ("started", True)
     assert second.token > first.token
