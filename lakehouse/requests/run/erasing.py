@@ -67,13 +67,14 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     done += [_erase_archive(target, table, here) for table, here in lookup.archives]
     before = frozenset(lookup.spots)
     lookup = caught_up(target, lookup)
-    for name in [name for name in lookup.spots if name not in before]:
+    copies = {name: spot.found.past.newest.version for name, spot in lookup.spots.items() if name not in before}
+    for name in copies:
         lookup, erased = _erase(target, ledger, lookup, name)
         done.append(erased)
     still = [request for request in going if ledger.status(request) == "erasing"]
     _shred(target, [going[request] for request in still])
     after = {each.table: each.version for each in done}
-    ledger.say("erased", {request: {"versions": after} for request in still})
+    ledger.say("erased", {request: {"versions": after, "before": copies} for request in still})
     return ErasedPeople(lookup=lookup, tables=tuple(done))
 
 

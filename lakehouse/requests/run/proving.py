@@ -93,7 +93,9 @@ def _tables(
     before: Mapping[str, int] = next(
         (each.detail["versions"] for each in events if each.event == "started"), {}
     )
-    after: Mapping[str, int] = last(events, "erased").detail["versions"]
+    erased = last(events, "erased").detail
+    after: Mapping[str, int] = erased["versions"]
+    before = {**erased.get("before", {}), **before}
     files = _files(events)
     closed = _closed(events)
     for table in sorted({*rows, *files}):
