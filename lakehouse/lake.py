@@ -36,6 +36,7 @@ from lakehouse.timetravel.reading import told
 from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
+    from lakehouse.jobs.verbs import Jobs
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
@@ -200,6 +201,13 @@ class Lakehouse:
             keys=self.subject_keys,
             shape=self._shape,
         )
+
+    @property
+    def jobs(self) -> Jobs:
+        """The work of the config: list, run, history, pause, resume, backfill."""
+        from lakehouse.jobs.verbs import Jobs
+
+        return Jobs(self, control=self._control)
 
     @property
     def pii(self) -> Pii:

@@ -99,6 +99,54 @@ class Schedule:
             ) from None
 
 
+@dataclass(frozen=True, slots=True)
+class CronFields:
+    """What the five fields of a cron line name.
+
+    Args:
+        minutes: Minutes.
+        hours: Hours.
+        days: Days of the month.
+        months: Months.
+        weekdays: Days of the week, Sunday is 0.
+        any_day: Whether the field of the day of the month begins with ``*``.
+        any_weekday: Whether the field of the day of the week begins with ``*``.
+        any_hour: Whether the field of the hour begins with ``*``: such a line follows time as it passes, not
+            the clock on the wall.
+    """
+
+    minutes: frozenset[int]
+    hours: frozenset[int]
+    days: frozenset[int]
+    months: frozenset[int]
+    weekdays: frozenset[int]
+    any_day: bool
+    any_weekday: bool
+    any_hour: bool
+
+
+def cron_fields(text: str) -> CronFields:
+    """Reads a cron line that was checked.
+
+    Args:
+        text: As `Schedule.text` has it.
+    """
+    words = text.split()
+    minutes, hours, days, months, weekdays = (
+        _values(word, field) for word, field in zip(words, _FIELDS, strict=True)
+    )
+    return CronFields(
+        minutes=minutes,
+        hours=hours,
+        days=days,
+        months=months,
+        weekdays=weekdays,
+        any_day=words[2].startswith("*"),
+        any_weekday=words[4].startswith("*"),
+        any_hour=words[1].startswith("*"),
+    )
+
+
 def _check_cron(text: str, words: list[str]) -> None:
     if len(words) != len(_FIELDS):
         raise ValueError(

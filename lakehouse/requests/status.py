@@ -13,7 +13,7 @@ Terminal are ``completed``, ``rejected`` and ``cancelled``: nothing happens to a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from lakehouse.errors import RefusedError
 from lakehouse.state.rows import RequestEvent
@@ -23,6 +23,7 @@ Status: TypeAlias = Literal[
     "cancelled",
 ]  # fmt: skip
 
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 TERMINAL: Final[frozenset[Status]] = frozenset({"completed", "rejected", "cancelled"})
 
 _STATUS: Final[Mapping[str, Status]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
+from lakehouse.config.nearest import nearest
 from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
 from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
@@ -23,12 +24,12 @@ from lakehouse.records import operator
 from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
 from lakehouse.requests.certificate.verify import previous_of
 from lakehouse.requests.checks import Shapes
-from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
+from lakehouse.requests.drafts import KINDS, Draft, draft_of, drafts_of_file
 from lakehouse.requests.identity import REQUESTS, SUPPRESS, digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
 from lakehouse.requests.run import RunReport, RunTarget, run
 from lakehouse.requests.run.target import Step, silent
-from lakehouse.requests.status import TERMINAL, ensure_next, status_of
+from lakehouse.requests.status import STATUSES, TERMINAL, ensure_next, status_of
 from lakehouse.requests.typed import Typed
 from lakehouse.requests.view import RequestView, view_of
 from lakehouse.state.database import State
@@ -159,7 +160,17 @@ class Requests:
             kind: Only those of a kind.
             overdue: Only those that are not done and should be.
             all: Also those that are done, rejected or cancelled; without it only with `status`.
+
+        Raises:
+            UsageError: There is no such status or kind.
         """
+        for what, given, known in (("status", status, STATUSES), ("kind", kind, KINDS)):
+            if given is not None and given not in known:
+                near = nearest(given, known)
+                raise UsageError(
+                    f"there is no {what} of requests `{given}`",
+                    advice=f"did you mean {near}?" if near else f"one of {', '.join(known)}",
+                )
         state = self._control.existing()
         if state is None:
             return []
@@ -296,11 +307,7 @@ class Requests:
         state.requests.get(request_id)
         found = state.certificates.of_requests([request_id]).get(request_id)
         if found is None:
-            status = self.show(request_id).status
-            raise NotFoundError(
-                f"request {request_id} has no certificate: it is {status}",
-                advice=f"`lakehouse request run {request_id}` carries it out",
-            )
+            raise _no_certificate(self.show(request_id))
         return Signed.model_validate_json(found.document)
 
     def certificates(self) -> builtins.list[Signed]:
@@ -551,6 +558,22 @@ def _request(
     )
 
 
+def _no_certificate(request: RequestView) -> NotFoundError:
+    name = request.id
+    if request.kind == "access":
+        return NotFoundError(
+            f"request {name} has no certificate: it asks for access, and only erasures have one",
+            advice=f"`lakehouse request show {name}` tells what was answered",
+        )
+    if request.status in TERMINAL:
+        advice = f"`lakehouse request show {name}` tells why; the person can ask again by a new request"
+    elif request.promise is not None and request.approved_by is None and request.promise.earliest is None:
+        advice = f"`lakehouse request show {name}` tells what it waits for"
+    else:
+        advice = f"`lakehouse request run {name}` carries it out"
+    return NotFoundError(f"request {name} has no certificate: it is {request.status}", advice=advice)
+
+
 def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) -> set[str]:
     """The requests by which a person went who is known by some identifiers.
 
@@ -571,8 +594,10 @@ def _ensure_keys(ring: KeyRing) -> None:
     """Refuses a request where what it needs is not there: said once, with all that it will need later."""
     missing = [purpose for purpose in (SUPPRESS, REQUESTS, "sign") if not ring.versions(purpose)]
     if {SUPPRESS, REQUESTS}.intersection(missing):
+        names = [f"`{purpose}`" for purpose in missing]
+        many = f"there are no keys {', '.join(names[:-1])} and {names[-1]}"
         raise KeysError(
-            f"there is no key {' and no key '.join(f'`{purpose}`' for purpose in missing)}",
+            f"there is no key {names[0]}" if len(names) == 1 else many,
             advice=f"`lakehouse keys create {' '.join(missing)}` makes what requests need",
         )
 

@@ -41,7 +41,9 @@ class Block:
     def file(self) -> str | None:
         """The file that the block is to be written to."""
         found = _FILE.search(self.before)
-        return found["name"] if found and self.language not in {"bash", "python", "text"} else None
+        if found is None or self.language in {"bash", "text"}:
+            return None
+        return None if self.language == "python" and not found["name"].endswith(".py") else found["name"]
 
     @property
     def not_run(self) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,8 @@ def surroundings(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
     for name in ("LAKEHOUSE_CONFIG", "AWS_PROFILE", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "100")
+    # A page may import what it has written.
+    monkeypatch.setattr(sys, "path", [*sys.path])
     if request.node.callspec.params["page"] not in NEEDS_A_BUCKET:
         yield
         return

@@ -41,7 +41,7 @@ def writes(calls: list[list[str]]) -> list[tuple[int, Moment]]:
     others = [each for each in every if each not in commits and calls[each[0] - 1][0] != DATABASE]
     said = [each for each in every if calls[each[0] - 1][0] == DATABASE]
     chosen = random.Random(SEED)
-    few = max(1, int(SOME) // 3)
+    few = max(1, int(SOME) // 6)
     return sorted({*chosen.sample(commits, few), *chosen.sample(others, few), *chosen.sample(said, few)})
 
 

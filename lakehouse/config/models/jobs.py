@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, WithJsonSchema, model_validator
 
 from lakehouse.config.models.base import (
     KIND,
@@ -15,7 +15,9 @@ from lakehouse.config.models.base import (
     Duration,
     Flag,
     Model,
+    Name,
     Names,
+    RuleError,
     TableSelection,
     When,
     distinct,
@@ -65,6 +67,31 @@ Address = Annotated[
 ]
 
 
+class ArrivalsConfig(Model):
+    """Where files appear that a job merges, and what becomes of them."""
+
+    path: Name = Field(
+        description=(
+            "The folder, or s3://bucket/prefix. A relative folder is meant from the config file. What begins "
+            "with _ or . in it is left alone."
+        )
+    )
+    files: Name = Field(
+        default="*", description="Which files, by their path below it, as `*.jsonl` or `orders/*.csv.gz`."
+    )
+    done: Literal["keep", "move", "delete"] = Field(
+        default="keep",
+        description=(
+            "What becomes of a file that was merged: keep: it stays, and is remembered; move: to `_done` "
+            "below the path; delete. One that can't be read goes to `_refused`, unless it is kept."
+        ),
+    )
+    settle: Duration = Field(
+        default=timedelta(seconds=5),
+        description="How long a file must not have changed before it is taken: it could be half-written.",
+    )
+
+
 class JobConfig(Model):
     """Work with a schedule. Without `schedule` and `after` it runs when it is called."""
 
@@ -85,6 +112,11 @@ class JobConfig(Model):
     tables: TableSelection = Field(
         default="all", description="The tables that it works on: `all`, or a list."
     )
+    arrivals: ArrivalsConfig | None = Field(
+        default=None,
+        alias="from",
+        description="For `do: merge`: where the files are that it merges into its table, exactly once each.",
+    )
     after: Names = Field(default=(), description="Jobs after whose success it runs.")
     retries: Count = Field(
         default=2, description="How often a run that failed for a passing reason is tried again."
@@ -103,6 +135,12 @@ class JobConfig(Model):
         default=timedelta(0), description="Starts each run up to so much later, by chance."
     )
     pause: Flag = Field(default=False, description="Whether the schedule is at rest.")
+
+    @model_validator(mode="after")
+    def _from_is_for_merges(self) -> JobConfig:
+        if self.arrivals is not None and self.do != "merge":
+            raise RuleError(f"is for `do: merge`; this job does {self.do}", at="from")
+        return self
 
 
 class AlertConfig(Model):

@@ -22,6 +22,11 @@ def work_findings(lookup: Lookup) -> Iterator[Finding]:
     for name, job in jobs.items():
         if job.tables != "all":
             yield from selection_findings(lookup, job.tables, ("jobs", name, "tables"))
+        into = tuple(lookup.config.tables) if job.tables == "all" else tuple(job.tables)
+        if job.arrivals is not None and len(into) != 1:
+            yield Finding(
+                ("jobs", name, "from"), f"its files go into one table, and `tables` names {len(into)}"
+            )
         for at, before in enumerate(job.after):
             way = ("jobs", name, "after", at)
             if before not in lookup.jobs:

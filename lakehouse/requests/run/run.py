@@ -26,6 +26,7 @@ from lakehouse.requests.run.target import RunTarget
 from lakehouse.requests.run.verifying import Verified, verify_people
 from lakehouse.requests.search import SearchReport
 from lakehouse.requests.status import TERMINAL
+from lakehouse.state.rows import RequestEvent
 
 SIGN = "sign"
 _PLACES_TOLD = 20
@@ -282,7 +283,12 @@ class _Run:
                     status=status,
                     reason="" if status in TERMINAL else reason,
                     rows=rows,
-                    certificate=self.certificates.get(plan.request),
+                    certificate=self.certificates.get(plan.request) or _certified(events),
                 )
             )
         return found
+
+
+def _certified(events: Sequence[RequestEvent]) -> int | None:
+    """The number of the certificate of what was completed before."""
+    return next((each.detail.get("certificate") for each in events if each.event == "completed"), None)
