@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 
 import polars as pl
 
@@ -14,10 +13,10 @@ from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.everyone import all_known
-from lakehouse.requests.find import RULE, Found, find
+from lakehouse.requests.find import Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
-from lakehouse.requests.locate import FILE, LIVE, POSITION
+from lakehouse.requests.locate import FILE
 from lakehouse.requests.masked import behind_masks
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of
@@ -262,26 +261,8 @@ def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: P
     return find(table.name, place, rules=rules, people=people, protection=table.protection())
 
 
-def _live(found: Found) -> pl.DataFrame:
-    """By request how many rows of the newest version go, are emptied, and stay: each row once.
-
-    A row that several rules find goes if one of them says so; else it is emptied if one says so.
-    """
-    does = pl.Series([_STRONGEST.index(rule.do) for rule in found.rules], dtype=pl.Int32)
-    rows = found.rows.filter(pl.col(LIVE))
-    rows = rows.with_columns(does.gather(rows[RULE]).alias("what"))
-    rows = rows.group_by(REQUEST, FILE, POSITION).agg(pl.col("what").min())
-    counts = rows.group_by(REQUEST, "what").len().sort(REQUEST, "what")
-    return counts.with_columns(pl.Series(_STRONGEST).gather(counts["what"]).alias("what"))
-
-
-_STRONGEST: Final = ("delete", "anonymize", "keep")
-
-
 def _plans(table: str, found: Found) -> dict[str, TablePlan]:
-    counts: dict[str, dict[str, int]] = {}
-    for request, what, rows in _live(found).iter_rows():
-        counts.setdefault(request, {})[what] = rows
+    counts = found.counts
     sizes = pl.DataFrame({"bytes": [each.size for each in found.past.files]}, schema={"bytes": pl.Int64})
     files = (
         found.going.select(REQUEST, FILE)

@@ -160,3 +160,21 @@ def test_of_two_runs_the_late_one_does_not_forget_what_the_other_knew(
     assert lake.requests.run().outcomes[0].status == "completed"
     # The e-mail that was given, and the id that was beside it.
     assert lake.requests.certificate(request.id).certificate.search.needles == 2
+
+
+def test_of_many_requests_only_those_fail_whose_people_others_rows_name(tmp_path: Path) -> None:
+    lake = opened(tmp_path, [INVOICES], invoices={"customer_id": "long", "note": "string"})
+    people = range(100, 110)
+    lake.table("customers").merge([{"id": n, "email": f"person-{n}@shop.example"} for n in people])
+    lake.table("invoices").merge(
+        [
+            {"number": n, "customer_id": n, "note": " ".join(f"person-{m}@shop.example" for m in about)}
+            for n in people
+            for about in [(n, n + 1) if n == 105 else (n,)]
+        ]
+    )
+    for n in people:
+        lake.requests.submit("erasure", subject="customer", external_id=str(n), id=str(n))
+    statuses = {outcome.request: outcome.status for outcome in lake.requests.run().outcomes}
+    told = {view.external_id: statuses[view.id] for view in lake.requests.list(all=True)}
+    assert [each for each, status in told.items() if status != "completed"] == ["106"]
