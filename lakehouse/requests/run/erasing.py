@@ -67,7 +67,9 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     done += [_erase_archive(target, table, here) for table, here in lookup.archives]
     before = frozenset(lookup.spots)
     lookup = caught_up(target, lookup)
-    copies = {name: spot.found.past.newest.version for name, spot in lookup.spots.items() if name not in before}
+    copies = {
+        name: spot.found.past.newest.version for name, spot in lookup.spots.items() if name not in before
+    }
     for name in copies:
         lookup, erased = _erase(target, ledger, lookup, name)
         done.append(erased)
