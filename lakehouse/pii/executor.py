@@ -10,6 +10,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, Final, Protocol, Self, TypeVar
@@ -189,9 +190,9 @@ class _Worker:
     def close(self) -> None:
         assert self._process.stdin is not None  # noqa: S101
         assert self._process.stdout is not None  # noqa: S101
-        try:
+        # It holds nothing that is not done, and would take a while to leave by itself.
+        self._process.kill()
+        with suppress(OSError):
             self._process.stdin.close()
-        except OSError:
-            self._process.kill()
         self._process.stdout.close()
         self._process.wait()

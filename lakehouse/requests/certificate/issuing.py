@@ -19,7 +19,7 @@ from lakehouse.requests.certificate.document import (
     SearchedKind,
     Signed,
 )
-from lakehouse.requests.certificate.signing import PURPOSE, as_document, sign
+from lakehouse.requests.certificate.signing import PURPOSE, Signer, as_document
 from lakehouse.requests.search.report import SearchReport
 from lakehouse.state.rows import CertificateRecord
 
@@ -68,7 +68,7 @@ def issue(
                 f"{content.search.hits} times",
                 advice="see where, take that away, and verify again",
             )
-    key = ring.current(PURPOSE)
+    sign = Signer(ring.current(PURPOSE))
     software = f"lakehouse {packages.version('lakehouse')}"
     for _ in range(_TRIES):
         known = store.of_requests([content.request.id for content in contents])
@@ -77,7 +77,7 @@ def issue(
         for content in contents:
             if content.request.id not in issued:
                 before = fresh[-1] if fresh else last
-                signed = sign(_next(content, before, lake=lake, now=now, software=software), key)
+                signed = sign(_next(content, before, lake=lake, now=now, software=software))
                 fresh.append(_record(signed, now=now))
                 issued[content.request.id] = signed
         try:

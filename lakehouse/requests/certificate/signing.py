@@ -74,17 +74,27 @@ def _no_key() -> DataError:
     )
 
 
-def sign(certificate: Certificate, key: Key) -> Signed:
-    """Signs a certificate.
+class Signer:
+    """Signs certificates, many with one key.
 
     Args:
-        certificate: What it says.
         key: A version of the key `sign`.
     """
-    about = SigningKey(version=key.version, public=base64.b64encode(public_bytes(key)).decode())
-    signed = canonical(_json({"certificate": certificate, "key": about}))
-    signature = base64.b64encode(private_key(key).sign(signed)).decode()
-    return Signed(certificate=certificate, key=about, signature=signature)
+
+    def __init__(self, key: Key) -> None:
+        self._private = private_key(key)
+        public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+        self._about = SigningKey(version=key.version, public=base64.b64encode(public).decode())
+
+    def __call__(self, certificate: Certificate) -> Signed:
+        """Signs a certificate.
+
+        Args:
+            certificate: What it says.
+        """
+        signed = canonical(_json({"certificate": certificate, "key": self._about}))
+        signature = base64.b64encode(self._private.sign(signed)).decode()
+        return Signed(certificate=certificate, key=self._about, signature=signature)
 
 
 def as_document(signed: Signed) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Final, TypeAlias
 
 import polars as pl
@@ -66,7 +67,6 @@ class Staying:
         self._target = target
         self._needles = needles
         self._persons = persons
-        self._sought = Sought(needles)
         tables = target.config.tables
         self._sources = {copy: source for copy, source in target.copies.items() if copy not in tables}
         self._keeping = {
@@ -79,6 +79,10 @@ class Staying:
         for each in needles:
             places = {(table, f"column {_plainly(column)}") for table, column in each.stays}
             self._stays.setdefault((each.request, each.identifier), set()).update(places)
+
+    @cached_property
+    def _sought(self) -> Sought:
+        return Sought(self._needles)
 
     def wrong(self, hits: Sequence[Hit]) -> tuple[Hit, ...]:
         """The finds that are in nothing that stays.
