@@ -63,7 +63,7 @@ def config(root: Path) -> dict[str, Any]:
 
 def copies(arguments: argparse.Namespace, name: str) -> Path:
     """Fresh copies of the tables, as a lake's root."""
-    root = arguments.tables[0].parent / f"erasure-{name}"
+    root: Path = arguments.tables[0].parent / f"erasure-{name}"
     shutil.rmtree(root, ignore_errors=True)
     for table, path in zip(TABLES, arguments.tables, strict=True):
         fresh_copy(path, root / "lake" / "copy").rename(root / "lake" / table)

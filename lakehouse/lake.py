@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.access import Answering
+    from lakehouse.requests.checks import Shape
     from lakehouse.requests.run import RunTarget
     from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
@@ -198,6 +199,7 @@ class Lakehouse:
             target=self._run_target,
             answering=self._answering,
             keys=self.subject_keys,
+            shape=self._shape,
         )
 
     @property
@@ -311,6 +313,15 @@ class Lakehouse:
         columns = shredded_columns(self.config, table)
         return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
 
+    def _shape(self, table: str) -> Shape | None:
+        """What a table looks like: as the config declares it, or as it is."""
+        from lakehouse.requests.checks import actual, declared
+
+        shape = declared(self.config, table)
+        if shape is None and (newest := self.table(table).opened.find()) is not None:
+            shape = actual(self.config, table, newest)
+        return shape
+
     def _seal(self, table: str) -> Seal | None:
         """What seals its rejected records; None where they are kept as they came."""
         sealed = self.config.masked_at_merge(table) or self.config.shreds(table)
@@ -325,7 +336,7 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import other_tables
+        from lakehouse.requests.elsewhere.places import left_alone, other_tables
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
         from lakehouse.retention.places import ArchivePlaces
@@ -350,6 +361,7 @@ class Lakehouse:
             clock=utc_now,
             author=author,
             keys=self.subject_keys,
+            left_alone=left_alone(config=self.config, lake=self._storage),
         )
 
     def _answering(self) -> Answering:

@@ -30,7 +30,7 @@ key and an upsert of the new one); such rows share their ordinal, the delete com
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 import polars as pl
@@ -118,7 +118,7 @@ class Rejected:
     line: int | None
     reason: str
     detail: str
-    raw: bytes | None = None
+    raw: bytes | None = field(default=None, repr=False)
 
 
 class Origin(Protocol):

@@ -6,10 +6,11 @@ the program: only its type and place are shown, since its message could carry va
 
 from __future__ import annotations
 
+import re
 import sys
 import traceback
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -17,6 +18,10 @@ from lakehouse.cli.documents import encode
 from lakehouse.errors import ConfigError, LakehouseError
 
 _PACKAGE = Path(__file__).parent.parent
+
+
+_ARGUMENTS: Final = re.compile(r"^(Got unexpected extra arguments?) \(.*\)$", re.DOTALL)
+"""Click repeats what it can't use, which can be an identifier of a person."""
 
 
 def report(error: Exception, *, as_json: bool, debug: bool) -> int:
@@ -65,7 +70,8 @@ def describe(error: Exception) -> dict[str, Any]:
             ]
         return document
     if isinstance(error, click.ClickException):
-        return _document("UsageError", error.format_message(), _usage_advice(error), error.exit_code)
+        message = _ARGUMENTS.sub(r"\1", error.format_message())
+        return _document("UsageError", message, _usage_advice(error), error.exit_code)
     if isinstance(error, OSError) and error.strerror:
         where = f": {error.filename}" if isinstance(error.filename, str) else ""
         return _document(type(error).__name__, f"{error.strerror}{where}", "", 1)

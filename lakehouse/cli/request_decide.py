@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
+_PLACES = 5
+
 author_option = click.option("--author", metavar="NAME", help="On whose order. Without it: you.")
 id_option = click.option(
     "--id",
@@ -87,8 +89,13 @@ def submit(
         {"requests": [each.to_dict() for each in made]},
         *(_submitted(made[0]) if file is None else _submitted_file(made)),
     )
+    needed = session.lake.config.requests.approval == "required"
     if file is None:
-        session.out.next_steps((f"lakehouse request show {made[0].id}", "see what becomes of it"))
+        approve = (f"lakehouse request approve {made[0].id}", "somebody else, once it is known who asks")
+        steps = [approve] if needed and made[0].status == "received" else []
+        session.out.next_steps(*steps, (f"lakehouse request show {made[0].id}", "see what becomes of it"))
+    else:
+        session.out.next_steps(("lakehouse request list", "see them all"))
 
 
 def _submitted(request: RequestView) -> list[Block]:
@@ -194,7 +201,11 @@ def _detail(detail: Any) -> str:
     said = [f"{name} {value}" for name, value in detail.items() if not isinstance(value, dict | list)]
     for table, counts in detail.get("rows", {}).items() if isinstance(detail.get("rows"), dict) else ():
         said.append(f"{table}: {', '.join(f'{what} {rows}' for what, rows in counts.items())}")
-    said += [f"{what} {', '.join(detail[what])}" for what in ("holds", "places") if detail.get(what)]
+    said += [f"holds {', '.join(detail['holds'])}"] if detail.get("holds") else []
+    places = detail.get("places", ())
+    # The reason names the first.
+    said += [f"also in {place}" for place in places[1:_PLACES]]
+    said += [f"and {len(places) - _PLACES:,} more places; --json lists all"] if len(places) > _PLACES else []
     if files := detail.get("files"):
         names = dict.fromkeys(file["table"] for file in files)
         said.append(f"{plural(len(files), 'file')} of {', '.join(names)}")

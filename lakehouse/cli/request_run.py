@@ -19,12 +19,15 @@ from lakehouse.cli.request_decide import author_option
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
+    from lakehouse.lake import Lakehouse
     from lakehouse.requests.certificate import Signed, Verdict
     from lakehouse.requests.run import RequestPlan, RunReport
 
 _FOUND_SOMETHING = 5
 _REFUSED = 3
 _SHOWN = 20
+_NOT_DONE = frozenset({"received", "held", "rejected", "cancelled"})
+_PAGES = frozenset({".html", ".htm"})
 
 
 @verb(
@@ -58,7 +61,7 @@ def run(
     dry_run: bool,
     yes: bool,
     author: str | None,
-) -> None:
+) -> int:
     """Carry requests out: find, erase, purge, verify, sign.
 
     All that are due if none is named. People are looked for in every version of every table of their
@@ -70,7 +73,7 @@ def run(
         if len(requests) != 1:
             raise click.UsageError("--to answers one request: name it", click.get_current_context())
         answered(session, requests[0], to=to, author=author)
-        return
+        return 0
     verbs = session.lake.requests
     with progress(session, "looking") as step:
         plan = verbs.run(*requests, dry_run=True, allow_many=allow_many, author=author, step=step)
@@ -84,7 +87,7 @@ def run(
     if dry_run or not plan.plans or len(asks) == len(plan.plans):
         session.out.emit(plan.to_dict(), *story)
         _say_access(session, asks)
-        return
+        return 0
     if not session.as_json:
         for block in story:
             session.out.show(block)
@@ -92,7 +95,7 @@ def run(
         f"Carry out {plural(len(going), 'request')}? What goes is gone for good.", yes=yes
     ):
         session.out.note("nothing was done")
-        return
+        return 0
     with progress(session, "carrying out") as step:
         done = verbs.run(*requests, allow_many=allow_many, author=author, step=step)
     session.out.emit(done.to_dict(), *_done(done))
@@ -100,17 +103,35 @@ def run(
         if each.certificate is not None:
             session.out.next_steps((f"lakehouse request certificate {each.request}", "see what is proved"))
     _say_access(session, asks)
+    _say_failed(session, done)
+    return _code(done, named=set(requests) - set(asks))
+
+
+def _code(done: RunReport, *, named: set[str]) -> int:
     if done.failed:
-        raise SystemExit(_FOUND_SOMETHING)
-    braked = any(plan.brakes for plan in done.plans)
-    if braked or (done.outcomes and all(each.status == "held" for each in done.outcomes)):
-        raise SystemExit(_REFUSED)
+        return _FOUND_SOMETHING
+    # Who names requests wants these; what waits among all that there are is no news, unless all of it does.
+    refused = any(each.status in _NOT_DONE and each.request in named for each in done.outcomes)
+    all_held = bool(done.outcomes) and all(each.status == "held" for each in done.outcomes)
+    return _REFUSED if refused or all_held or any(plan.brakes for plan in done.plans) else 0
 
 
 def _say_access(session: Session, requests: Sequence[str]) -> None:
     for each in requests[:1]:
         session.out.next_steps(
             (f"lakehouse request answer {each} --to FILE", "all about the person, as a ZIP")
+        )
+
+
+def _say_failed(session: Session, report: RunReport) -> None:
+    failed = next((each.request for each in report.outcomes if each.status == "failed"), None)
+    if failed is not None:
+        session.out.next_steps(
+            (f"lakehouse request show {failed}", "see all places where the person still is"),
+            (
+                "lakehouse request run",
+                "again, once a rule covers them, as {table: NAME, text: COLUMN, do: anonymize} for texts",
+            ),
         )
 
 
@@ -133,14 +154,20 @@ def _row(plan: RequestPlan) -> list[Cell]:
     files = sum(table.files for table in plan.tables)
     return [
         said(plan.request),
-        said("wait" if plan.held_by else "refused" if plan.brakes else plan.stage),
+        said("wait" if plan.held_by else "refused" if plan.brakes else "" if _is_over(plan) else plan.stage),
         amount(counts.get("delete", 0)),
-        said(f"{counts['anonymize']:,}" if counts.get("anonymize") else ""),
-        said(f"{counts['keep']:,}" if counts.get("keep") else ""),
+        amount(counts["anonymize"]) if counts.get("anonymize") else said(""),
+        amount(counts["keep"]) if counts.get("keep") else said(""),
         amount(files),
         said(size(sum(table.bytes for table in plan.tables))),
         said(why),
     ]
+
+
+def _is_over(plan: RequestPlan) -> bool:
+    from lakehouse.requests.status import TERMINAL
+
+    return plan.reason in {f"it is {status}" for status in TERMINAL}
 
 
 def _done(report: RunReport) -> list[Block]:
@@ -148,7 +175,11 @@ def _done(report: RunReport) -> list[Block]:
         [
             said(each.request),
             said(each.status),
-            said(", ".join(f"{rows:,} {_DONE[what]}" for what, rows in each.rows.items() if rows)),
+            said(
+                ", ".join(
+                    f"{each.rows[what]:,} {done}" for what, done in _DONE.items() if each.rows.get(what)
+                )
+            ),
             said("" if each.certificate is None else f"certificate {each.certificate}"),
             said(each.reason),
         ]
@@ -185,7 +216,7 @@ _DONE = {"delete": "deleted", "anonymize": "anonymized", "keep": "kept"}
     "--to",
     type=click.Path(dir_okay=False),
     metavar="FILE",
-    help="Write it there: .html is a page for people, else the signed JSON.",
+    help="Write it there: .html is a page for people, .json what is signed.",
 )
 @click.pass_obj
 def certificate(session: Session, *, request_id: str, to: str | None) -> None:
@@ -197,15 +228,20 @@ def certificate(session: Session, *, request_id: str, to: str | None) -> None:
     from lakehouse.requests.certificate import as_document, page
     from lakehouse.requests.certificate.canonical import canonical
 
+    path = None if to is None else Path(to)
+    if path is not None and path.suffix.lower() not in {*_PAGES, ".json"}:
+        raise click.UsageError(
+            "a certificate is a page (.html) or the signed JSON (.json)", click.get_current_context()
+        )
     signed = session.lake.requests.certificate(request_id)
     document = as_document(signed)
-    if to is None:
+    if path is None:
         session.out.emit(document, *_shown(signed))
         return
-    path = Path(to)
-    path.write_bytes(page(signed).encode() if path.suffix in {".html", ".htm"} else canonical(document))
+    is_page = path.suffix.lower() in _PAGES
+    path.write_bytes(page(signed).encode() if is_page else canonical(document))
     session.out.emit({"request": request_id, "file": str(path)}, f"certificate of {request_id}: {path}")
-    if path.suffix not in {".html", ".htm"}:
+    if not is_page:
         session.out.next_steps((f"lakehouse request verify-certificate {path}", "check it"))
 
 
@@ -284,7 +320,7 @@ def public_key(session: Session, *, to: str | None) -> None:
     help="The certificate before it. Without it: as this lake keeps it.",
 )
 @click.pass_obj
-def verify_certificate(session: Session, *, file: str, key: str | None, previous: str | None) -> None:
+def verify_certificate(session: Session, *, file: str, key: str | None, previous: str | None) -> int:
     """Check a certificate: form, signature, key, and the one before it.
 
     With --key no lake is needed: anybody can check it. Exit code 5 if it does not hold.
@@ -298,10 +334,22 @@ def verify_certificate(session: Session, *, file: str, key: str | None, previous
 
         verdict = check(document, public_key=public_of_pem(_read(key)), previous=before)
     else:
-        verdict = session.lake.requests.verify_certificate(document, previous=before)
+        verdict = _lake(session).requests.verify_certificate(document, previous=before)
     session.out.emit(_verdict(verdict), *_checks(verdict))
-    if not verdict.valid:
-        raise SystemExit(_FOUND_SOMETHING)
+    return 0 if verdict.valid else _FOUND_SOMETHING
+
+
+def _lake(session: Session) -> Lakehouse:
+    from lakehouse.errors import UsageError
+
+    try:
+        session.config_path()
+    except UsageError:
+        raise UsageError(
+            "there is no lake here with whose key this could be compared",
+            advice="give the public key that its owner gave you: --key FILE; or name the lake: -c FILE",
+        ) from None
+    return session.lake
 
 
 def _read(path: str) -> bytes:

@@ -113,8 +113,10 @@ def heard(tail: Tail) -> Iterator[None]:
         _CURRENT.reset(token)
         with _PATCH:
             stream.users -= 1
-            if stream.users == 0 and sys.stdout is stream:
-                sys.stdout = stream.before
+            if stream.users == 0:
+                # Whoever has put another one in its place meanwhile takes care of that.
+                if sys.stdout is stream:
+                    sys.stdout = stream.before
                 logger.setLevel(stream.level)
                 for each in [each for each in logger.handlers if isinstance(each, _Handler)]:
                     logger.removeHandler(each)

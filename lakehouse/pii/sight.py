@@ -146,6 +146,13 @@ class Sight:
         )
 
     def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
+        masked = [name for name in _named_in(where) if self._is_hidden(name)]
+        if masked:
+            raise UsageError(
+                f"the condition on table {self._table.name} asks for {', '.join(masked)}, which the role "
+                "sees masked",
+                advice="ask for other columns: " + ", ".join(rows.collect_schema().names()),
+            )
         filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
         if not looks_at_single_rows(pl.sql_expr(where)):
             raise UsageError(
@@ -192,3 +199,11 @@ def _matching(frame: pl.DataFrame, names: Sequence[str], where: str, *, table: s
     asked = frame.lazy().select(names).with_row_index(number)
     hits = filtered(asked, where, table=table, shown=names).select(number).collect()[number]
     return frame[hits]
+
+
+def _named_in(where: str) -> list[str]:
+    """The columns that a condition asks for; none where it can't be read, which is said elsewhere."""
+    try:
+        return list(dict.fromkeys(pl.sql_expr(where).meta.root_names()))
+    except pl.exceptions.PolarsError:
+        return []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from lakehouse.config import Config
+from lakehouse.config.models import SubjectConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.errors import DataError, LakehouseError, NotFoundError, UsageError
 from lakehouse.protection.given import ensure_plain, pairs_of, text_of
@@ -22,6 +24,8 @@ KINDS: Final = ("erasure", "access")
 _LONGEST_EXTERNAL: Final = 200
 _FIELDS: Final = frozenset({"kind", "subject", "external_id"})
 _SHOWN: Final = 20
+_WHOLE: Final = frozenset({"byte", "short", "integer", "long"})
+_WHOLE_NUMBER: Final = re.compile(r"[+-]?[0-9]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,12 +86,25 @@ def draft_of(
             advice=f"give one of the identifiers of {name}: {', '.join(section.identifiers)}",
         )
     ensure_known(section, pairs, name=name)
+    _ensure_numbers(config, section, pairs)
     external = None
     if external_id is not None:
         external = ensure_plain(
             text_of(external_id, "the external id"), what="the external id", longest=_LONGEST_EXTERNAL
         )
     return Draft(kind=what, person=Person(name, pairs), external_id=external)
+
+
+def _ensure_numbers(config: Config, section: SubjectConfig, pairs: Sequence[tuple[str, str]]) -> None:
+    """Refuses what can be nobody's: it would end in a certificate that nothing of the person was there."""
+    for name, value in pairs:
+        table, _, column = section.identifiers[name].partition(".")
+        kind = ((config.tables[table].column_schema if table in config.tables else None) or {}).get(column)
+        if str(kind) in _WHOLE and not _WHOLE_NUMBER.fullmatch(value.strip()):
+            raise UsageError(
+                f"the identifier {name} is a whole number, and what was given is none",
+                advice=f"it is compared with {table}.{column}, which is {kind}",
+            )
 
 
 def drafts_of_file(config: Config, path: Path, *, kind: str | None, subject: str | None) -> list[Draft]:
@@ -131,7 +148,8 @@ def drafts_of_file(config: Config, path: Path, *, kind: str | None, subject: str
                 external_id=_text(record.get("external_id")),
             )
         except LakehouseError as error:
-            problems.append(f"line {line}: {error.message}")
+            meant = f" ({error.advice})" if error.advice and error.advice.startswith("did you mean") else ""
+            problems.append(f"line {line}: {error.message}{meant}")
             continue
         if draft.external_id is not None:
             first = seen.setdefault(draft.external_id, line)
@@ -179,7 +197,10 @@ def _records(content: bytes, *, is_csv: bool) -> Iterator[tuple[int, dict[str, A
 
 
 def _csv_records(text: str) -> Iterator[tuple[int, dict[str, Any] | str]]:
-    reader = csv.DictReader(io.StringIO(text))
+    head = text.partition("\n")[0]
+    # Spreadsheets of many countries write semicolons into what they call CSV.
+    delimiter = next((each for each in (",", ";", "\t") if each in head), ",")
+    reader = csv.DictReader(io.StringIO(text), delimiter=delimiter)
     heads: Sequence[str] = reader.fieldnames or ()
     if not heads:
         return

@@ -6,8 +6,10 @@ named without statistics, since bounds can be a person's values.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -37,6 +39,9 @@ OPERATION: Final = "ERASE"
 
 _TRIES: Final = 20
 _MOST_ROWS: Final = 500_000
+_MOST_THREADS: Final = 4
+_WORTH_THREADS: Final = 32 << 20
+"""Bytes of files from which on several are written at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,8 +209,7 @@ def _attempt(
     # Readers of a change feed would look for the rows in files that are about to go.
     change = not protocols.change_feed(snapshot.protocol, snapshot.metadata)
     try:
-        for number, add in zip(chosen, adds, strict=True):
-            _rewrite(table, found, add, chosen[number], written)
+        _rewrite_all(table, found, list(zip(adds, chosen.values(), strict=True)), written)
         pointer = None
         if forgetting is not None:
             pointer = rewrite(
@@ -273,6 +277,31 @@ def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
         return rows.join(same, on=keys.columns, how="anti", maintain_order="left")
 
     return left
+
+
+def _rewrite_all(
+    table: OpenTable, found: Found, files: Sequence[tuple[AddFile, Changes]], written: _Written
+) -> None:
+    """Writes what stays of files: several at once where they are large."""
+    parts = [_Written() for _ in files]
+
+    def go(at: int) -> None:
+        _rewrite(table, found, files[at][0], files[at][1], parts[at])
+
+    threads = min(len(files), len(os.sched_getaffinity(0)), _MOST_THREADS)
+    try:
+        if threads > 1 and sum(add.size for add, _ in files) > _WORTH_THREADS:
+            with ThreadPoolExecutor(threads, thread_name_prefix="lakehouse-erase") as pool:
+                list(pool.map(go, range(len(files))))
+        else:
+            for at in range(len(files)):
+                go(at)
+    finally:
+        for part in parts:
+            written.adds += part.adds
+            written.paths += part.paths
+            written.deleted += part.deleted
+            written.anonymized += part.anonymized
 
 
 def _rewrite(table: OpenTable, found: Found, add: AddFile, changes: Changes, written: _Written) -> None:

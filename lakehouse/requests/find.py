@@ -80,15 +80,23 @@ class Found:
         """The files that hold such rows."""
         return tuple(self.past.files[number] for number in sorted(set(self.going[FILE])))
 
-    def count(self, request: str) -> dict[str, int]:
-        """What there is of a request in the newest version, by what an erasure does to it."""
-        mine = self.rows.filter((pl.col(REQUEST) == request) & pl.col(LIVE))
-        counts: dict[str, int] = {}
-        for number, rule in enumerate(self.rules):
-            rows = mine.filter(pl.col(RULE) == number).height
-            if rows:
-                counts[rule.do] = counts.get(rule.do, 0) + rows
-        return counts
+    @property
+    def counts(self) -> dict[str, dict[str, int]]:
+        """By request how many rows of the newest version go, are emptied, and stay: each row once.
+
+        A row that several rules find goes if one of them says so; else it is emptied if one says so.
+        """
+        does = pl.Series([_STRONGEST.index(rule.do) for rule in self.rules], dtype=pl.Int32)
+        rows = self.rows.filter(pl.col(LIVE))
+        rows = rows.with_columns(does.gather(rows[RULE]).alias("what"))
+        rows = rows.group_by(REQUEST, FILE, POSITION).agg(pl.col("what").min())
+        found: dict[str, dict[str, int]] = {}
+        for request, what, count in rows.group_by(REQUEST, "what").len().sort(REQUEST, "what").iter_rows():
+            found.setdefault(request, {})[_STRONGEST[what]] = count
+        return found
+
+
+_STRONGEST: Final = ("delete", "anonymize", "keep")
 
 
 def find(

@@ -25,6 +25,10 @@ SCHEMA: Final = {
 }
 
 
+def _no_masks() -> pl.DataFrame:
+    return pl.DataFrame(schema={name: SCHEMA[name] for name in ("subject", "identifier", "value")})
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """A table in which people are looked for.
@@ -47,17 +51,21 @@ class People:
             same tie stood in one row together, those with 0 in the request. Where no identifier needs
             another one, 1 is for all rows.
         crowds: By request why its identifiers do not mean one person; of these not all is known.
+        masks: Columns ``subject``, ``identifier`` and ``value``: which of the values stand for others in
+            masked columns, or write them otherwise. They are no further people, however many there are.
     """
 
     known: pl.DataFrame = field(repr=False)
     crowds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     memo: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
     """What others have made ready of them, to be made once."""
+    masks: pl.DataFrame = field(default_factory=_no_masks, repr=False)
 
     def without(self, requests: frozenset[str]) -> People:
         """The same without those of some requests."""
         left = self.known.filter(~pl.col("request").is_in(list(requests)))
-        return People(left, {each: why for each, why in self.crowds.items() if each not in requests})
+        crowds = {each: why for each, why in self.crowds.items() if each not in requests}
+        return People(left, crowds, masks=self.masks)
 
     def values(self) -> pl.DataFrame:
         """Columns ``request``, ``subject``, ``identifier`` and ``value``, each row once."""

@@ -47,7 +47,7 @@ def with_masks(
             that the config does not say any more.
         KeysError: A key is not there.
     """
-    parts = [people.known]
+    parts, masks = [people.known], [people.masks]
     for subject in dict.fromkeys(people.known["subject"]):
         mine = people.known.filter(pl.col("subject") == subject)
         for identifier, columns in columns_of(config, subject).items():
@@ -59,8 +59,60 @@ def with_masks(
                     if (newest := snapshot(table)) is not None
                     for way in _ways(subject, table, column, newest=newest, config=config, ring=ring)
                 ]
-                parts += _masked(known, ways)
-    return People(pl.concat(parts).unique(maintain_order=True), people.crowds)
+                made = _masked(known, ways)
+                parts += made
+                masks += [each.select(people.masks.columns) for each in made]
+    return People(
+        pl.concat(parts).unique(maintain_order=True),
+        people.crowds,
+        masks=pl.concat(masks).unique(maintain_order=True),
+    )
+
+
+def behind_masks(
+    people: People, config: Config, *, snapshot: Callable[[str], Snapshot | None], ring: KeyRing
+) -> dict[str, str]:
+    """Requests whose people may be in a table and can't be found there.
+
+    A request gives an e-mail alone, the table has it masked so that nobody is told from anybody, and rows are
+    found by an id that stands beside it.
+
+    Args:
+        people: The people, with all that is known of them.
+        config: The lake's config.
+        snapshot: As for `with_masks`.
+        ring: The keys of the lake.
+
+    Returns:
+        By request why; others are left out.
+    """
+    found: dict[str, str] = {}
+    for subject in dict.fromkeys(people.known["subject"]):
+        mine = people.known.filter(pl.col("subject") == subject)
+        columns = columns_of(config, subject)
+        for identifier, places in columns.items():
+            asked = set(mine.filter(pl.col("identifier") == identifier)["request"])
+            for table, column in places if asked else ():
+                if not _is_hidden(table, column, snapshot(table), config, ring):
+                    continue
+                beside = [name for name, those in columns.items() if any(table == each for each, _ in those)]
+                others = [name for name in beside if name != identifier]
+                known = set(mine.filter(pl.col("identifier").is_in(others))["request"])
+                if others:
+                    reason = (
+                        f"it names its person by {identifier} alone, and the masks of {table}.{column} do "
+                        "not tell one from another, or are older than the config: give "
+                        f"{' or '.join(others)} too"
+                    )
+                    found |= dict.fromkeys(sorted(asked - known), reason)
+    return found
+
+
+def _is_hidden(table: str, column: str, newest: Snapshot | None, config: Config, ring: KeyRing) -> bool:
+    """Whether a column is masked so that nobody is found by it."""
+    if newest is None or column not in marks_of(newest.configuration):
+        return False
+    return _found(table, column, newest, config, ring) is None
 
 
 @dataclass(frozen=True, slots=True)

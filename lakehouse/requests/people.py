@@ -52,6 +52,7 @@ class _Closure:
         words = frozenset({""}) if allow_many else NOBODY
         self._nobody = words | {_bare(each) for each in config.requests.placeholders}
         self._place = place
+        self._masks = people.masks
         self._graphs: dict[str, Graph] = {
             subject: graph_of(config.subjects[subject])
             for subject in dict.fromkeys(people.known["subject"])
@@ -70,7 +71,8 @@ class _Closure:
         self._asked: dict[tuple[str, Hop], pl.DataFrame] = {}
 
     def people(self) -> People:
-        return People(self._known, {each: tuple(why) for each, why in self._crowds.items()})
+        crowds = {each: tuple(why) for each, why in self._crowds.items()}
+        return People(self._known, crowds, masks=self._masks)
 
     def round(self) -> bool:
         """Goes each way once; whether that told anything."""
@@ -117,6 +119,7 @@ class _Closure:
             return
         many = (
             self._known.filter(~pl.col("identifier").is_in(list(graph.owned)))
+            .join(self._masks, on=self._masks.columns, how="anti")
             .group_by("request", "identifier")
             .agg(pl.col("value").n_unique())
             .filter(pl.col("value") > self._limit)

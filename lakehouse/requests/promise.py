@@ -55,6 +55,13 @@ def promise_of(
                 reasons.append(f"table {table} is held by {hold}")
             else:
                 reasons.append(f"rows of table {table} are held by {hold}: this person's may be among them")
+    reasons.append(
+        "older versions and tags that hold this person are closed, and readers are told why "
+        "(`requests.history: cut`)"
+        if config.requests.history == "cut"
+        else "older versions stay readable without this person, as far as files can be emptied "
+        "(`requests.history: redact`)"
+    )
     jobs = [job for job in config.jobs.values() if job.do == "erase"]
     reasons += [f"it is carried out by a job, {_when(job)}" for job in jobs]
     return Promise(earliest=earliest, reasons=tuple(dict.fromkeys(reasons)))

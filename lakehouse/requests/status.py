@@ -13,7 +13,7 @@ Terminal are ``completed``, ``rejected`` and ``cancelled``: nothing happens to a
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 
 from lakehouse.errors import RefusedError
 from lakehouse.state.rows import RequestEvent
@@ -23,6 +23,7 @@ Status: TypeAlias = Literal[
     "cancelled",
 ]  # fmt: skip
 
+STATUSES: Final[tuple[Status, ...]] = get_args(Status)
 TERMINAL: Final[frozenset[Status]] = frozenset({"completed", "rejected", "cancelled"})
 
 _STATUS: Final[Mapping[str, Status]] = {
@@ -86,8 +87,14 @@ def ensure_next(request_id: str, events: Sequence[RequestEvent], event: str) -> 
         RefusedError: It can't.
     """
     status = status_of(events)
-    if event in _NEXT[status]:
+    begun = event in {"cancelled", "rejected"} and any(each.event == "started" for each in events)
+    if event in _NEXT[status] and not begun:
         return
+    if begun and status not in TERMINAL:
+        raise RefusedError(
+            f"request {request_id} can't be {event}: it was begun, and rows of its person may be gone",
+            advice=f"`lakehouse request run {request_id}` brings it to its end",
+        )
     done = f"it is {status}, and that is final" if status in TERMINAL else f"it is {status}"
     raise RefusedError(
         f"request {request_id} can't be {_SAID.get(event, event)}: {done}",

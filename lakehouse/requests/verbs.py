@@ -6,10 +6,12 @@ import builtins
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lakehouse.config import Config
+from lakehouse.config.nearest import nearest
 from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.control import Control
 from lakehouse.errors import KeysError, NotFoundError, RefusedError, UsageError
@@ -21,12 +23,14 @@ from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, 
 from lakehouse.records import operator
 from lakehouse.requests.certificate import Signed, Verdict, public_bytes, public_pem, verify_certificate
 from lakehouse.requests.certificate.verify import previous_of
-from lakehouse.requests.drafts import Draft, draft_of, drafts_of_file
+from lakehouse.requests.checks import Shapes
+from lakehouse.requests.drafts import KINDS, Draft, draft_of, drafts_of_file
 from lakehouse.requests.identity import REQUESTS, SUPPRESS, digests_of, fingerprint, known_digests, seal
 from lakehouse.requests.promise import promise_of
 from lakehouse.requests.run import RunReport, RunTarget, run
 from lakehouse.requests.run.target import Step, silent
-from lakehouse.requests.status import TERMINAL, ensure_next, status_of
+from lakehouse.requests.status import STATUSES, TERMINAL, ensure_next, status_of
+from lakehouse.requests.typed import Typed
 from lakehouse.requests.view import RequestView, view_of
 from lakehouse.state.database import State
 from lakehouse.state.rows import IdentifierDigest, Request, RequestEvent, Suppression
@@ -49,6 +53,7 @@ class Requests:
         target: Gives what a run is told about the lake: of a state database, on whose order.
         answering: Gives what answers requests for access.
         keys: The keys of people under which columns are stored.
+        shape: Gives what a table looks like; None where nothing is known of it.
         clock: Gives the time, timezone-aware.
     """
 
@@ -62,11 +67,13 @@ class Requests:
         target: Callable[[State, str], RunTarget],
         answering: Callable[[], Answering],
         keys: SubjectKeys,
+        shape: Shapes,
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._answering = answering
         self._keys = keys
+        self._shape = shape
         self._control = control
         self._ring = ring
         self._protection = protection
@@ -153,7 +160,17 @@ class Requests:
             kind: Only those of a kind.
             overdue: Only those that are not done and should be.
             all: Also those that are done, rejected or cancelled; without it only with `status`.
+
+        Raises:
+            UsageError: There is no such status or kind.
         """
+        for what, given, known in (("status", status, STATUSES), ("kind", kind, KINDS)):
+            if given is not None and given not in known:
+                near = nearest(given, known)
+                raise UsageError(
+                    f"there is no {what} of requests `{given}`",
+                    advice=f"did you mean {near}?" if near else f"one of {', '.join(known)}",
+                )
         state = self._control.existing()
         if state is None:
             return []
@@ -290,11 +307,7 @@ class Requests:
         state.requests.get(request_id)
         found = state.certificates.of_requests([request_id]).get(request_id)
         if found is None:
-            status = self.show(request_id).status
-            raise NotFoundError(
-                f"request {request_id} has no certificate: it is {status}",
-                advice=f"`lakehouse request run {request_id}` carries it out",
-            )
+            raise _no_certificate(self.show(request_id))
         return Signed.model_validate_json(found.document)
 
     def certificates(self) -> builtins.list[Signed]:
@@ -423,7 +436,7 @@ class Requests:
         held = [] if state is None else state.requests.suppressed()
         ring = self._ring()
         wanted: dict[str, set[str]] = {}
-        for name, value in draft.person.identifiers:
+        for name, value in self._typed()(draft.person).identifiers:
             wanted.setdefault(name, set()).update(_all_digests(ring, subject, name, value))
         mine = [each for each in held if each.subject == subject]
         # The other identifiers of the same erasure are the same person's.
@@ -457,14 +470,16 @@ class Requests:
         _ensure_keys(ring)
         due = self._config.requests.due.after(now)
         kept: list[tuple[Request, Mapping[str, Any]]] = []
-        for draft in drafts:
-            digests = digests_of(draft.person, ring=ring)
+        typed = self._typed()
+        persons = [typed(draft.person) for draft in drafts]
+        for draft, person in zip(drafts, persons, strict=True):
+            digests = digests_of(person, ring=ring)
             kept.append(
                 (_request(draft, digests, now=now, due=due, author=who), {"identifiers": len(digests)})
             )
         state = self._control.made(now=now)
         done = state.requests.submit(
-            kept, seal=lambda at, request_id: seal(drafts[at].person, request=request_id, ring=ring)
+            kept, seal=lambda at, request_id: seal(persons[at], request=request_id, ring=ring)
         )
         for (request, is_new), (wanted, _) in zip(done, kept, strict=True):
             if not is_new and (request.person, request.kind) != (wanted.person, wanted.kind):
@@ -520,6 +535,9 @@ class Requests:
             return None
         return next((each.document for each in state.certificates.list() if each.digest == wanted), None)
 
+    def _typed(self) -> Typed:
+        return Typed(self._config.subjects.__getitem__, cache(self._shape))
+
     def _who(self, author: str | None) -> str:
         return operator() if author is None else author_of(author)
 
@@ -538,6 +556,22 @@ def _request(
         person=fingerprint(digests),
         external_id=draft.external_id,
     )
+
+
+def _no_certificate(request: RequestView) -> NotFoundError:
+    name = request.id
+    if request.kind == "access":
+        return NotFoundError(
+            f"request {name} has no certificate: it asks for access, and only erasures have one",
+            advice=f"`lakehouse request show {name}` tells what was answered",
+        )
+    if request.status in TERMINAL:
+        advice = f"`lakehouse request show {name}` tells why; the person can ask again by a new request"
+    elif request.promise is not None and request.approved_by is None and request.promise.earliest is None:
+        advice = f"`lakehouse request show {name}` tells what it waits for"
+    else:
+        advice = f"`lakehouse request run {name}` carries it out"
+    return NotFoundError(f"request {name} has no certificate: it is {request.status}", advice=advice)
 
 
 def _erasures_of(held: Sequence[Suppression], wanted: Mapping[str, set[str]]) -> set[str]:
@@ -560,8 +594,10 @@ def _ensure_keys(ring: KeyRing) -> None:
     """Refuses a request where what it needs is not there: said once, with all that it will need later."""
     missing = [purpose for purpose in (SUPPRESS, REQUESTS, "sign") if not ring.versions(purpose)]
     if {SUPPRESS, REQUESTS}.intersection(missing):
+        names = [f"`{purpose}`" for purpose in missing]
+        many = f"there are no keys {', '.join(names[:-1])} and {names[-1]}"
         raise KeysError(
-            f"there is no key {' and no key '.join(f'`{purpose}`' for purpose in missing)}",
+            f"there is no key {names[0]}" if len(names) == 1 else many,
             advice=f"`lakehouse keys create {' '.join(missing)}` makes what requests need",
         )
 

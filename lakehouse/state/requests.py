@@ -111,18 +111,32 @@ class SqlRequests:
                     found.setdefault(row.request_id, []).append(_event(row))
         return {request: tuple(events) for request, events in found.items()}
 
-    def append(self, events: Sequence[RequestEvent], *, forget: bool = False) -> None:
+    def append(
+        self,
+        events: Sequence[RequestEvent],
+        *,
+        forget: bool = False,
+        contents: Mapping[str, str] | None = None,
+    ) -> None:
         """Notes what happened, all of it or nothing.
 
         Args:
             events: Each the next one of its request.
             forget: Whether the identifiers of these requests go, since they are done.
+            contents: By request its sealed identifiers, in place of those before.
 
         Raises:
             ConflictError: Something else happened to one of them meanwhile.
         """
         with self._database.writing() as connection:
             _happened(connection, events)
+            if contents:
+                connection.execute(
+                    update(request_contents)
+                    .where(request_contents.c.request_id == bindparam("request"))
+                    .values(sealed=bindparam("content")),
+                    [{"request": request, "content": sealed} for request, sealed in contents.items()],
+                )
             if forget:
                 ids = [each.request for each in events]
                 for part in _parts(ids):
@@ -149,22 +163,6 @@ class SqlRequests:
                 query = select(request_contents).where(request_contents.c.request_id.in_(part or ()))
                 found |= {row.request_id: row.sealed for row in connection.execute(query)}
         return found
-
-    def reseal(self, contents: Mapping[str, str]) -> None:
-        """Keeps more of what is known of who open requests are about.
-
-        Args:
-            contents: By request the sealed identifiers, in place of those before.
-        """
-        if not contents:
-            return
-        with self._database.writing() as connection:
-            connection.execute(
-                update(request_contents)
-                .where(request_contents.c.request_id == bindparam("request"))
-                .values(sealed=bindparam("content")),
-                [{"request": request, "content": sealed} for request, sealed in contents.items()],
-            )
 
     def suppress(self, changes: Sequence[Suppression]) -> None:
         """Remembers who must not come back, or may again; all of it or nothing.

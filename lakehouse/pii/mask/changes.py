@@ -13,7 +13,7 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.delta.actions import AddFile, RemoveFile
+from lakehouse.delta.actions import AddFile, CommitInfo, RemoveFile
 from lakehouse.delta.exact import column
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
@@ -23,6 +23,9 @@ from lakehouse.timetravel.diff import CHANGE, diff
 
 MOST_ROWS: Final = 2_000_000
 """So many rows are compared at most; where more would have to be read, copying all of them is simpler."""
+
+_MOVES: Final = frozenset({"OPTIMIZE", "REORG"})
+"""What engines call commits that put files together."""
 
 _AT: Final = "__at"
 _MARK: Final = "__mark_gone"
@@ -141,7 +144,11 @@ def _stretches(storage: Storage, before: Snapshot, after: Snapshot) -> list[tupl
 
 
 def _only_moves(commit: Commit) -> bool:
+    """Whether a commit only moves rows; an erasure says to readers of the change feed that it does, too."""
     files = [action for action in commit.actions if isinstance(action, AddFile | RemoveFile)]
+    info = next((action for action in commit.actions if isinstance(action, CommitInfo)), None)
+    if info is None or info.operation not in _MOVES:
+        return False
     return bool(files) and not any(action.data_change for action in files)
 
 

@@ -26,12 +26,13 @@ from lakehouse.requests.access.one_person import ensure_one, ensure_one_row
 from lakehouse.requests.access.result import Bundle
 from lakehouse.requests.access.sources import Source, ensure_whole, table_source
 from lakehouse.requests.access.writing import target
-from lakehouse.requests.elsewhere.archives import find_in_archives
+from lakehouse.requests.elsewhere.archives import find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.quarantine import find_in_quarantine
+from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import find
 from lakehouse.requests.identity import Person, unseal
 from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of, resolve
+from lakehouse.requests.people import People, Place, people_of
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.status import approved_by, ensure_next
 from lakehouse.retention.places import ArchivePlaces
@@ -151,7 +152,14 @@ class Answering:
         given = people_of({request.id: person})
         if identified == "given":
             return given
-        found = resolve(given, self.config, place=place)
+        archives = ArchivePlaces(config=self.config, lake=self.lake)
+        found = all_known(
+            given,
+            self.config,
+            place=place,
+            ring=self.ring(),
+            more=lambda name: places_in_archives(self.table(name), archives.of_table(name)),
+        )
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)
         return found

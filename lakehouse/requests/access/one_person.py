@@ -36,6 +36,8 @@ def ensure_one(people: People, person: Person, *, config: Config, request: str) 
         if tuple(config.tables[table].key) != (key,) or not belongs.is_home(table):
             continue
         mine = people.known.filter((pl.col("request") == request) & (pl.col("identifier") == name))
+        # What stands for a value in masked columns is no further one.
+        mine = mine.join(people.masks, on=people.masks.columns, how="anti")
         values = {normal_form(value) for value in mine["value"]}
         given = {normal_form(value) for value in person.values(name)}
         if len(values) > 1 and not values <= given:

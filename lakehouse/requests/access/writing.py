@@ -67,6 +67,10 @@ class Archive:
         """Writes the end of the archive."""
         self._zip.close()
 
+    def abandon(self) -> None:
+        """Leaves the archive as it is: its end is not written, also not when it is collected."""
+        self._zip.fp = None
+
     def _info(self, name: str, size: int) -> zipfile.ZipInfo:
         info = zipfile.ZipInfo(name, date_time=self._time)
         info.compress_type = zipfile.ZIP_DEFLATED
@@ -95,7 +99,11 @@ def writing(path: Path, *, now: datetime, replace: bool) -> Iterator[Archive]:
         try:
             with os.fdopen(handle, "wb") as file:
                 archive = Archive(file, folder=path.parent, now=now)
-                yield archive
+                try:
+                    yield archive
+                except BaseException:
+                    archive.abandon()
+                    raise
                 archive.close()
                 file.flush()
                 os.fsync(file.fileno())
@@ -153,4 +161,6 @@ def digest_of(path: Path) -> str:
 
 
 def _there(path: Path) -> RefusedError:
-    return RefusedError(f"there is a file {path} already", advice="name another one, or say that it may go")
+    return RefusedError(
+        f"there is a file {path} already", advice="name another one, or say that it may go (`--overwrite`)"
+    )

@@ -241,6 +241,10 @@ NOT_COVERED: tuple[Missing, ...] = (
         reason="they lie outside of the lake; what they keep, and how long, is for their owner to say",
     ),
     Missing(
+        what="archives outside of the lake's root that no rule of the config names any more",
+        reason="nothing in the config leads there",
+    ),
+    Missing(
         what="copies that readers made: extracts, reports, caches of other engines",
         reason="the lake can't see them",
     ),

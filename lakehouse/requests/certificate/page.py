@@ -25,6 +25,7 @@ code, pre { font: .82rem/1.4 ui-monospace, monospace; overflow-wrap: anywhere; w
 @media print { body { margin: 0; max-width: none; font-size: 11pt } tr, pre { break-inside: avoid } }
 """
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_FILES: Final = (("removed", "taken away"), ("redacted", "emptied of this person"))
 _WHAT: Final = {"erase": "erased", "access": "told what is known of them"}
 
 
@@ -41,6 +42,7 @@ def page(signed: Signed) -> str:
     body = "".join(
         (
             _head(certificate),
+            _summary(certificate),
             _request(certificate),
             "".join(_table(each) for each in certificate.tables),
             _search(certificate),
@@ -59,11 +61,58 @@ def page(signed: Signed) -> str:
 
 def _head(certificate: Certificate) -> str:
     what = _WHAT[certificate.request.kind]
+    but = ", but for what has to stay" if certificate.kept else ""
     return (
         f"<h1>Certificate {certificate.sequence}</h1>"
         f'<p class="what">of the lake <b>{escape(certificate.lake)}</b>: '
-        f"a {escape(certificate.request.subject)} asked to be {what}, and that was done.</p>"
+        f"a {escape(certificate.request.subject)} asked to be {what}, and that was done{but}.</p>"
     )
+
+
+def _summary(certificate: Certificate) -> str:
+    """The same in a few sentences, for who it is about: they know nothing of versions and files."""
+    tables = certificate.tables
+    rows = [
+        f"{_many(sum(getattr(each.rows, name) for each in tables), 'row')} {words}"
+        for name, words in (
+            ("deleted", "deleted"),
+            ("anonymized", "emptied as the lake's rules say"),
+        )
+        if any(getattr(each.rows, name) for each in tables)
+    ]
+    files = {
+        action: sum(each.action == action for table in tables for each in table.files)
+        for action in ("removed", "redacted")
+    }
+    done = [*rows, *(f"{_many(files[name], 'old file')} {words}" for name, words in _FILES if files[name])]
+    lines = [f"<b>Done:</b> {', '.join(done)}." if done else "<b>Done:</b> nothing of this person was here."]
+    if certificate.kept:
+        kept = "; ".join(
+            f"{_many(each.rows, 'row')} of {escape(each.table)} ({escape(each.ground)})"
+            for each in certificate.kept
+        )
+        lines.append(f"<b>Kept:</b> {kept}.")
+    objects = sum(each.objects for each in certificate.search.searched)
+    missing = len(certificate.search.not_searched)
+    but = f", but for {_many(missing, 'thing')} told below," if missing else ""
+    hits = certificate.search.hits
+    found = "Nothing of this person was found" if not hits else "The person was found"
+    except_kept = " but for what the lake's rules leave" if _leaves(certificate) and not hits else ""
+    lines.append(
+        f"<b>Searched afterwards:</b> all that was left{but} was opened, {_many(objects, 'object')} (files "
+        f"and parts of the lake's own database). {found}{except_kept}."
+    )
+    return f"<h2>In short</h2><ul>{''.join(f'<li>{line}</li>' for line in lines)}</ul>"
+
+
+def _leaves(certificate: Certificate) -> bool:
+    return bool(certificate.kept) or any(
+        each.rows.anonymized or each.rows.kept for each in certificate.tables
+    )
+
+
+def _many(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def _request(certificate: Certificate) -> str:
@@ -78,7 +127,12 @@ def _request(certificate: Certificate) -> str:
             for each in request.identifiers
         ),
     ]
-    return f"<h2>What was asked</h2>{_facts(rows)}"
+    hashes = (
+        "<p>Who it was is not written here. What the person was named by is there as a hash: whoever knows "
+        "it, and has the lake's key, can tell that this certificate is theirs. Nobody can read it out of the "
+        "hash.</p>"
+    )
+    return f"<h2>What was asked</h2>{_facts(rows)}{hashes if request.identifiers else ''}"
 
 
 def _table(table: Table) -> str:
@@ -90,9 +144,14 @@ def _table(table: Table) -> str:
         ),
     ]
     if table.closed_versions:
-        rows.append(("Closed versions", ", ".join(str(each) for each in table.closed_versions)))
+        rows.append(
+            (
+                "Closed versions",
+                f"{', '.join(map(str, table.closed_versions))}: nobody can read them any more",
+            )
+        )
     if table.dropped_tags:
-        rows.append(("Dropped tags", str(table.dropped_tags)))
+        rows.append(("Dropped tags", f"{table.dropped_tags:,}: names of such versions"))
     files = _grid(
         ("File", "Done", "Bytes", "SHA-256"),
         (
@@ -123,11 +182,28 @@ def _search(certificate: Certificate) -> str:
     missing = _grid(
         ("Not searched", "Why"), ((escape(each.what), escape(each.reason)) for each in found.not_searched)
     )
+    scope = (
+        "Everything that remained"
+        if not found.not_searched
+        else "What remained, but for what is named below,"
+    )
+    kept = (
+        " What the lake's rules leave is no find: rows that stay on a ground, and the columns of anonymized "
+        "rows that are not emptied, such as a number."
+        if _leaves(certificate)
+        else ""
+    )
+    longer = (
+        f" {found.part_of_longer:,} times one of those that were searched for together was part of a longer "
+        "word or number, and so another's."
+        if found.part_of_longer
+        else ""
+    )
     return (
         "<h2>What was searched afterwards</h2>"
-        f"<p>Everything that remained was opened and searched for {found.needles} identifiers of this "
-        f"person, {found.anywhere} of them in every text. <b>{hits}.</b> {found.part_of_longer:,} times one "
-        "of those that were searched for together was part of a longer word or number, and so another's.</p>"
+        f"<p>{scope} was opened and searched for {_many(found.needles, 'identifier')} of this person: "
+        f"{found.anywhere} in every text, the others, which are short, in the columns that hold such values. "
+        f"<b>{hits}.</b>{kept}{longer}</p>"
         f"{grid}{missing if found.not_searched else ''}"
     )
 

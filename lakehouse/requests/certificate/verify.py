@@ -21,7 +21,7 @@ from lakehouse.requests.certificate.signing import PURPOSE, public_bytes
 CheckName = Literal["document", "schema", "key", "signature", "chain", "search"]
 Source = bytes | str | Mapping[str, Any]
 
-_WHOLE: Final = 32
+_A_PAGE: Final = "that is a page to read; what is signed, and can be checked, is the certificate's JSON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,8 @@ def verify_certificate(
     try:
         found = _document(document)
     except DataError as error:
-        return Verdict(None, (Check("document", False, error.message),))
+        said = _A_PAGE if _is_page(document) else error.message
+        return Verdict(None, (Check("document", False, said),))
     checks = [Check("document", True, "it is JSON, and says one thing only")]
     try:
         signed = Signed.model_validate_json(canonical(found))
@@ -146,6 +147,13 @@ def _document(document: Source) -> Any:
     found = read(document) if isinstance(document, bytes | str) else dict(document)
     canonical(found)
     return found
+
+
+def _is_page(document: Source) -> bool:
+    if isinstance(document, Mapping):
+        return False
+    head = document[:64] if isinstance(document, bytes) else document[:64].encode("utf-8", "replace")
+    return head.lstrip().startswith(b"<")
 
 
 def _schema(signed: Signed, found: Any) -> Check:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -38,6 +38,9 @@ from lakehouse.storage import ObjectInfo, Storage
 from lakehouse.storage.object_versions import ObjectVersions, object_versions
 from lakehouse.verbs.opened import Newest, OpenTable
 
+ARCHIVE: Final = ": archive "
+"""Between the names of a table and of its archive, in reports."""
+
 WRITING_TAKES: Final = timedelta(hours=1)
 """Files in an archive that its document does not name are somebody's who is writing it, until so old."""
 
@@ -59,7 +62,7 @@ class FoundInArchive:
     @property
     def name(self) -> str:
         """What reports call it."""
-        return f"{self.found.table}: archive {self.entry.manifest.id}"
+        return f"{self.found.table}{ARCHIVE}{self.entry.manifest.id}"
 
     def without(self, requests: frozenset[str]) -> FoundInArchive:
         """The same without some requests."""
@@ -99,18 +102,34 @@ def find_in_archives(
     Raises:
         CorruptTableError: A manifest or a file can't be read.
     """
-    newest = table.find()
     protection = table.protection()
     result = []
+    for entry, where in _entries(table, places):
+        found = find(table.name, where, rules=rules, people=people, protection=protection)
+        result.append(FoundInArchive(entry=entry, folder=where.storage, found=found))
+    return tuple(sorted(result, key=lambda each: each.entry.manifest.created))
+
+
+def places_in_archives(table: OpenTable, places: Iterable[Storage]) -> Iterator[Place]:
+    """The archives of a table as places to look into.
+
+    Args:
+        table: The table.
+        places: As for `find_in_archives`.
+
+    Raises:
+        CorruptTableError: A manifest can't be read.
+    """
+    return (where for _, where in _entries(table, places))
+
+
+def _entries(table: OpenTable, places: Iterable[Storage]) -> Iterator[tuple[ArchiveEntry, Place]]:
+    newest = table.find()
     for place in places:
         if newest is not None:
             settle_archives(place, newest, table=table.name, storage=table.storage)
         for entry in list_archives(place, table=table.name):
-            folder = place.child(entry.manifest.id)
-            where = Place(folder, _as_past(entry.manifest))
-            found = find(table.name, where, rules=rules, people=people, protection=protection)
-            result.append(FoundInArchive(entry=entry, folder=folder, found=found))
-    return tuple(sorted(result, key=lambda each: each.entry.manifest.created))
+            yield entry, Place(place.child(entry.manifest.id), _as_past(entry.manifest))
 
 
 def erase_in_archive(table: OpenTable, here: FoundInArchive) -> Erased:
@@ -206,12 +225,17 @@ def _clear_versions(versions: ObjectVersions | None, named: set[str]) -> int:
         return 0
     found = list(versions.list())
     there = {each.path for each in found if each.latest and not each.mark}
-    gone = [each for each in found if each.path not in named and (each.path not in there or not each.latest)]
+    gone = [
+        each
+        for each in found
+        if _is_ours(each.path) and each.path not in named and (each.path not in there or not each.latest)
+    ]
     versions.delete(gone)
     return len(gone)
 
 
 def _is_ours(path: str) -> bool:
+    """Whether an object is of an archive, by its name: others may keep theirs in the same folder."""
     name = path.rsplit("/", 1)[-1]
     return name in {MANIFEST, PENDING} or name.startswith("part-")
 

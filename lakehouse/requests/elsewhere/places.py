@@ -59,12 +59,12 @@ class Rejects:
         """Does nothing: what is in it comes from merges alone."""
         return None
 
-    def find(self, people: People, source: Found) -> FoundElsewhere | None:
+    def find(self, people: People, source: Found | None) -> FoundElsewhere | None:
         """Finds people.
 
         Args:
             people: Who is looked for.
-            source: What was found of them in the table.
+            source: What was found of them in the table; no matter here.
 
         Returns:
             Their records; None where nothing was ever rejected.
@@ -101,7 +101,7 @@ class MaskedCopy:
         """
         return self.copies.run(self.of, self.table.name).version
 
-    def find(self, people: People, source: Found) -> FoundElsewhere | None:
+    def find(self, people: People, source: Found | None) -> FoundElsewhere | None:
         """Finds what is left of people.
 
         Args:
@@ -109,9 +109,12 @@ class MaskedCopy:
             source: What was found of them in the table.
 
         Returns:
-            Their rows that are not alive; None where the copy has not been made.
+            Their rows that are not alive; None where the copy has not been made, or nobody was looked for in
+            the table.
         """
         del people
+        if source is None:
+            return None
         here = find_in_copy(self.copies.following(self.table.name), source)
         return None if here is None else FoundElsewhere(found=here.found, exact=here.exact)
 

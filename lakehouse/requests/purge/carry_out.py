@@ -15,7 +15,6 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.delta.locations import map_files
 from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import load_snapshot
@@ -27,7 +26,7 @@ from lakehouse.requests.purge.emptying import empty
 from lakehouse.requests.purge.folders import drop_folders
 from lakehouse.requests.purge.log import LogDone, cut, strip
 from lakehouse.requests.purge.looking import columns_of, reserved
-from lakehouse.requests.purge.noting import digest_of, first_note
+from lakehouse.requests.purge.noting import digests_of, first_note
 from lakehouse.requests.purge.older import forget_notes, take_older
 from lakehouse.requests.purge.plan import Going, Purged, PurgedFile, PurgePlan, joined
 from lakehouse.requests.purge.unnamed import sought_of, unnamed
@@ -62,7 +61,7 @@ def purge(table: OpenTable, plan: PurgePlan, *, note: Note) -> Purged:
     if plan.changes_nothing:
         return Purged(table=plan.table, version=plan.version, waiting=plan.waiting, notes=plan.notes)
     table.before_write()
-    sought = sought_of(plan.found.people)
+    sought = sought_of(plan.found.people) if plan.sought is None else plan.sought
     with unnamed(sought):
         return _Purge(table, plan, note, sought).run()
 
@@ -238,7 +237,7 @@ class _Purge:
             self._ensure_free()
             # Half-written files of this machine can be deleted, but not read by a store.
             whole = [each for each in part if "#" not in each.path]
-            digests = map_files(lambda each: digest_of(storage, each.path), whole, storage=storage)
+            digests = digests_of(storage, whole)
             there = [(each, digest) for each, digest in zip(whole, digests, strict=True) if digest]
             self._tell([self._told(each, "removed", digest) for each, digest in there])
             for each, _ in there:

@@ -10,6 +10,7 @@ from lakehouse.delta.vacuum_notes import Ranges, VacuumNote
 from lakehouse.maintenance.vacuum.plan import ranges
 from lakehouse.protection import Protection
 from lakehouse.requests.find import Found
+from lakehouse.requests.search.sought import Sought
 
 Kind: TypeAlias = Literal["data", "change_data", "unlisted", "vector", "tombstones", "temporary"]
 
@@ -80,6 +81,7 @@ class PurgePlan:
         fallbacks: Why something could not be done as `history` asks.
         refused: Requests that wait, and the holds on their rows.
         unfinished: Purges that were killed, and are finished by this one.
+        sought: Who they are, made ready for what must not be shown.
         found: Where people are.
         protection: The holds at that time.
     """
@@ -102,6 +104,7 @@ class PurgePlan:
     fallbacks: tuple[str, ...] = ()
     refused: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unfinished: tuple[VacuumNote, ...] = field(default=(), repr=False)
+    sought: Sought | None = field(default=None, repr=False)
     found: Found = field(repr=False)
     protection: Protection = field(repr=False)
 

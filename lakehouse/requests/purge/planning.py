@@ -42,19 +42,23 @@ from lakehouse.requests.purge.looking import (
 from lakehouse.requests.purge.older import deleted_with_people
 from lakehouse.requests.purge.plan import Going, Kind, PurgePlan, joined
 from lakehouse.requests.purge.unnamed import sought_of, unnamed
+from lakehouse.requests.search.sought import Sought
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.verbs.opened import OpenTable
 
 _KINDS: Final[dict[str, Kind]] = {"data": "data", "change data": "change_data", "unlisted": "unlisted"}
 
 
-def plan_purge(table: OpenTable, found: Found, *, history: Literal["cut", "redact"]) -> PurgePlan:
+def plan_purge(
+    table: OpenTable, found: Found, *, history: Literal["cut", "redact"], sought: Sought | None = None
+) -> PurgePlan:
     """Plans to take people out of everything that is older than their erasure.
 
     Args:
         table: The table.
         found: Where they are; found just now, after the erasure.
         history: Whether versions from before it end, or stay readable without these people.
+        sought: These people as `sought_of` makes them ready; for several tables it is made once.
 
     Raises:
         ProtectedError: The whole table is held.
@@ -86,7 +90,9 @@ def plan_purge(table: OpenTable, found: Found, *, history: Literal["cut", "redac
     )
     if found.people.known.is_empty():
         return plan
-    with unnamed(sought_of(found.people)):
+    sought = sought_of(found.people) if sought is None else sought
+    plan = replace(plan, sought=sought)
+    with unnamed(sought):
         seen = look(table, found)
         return _Planning(table, found, seen, history, held=bool(protection.conditions)).on(plan)
 

@@ -67,13 +67,16 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     done += [_erase_archive(target, table, here) for table, here in lookup.archives]
     before = frozenset(lookup.spots)
     lookup = caught_up(target, lookup)
-    for name in [name for name in lookup.spots if name not in before]:
+    copies = {
+        name: spot.found.past.newest.version for name, spot in lookup.spots.items() if name not in before
+    }
+    for name in copies:
         lookup, erased = _erase(target, ledger, lookup, name)
         done.append(erased)
     still = [request for request in going if ledger.status(request) == "erasing"]
     _shred(target, [going[request] for request in still])
     after = {each.table: each.version for each in done}
-    ledger.say("erased", {request: {"versions": after} for request in still})
+    ledger.say("erased", {request: {"versions": after, "before": copies} for request in still})
     return ErasedPeople(lookup=lookup, tables=tuple(done))
 
 
@@ -83,11 +86,11 @@ def _set_aside(ledger: Ledger, lookup: Lookup, held: Mapping[str, tuple[str, ...
 
 
 def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
-    """Notes what is about to be done, and by what people are known: once rows are gone, nothing tells it."""
+    """Notes what is about to be done, and by what people are known: once rows are gone, nothing tells it.
+
+    Both at once: a run that comes too late finds nobody any more, and must not forget what another one knew.
+    """
     persons = lookup.persons()
-    target.state.requests.reseal(
-        {request: seal(person, request=request, ring=target.ring) for request, person in persons.items()}
-    )
     plans = lookup.plans()
     versions = {name: found.past.newest.version for name, found in lookup.founds.items()}
     ledger.say(
@@ -98,6 +101,9 @@ def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
                 "rows": {plan.table: dict(plan.rows) for plan in plans.get(request, ()) if plan.rows},
             }
             for request in persons
+        },
+        contents={
+            request: seal(person, request=request, ring=target.ring) for request, person in persons.items()
         },
     )
 

@@ -51,13 +51,21 @@ class Ledger:
         """What a request is now."""
         return status_of(self._events[request_id])
 
-    def say(self, event: str, details: Details | Sequence[str], *, forget: bool = False) -> None:
+    def say(
+        self,
+        event: str,
+        details: Details | Sequence[str],
+        *,
+        forget: bool = False,
+        contents: Mapping[str, str] | None = None,
+    ) -> None:
         """Notes what happened to requests, to all of them or to none.
 
         Args:
             event: What.
             details: By request what there is to say of it, without values; or only the requests.
             forget: Whether their identifiers go, since they are done.
+            contents: By request its sealed identifiers, in place of those before.
 
         Raises:
             RefusedError: It can't happen to one of them.
@@ -81,7 +89,7 @@ class Ledger:
                 )
             )
         if said:
-            self._state.requests.append(said, forget=forget)
+            self._state.requests.append(said, forget=forget, contents=contents)
         for each in said:
             self._events[each.request] += (each,)
 

@@ -8,18 +8,22 @@ from functools import partial
 
 import polars as pl
 
-from lakehouse.errors import ConflictError
-from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives
+from lakehouse.delta.snapshot import Snapshot
+from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
+from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
-from lakehouse.requests.find import RULE, Found, find
+from lakehouse.requests.everyone import all_known
+from lakehouse.requests.find import Found, find
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
-from lakehouse.requests.locate import FILE, LIVE
+from lakehouse.requests.locate import FILE
+from lakehouse.requests.masked import behind_masks
 from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of, persons_of, resolve
+from lakehouse.requests.people import People, Place, people_of, persons_of
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
+from lakehouse.requests.run.steady import steadily
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.verbs.opened import OpenTable
 
@@ -49,11 +53,13 @@ class Lookup:
         people: Who was looked for, with all by which they are known.
         spots: By name the tables that there are.
         archives: Archives, with their tables.
+        hidden: By request why its person can't be found where masks are.
     """
 
     people: People = field(repr=False)
     spots: Mapping[str, Spot]
     archives: tuple[tuple[OpenTable, FoundInArchive], ...] = ()
+    hidden: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def founds(self) -> dict[str, Found]:
@@ -81,6 +87,7 @@ class Lookup:
                 name: replace(spot, found=spot.found.without(left_out)) for name, spot in self.spots.items()
             },
             archives=tuple((table, here.without(left_out)) for table, here in self.archives),
+            hidden={request: why for request, why in self.hidden.items() if request not in left_out},
         )
 
     def with_spot(self, spot: Spot) -> Lookup:
@@ -112,12 +119,22 @@ class Places:
         found = self.opened(name)
         return None if found is None else found[1]
 
+    def newest(self, name: str) -> Snapshot | None:
+        """A table's newest version; None for one that has not been made."""
+        found = self(name)
+        return None if found is None else found.past.newest
+
     def opened(self, name: str) -> tuple[OpenTable, Place] | None:
         """A table and its place; None for one that has not been made."""
         if name not in self._known:
             table = self._target.table(name)
-            newest = table.find()
-            place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
+            try:
+                newest = table.find()
+                place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
+            except CorruptTableError as error:
+                # What is wrong with a log does not say whose it is.
+                told = f"table {name} can't be read: {error.message}"
+                raise CorruptTableError(told, advice=error.advice) from error.__cause__
             self._known[name] = None if place is None else (table, place)
         return self._known[name]
 
@@ -131,13 +148,29 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
         allow_many: Whether to follow identifiers too that lead to more people than one.
 
     Raises:
-        RefusedError: A table was there, and is not any more.
+        ConflictError: Files came and went all the time.
         CorruptTableError: A table can't be read.
+        RefusedError: A table is not there.
     """
-    ensure_there(target, subjects={each.subject for each in persons.values()})
+    return steadily(lambda: _look_up(target, persons, allow_many=allow_many), what="the lake")
+
+
+def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
     places = Places(target)
-    people = resolve(people_of(persons), target.config, place=places, allow_many=allow_many)
-    rules = rules_of(target.config, subjects=frozenset(each.subject for each in persons.values()))
+    subjects = frozenset(each.subject for each in persons.values())
+    ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
+    people = all_known(
+        people_of(persons),
+        target.config,
+        place=places,
+        ring=target.ring,
+        more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        allow_many=allow_many,
+    )
+    hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
+    rules = rules_of(target.config, subjects=subjects)
+    for name in rules:
+        _ensure_whole(name, places(name))
     spots: dict[str, Spot] = {}
     archives: list[tuple[OpenTable, FoundInArchive]] = []
     for at, (name, mine) in enumerate(rules.items()):
@@ -148,12 +181,26 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
             spots[name] = Spot(
                 table=table, found=_found(table, place, mine, people), anew=partial(_anew, table, mine)
             )
-            spots |= _rejects(target, spots[name], people)
             archives += [
                 (table, here)
                 for here in find_in_archives(table, target.archives(name), rules=mine, people=people)
             ]
-    return Lookup(people=people, spots=spots, archives=tuple(archives))
+    spots |= _rejects(target, people)
+    return Lookup(people=people, spots=spots, archives=tuple(archives), hidden=hidden)
+
+
+def _ensure_whole(name: str, place: Place | None) -> None:
+    """Refuses to say of a table that nobody is in it where a part of it is not there."""
+    if place is None:
+        return
+    there = {each.path for each in place.past.files}
+    for add in place.past.newest.files.values():
+        path = add.relative_path(place.storage.url)
+        if path is not None and path not in there:
+            raise CorruptTableError(
+                f"a data file of table {name} is missing, so nobody can say who is in it",
+                advice=f"`lakehouse verify {name}` names it: restore it from a backup",
+            ) from NotFoundError("it is not listed")
 
 
 def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
@@ -172,33 +219,42 @@ def caught_up(target: RunTarget, lookup: Lookup) -> Lookup:
             if other.kind == "copy" and other.table.find() is not None:
                 target.step(f"bringing the copy {other.table.name} up to date", 0, 0)
                 other.catch_up()
-                here = _elsewhere(other, spot, lookup.people)
+                here = steadily(
+                    partial(_elsewhere, other, spot.found, lookup.people), what=f"table {other.table.name}"
+                )
                 lookup = lookup if here is None else lookup.with_spot(here)
     return lookup
 
 
-def _rejects(target: RunTarget, spot: Spot, people: People) -> dict[str, Spot]:
+def _rejects(target: RunTarget, people: People) -> dict[str, Spot]:
+    """All quarantines: a record can be anybody's, also where no rule speaks of the table."""
     found = {}
-    for other in target.others(spot.table.name):
-        here = _elsewhere(other, spot, people) if other.kind == "quarantine" else None
-        if here is not None:
+    for name in target.config.tables:
+        # The copies behind it are not asked for: that would list them once for each table.
+        other = next((each for each in target.others(name) if each.kind == "quarantine"), None)
+        here = None if other is None else _elsewhere(other, None, people)
+        if other is not None and here is not None:
             found[other.table.name] = here
     return found
 
 
-def _elsewhere(other: OtherTable, source: Spot, people: People) -> Spot | None:
+def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot | None:
     def anew(now: People) -> Found:
-        found = other.find(now, source.found)
+        found = steadily(lambda: other.find(now, source), what=f"table {other.table.name}")
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
 
-    here = other.find(people, source.found)
+    here = other.find(people, source)
     return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
 
 
 def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
-    return _found(table, Place(table.storage, past_of(table.storage, table.snapshot())), rules, people)
+    def look() -> Found:
+        place = Place(table.storage, past_of(table.storage, table.snapshot()))
+        return _found(table, place, rules, people)
+
+    return steadily(look, what=f"table {table.name}")
 
 
 def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: People) -> Found:
@@ -206,12 +262,7 @@ def _found(table: OpenTable, place: Place, rules: tuple[RowRule, ...], people: P
 
 
 def _plans(table: str, found: Found) -> dict[str, TablePlan]:
-    counts: dict[str, dict[str, int]] = {}
-    live = found.rows.filter(pl.col(LIVE)).group_by(REQUEST, RULE).len().sort(REQUEST, RULE)
-    for request, rule, rows in live.iter_rows():
-        mine = counts.setdefault(request, {})
-        what = found.rules[rule].do
-        mine[what] = mine.get(what, 0) + rows
+    counts = found.counts
     sizes = pl.DataFrame({"bytes": [each.size for each in found.past.files]}, schema={"bytes": pl.Int64})
     files = (
         found.going.select(REQUEST, FILE)

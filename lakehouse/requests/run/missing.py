@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from lakehouse.config import Config
 from lakehouse.errors import RefusedError
@@ -12,17 +12,18 @@ from lakehouse.requests.run.target import RunTarget
 from lakehouse.storage import Storage
 
 
-def ensure_there(target: RunTarget, *, subjects: Collection[str]) -> None:
+def ensure_there(target: RunTarget, *, subjects: Collection[str], there: Callable[[str], bool]) -> None:
     """Refuses to look for people where a table is missing; one that was never made has nobody.
 
     Args:
         target: The lake.
         subjects: The kinds of people.
+        there: Whether there is a table of a name.
 
     Raises:
         RefusedError: Tables are missing; all of them are named.
     """
-    missing = [name for name in _tables(target.config, subjects) if target.table(name).find() is None]
+    missing = [name for name in _tables(target.config, subjects) if not there(name)]
     if not missing:
         return
     begun = _begun(target)
@@ -64,6 +65,9 @@ def _was_there(target: RunTarget, name: str, begun: Collection[str]) -> str:
     done = target.state.records.list(table=name, limit=1)
     if done:
         return f"something was done to it on {done[0].at:%Y-%m-%d}, and now it is gone"
+    if target.config.tables[name].column_schema is not None:
+        # Made by `apply`, it is empty for sure; until then nobody can tell it from one that was moved.
+        return "it is not there: bring it back if it was moved, else `lakehouse apply` makes it"
     return ""
 
 

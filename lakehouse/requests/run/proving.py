@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from lakehouse.config import Config
+from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
 from lakehouse.requests.certificate import document as certificate
+from lakehouse.requests.elsewhere.archives import ARCHIVE
+from lakehouse.requests.needles import Hit
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run.choose import last
 from lakehouse.requests.run.rows import rows_done
@@ -23,6 +26,7 @@ def content_of(
     *,
     config: Config,
     now: datetime,
+    left_alone: Sequence[str] = (),
 ) -> Content:
     """What a certificate tells.
 
@@ -32,6 +36,7 @@ def content_of(
         verified: What the search told.
         config: The lake's config.
         now: When it was done (timezone-aware).
+        left_alone: Masked copies of tables that the config does not name any more.
     """
     mine = [needle for needle in verified.needles if needle.request == request.id]
     rows = rows_done(events)
@@ -56,8 +61,30 @@ def content_of(
             anywhere=sum(needle.anywhere for needle in mine),
         ),
         kept=tuple(_kept(request, rows, config)),
-        not_covered=NOT_COVERED,
+        not_covered=(
+            *NOT_COVERED,
+            *map(_left_alone, left_alone),
+            *_stayed(verified.stayed.get(request.id, ())),
+        ),
     )
+
+
+def _left_alone(copy: str) -> certificate.Missing:
+    return certificate.Missing(
+        what=f"masks in the copy {copy}",
+        reason="the config does not name the table that it is a copy of: what stands for people there is not "
+        "known, and was neither erased nor looked for; clear values were",
+    )
+
+
+def _stayed(hits: Sequence[Hit]) -> Iterator[certificate.Missing]:
+    """What is still there since the config lets it: no rule empties the column, or a ground keeps the row."""
+    for table in sorted({hit.table for hit in hits}):
+        mine = sorted({hit.identifier for hit in hits if hit.table == table})
+        yield certificate.Missing(
+            what=f"the person's {', '.join(mine)} in table {table}",
+            reason="found there, in rows that a ground keeps or in columns that no rule empties",
+        )
 
 
 def _tables(
@@ -66,7 +93,9 @@ def _tables(
     before: Mapping[str, int] = next(
         (each.detail["versions"] for each in events if each.event == "started"), {}
     )
-    after: Mapping[str, int] = last(events, "erased").detail["versions"]
+    erased = last(events, "erased").detail
+    after: Mapping[str, int] = erased["versions"]
+    before = {**erased.get("before", {}), **before}
     files = _files(events)
     closed = _closed(events)
     for table in sorted({*rows, *files}):
@@ -115,8 +144,11 @@ def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], 
 def _kept(
     request: Request, rows: Mapping[str, Mapping[str, int]], config: Config
 ) -> Iterator[certificate.Kept]:
-    for table, rules in rules_of(config, subjects=frozenset({request.subject})).items():
-        grounds = [rule.ground for rule in rules if rule.do == "keep"]
-        kept = rows.get(table, {}).get("keep", 0)
+    rules = rules_of(config, subjects=frozenset({request.subject}))
+    for name, counts in sorted(rows.items()):
+        # Archives are called after their table, as quarantines are.
+        table = name.partition(ARCHIVE)[0].removesuffix(QUARANTINE)
+        grounds = [rule.ground for rule in rules.get(table, ()) if rule.do == "keep"]
+        kept = counts.get("keep", 0)
         if grounds and kept:
-            yield certificate.Kept(table=table, rows=kept, ground="; ".join(dict.fromkeys(grounds)))
+            yield certificate.Kept(table=name, rows=kept, ground="; ".join(dict.fromkeys(grounds)))

@@ -11,9 +11,11 @@ from lakehouse.maintenance.vacuum.plan import ranges
 from lakehouse.requests.elsewhere.archives import clear_archives
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.purge import Purged, PurgedFile, plan_purge, purge
+from lakehouse.requests.purge.unnamed import sought_of
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot
 from lakehouse.requests.run.target import RunTarget
+from lakehouse.requests.search.sought import Sought
 
 
 @dataclass(slots=True)
@@ -43,11 +45,12 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
     """
     told: dict[str, dict[str, dict[str, Any]]] = {}
     left = Leftover()
+    sought = sought_of(lookup.people)
     # Copies and quarantines first: the old files of a table tell what to look for in its copies.
     for at, name in enumerate(sorted(lookup.spots, key=lambda name: name in target.config.tables)):
         target.step(f"taking old files of {name} away", at, len(lookup.spots))
         try:
-            done, touched = _purge(target, ledger, lookup.spots[name])
+            done, touched = _purge(target, ledger, lookup.spots[name], sought)
         except ProtectedError as error:
             # A table that is held as a whole: nothing keeps those waiting who are not in it.
             theirs = sorted(set(lookup.spots[name].found.going[REQUEST]))
@@ -74,7 +77,7 @@ def purge_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> Leftover:
     return left
 
 
-def _purge(target: RunTarget, ledger: Ledger, spot: Spot) -> tuple[Purged, set[str]]:
+def _purge(target: RunTarget, ledger: Ledger, spot: Spot, sought: Sought) -> tuple[Purged, set[str]]:
     """Purges one table; with whose files went."""
     touched: set[str] = set()
 
@@ -82,7 +85,7 @@ def _purge(target: RunTarget, ledger: Ledger, spot: Spot) -> tuple[Purged, set[s
         touched.update(_note(ledger, files))
 
     history = target.config.requests.history if spot.exact else "cut"
-    plan = plan_purge(spot.table, spot.found, history=history)
+    plan = plan_purge(spot.table, spot.found, history=history, sought=sought)
     held = {request: holds for request, holds in plan.refused.items() if ledger.status(request) == "purging"}
     ledger.say("held", {request: {"holds": list(holds)} for request, holds in held.items()})
     # Said beforehand: of a run that was killed the next one can't tell what it closed.

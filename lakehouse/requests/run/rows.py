@@ -20,7 +20,7 @@ def rows_done(events: Sequence[RequestEvent]) -> dict[str, dict[str, int]]:
         events: Its events, in order.
 
     Returns:
-        Table to counts; ``keep`` is what is there, not a sum.
+        Table to counts; of rows that stay, ``anonymize`` and ``keep``, the most that a run found.
     """
     totals: dict[str, dict[str, int]] = {}
     pending: Counts = {}
@@ -41,4 +41,5 @@ def rows_done(events: Sequence[RequestEvent]) -> dict[str, dict[str, int]]:
 
 def _add(totals: dict[str, dict[str, int]], table: str, what: str, count: int) -> None:
     mine = totals.setdefault(table, {})
-    mine[what] = max(mine.get(what, 0), count) if what == "keep" else mine.get(what, 0) + count
+    # Rows that went are found once; those that stay are found again by each run.
+    mine[what] = mine.get(what, 0) + count if what == "delete" else max(mine.get(what, 0), count)

@@ -26,6 +26,7 @@ from lakehouse.requests.run.target import RunTarget
 from lakehouse.requests.run.verifying import Verified, verify_people
 from lakehouse.requests.search import SearchReport
 from lakehouse.requests.status import TERMINAL
+from lakehouse.state.rows import RequestEvent
 
 SIGN = "sign"
 _PLACES_TOLD = 20
@@ -108,6 +109,11 @@ class _Run:
             )
             self._look_for_brakes(lookup)
             ensure_all_erasable(lookup)
+            self.notes += [
+                f"people are not erased from the masked copy {name}: the config does not name the table "
+                "that it is a copy of; put it back into the config, or delete the copy"
+                for name in target.left_alone
+            ]
         plans = tuple(self._plans(lookup))
         if dry_run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
@@ -126,13 +132,13 @@ class _Run:
         )
 
     def _look_for_brakes(self, lookup: Lookup) -> None:
-        """Those that were begun have been looked at before, or were allowed."""
-        if self.allow_many:
-            return
-        found = brakes(lookup.people, lookup.founds.values(), config=self.target.config.requests)
-        self.braked = {
-            request: why for request, why in found.items() if self.ledger.status(request) != "erasing"
-        }
+        """Those that were begun have been looked at before, or were allowed; nobody is found behind masks."""
+        if not self.allow_many:
+            found = brakes(lookup.people, lookup.founds.values(), config=self.target.config.requests)
+            self.braked = {
+                request: why for request, why in found.items() if self.ledger.status(request) != "erasing"
+            }
+        self.braked |= {request: (why,) for request, why in lookup.hidden.items()}
         self.reasons |= {request: "; ".join(why) for request, why in self.braked.items()}
 
     def _persons(self, requests: Sequence[str]) -> dict[str, Person]:
@@ -242,6 +248,7 @@ class _Run:
                     verified,
                     config=self.target.config,
                     now=now,
+                    left_alone=self.target.left_alone,
                 )
                 for request in requests
             ],
@@ -276,7 +283,12 @@ class _Run:
                     status=status,
                     reason="" if status in TERMINAL else reason,
                     rows=rows,
-                    certificate=self.certificates.get(plan.request),
+                    certificate=self.certificates.get(plan.request) or _certified(events),
                 )
             )
         return found
+
+
+def _certified(events: Sequence[RequestEvent]) -> int | None:
+    """The number of the certificate of what was completed before."""
+    return next((each.detail.get("certificate") for each in events if each.event == "completed"), None)

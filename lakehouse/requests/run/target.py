@@ -38,6 +38,7 @@ class RunTarget:
         table: Opens a table of the config, a quarantine or a copy.
         copies: Masked copies, and the tables that they are made from.
         others: Gives the other tables in which people of a table can be: its quarantine and copies.
+        left_alone: Masked copies of tables that the config does not name any more.
         archives: Gives the folders of a table's archives.
         executor: Gives what searches, for as long as it is needed.
         records: Keeps what was done to tables.
@@ -61,3 +62,4 @@ class RunTarget:
     author: str
     keys: SubjectKeys
     step: Step = field(default=silent)
+    left_alone: tuple[str, ...] = ()

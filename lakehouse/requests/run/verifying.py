@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
@@ -14,6 +14,7 @@ from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.identity import Person
 from lakehouse.requests.needles import Hit, Needle
 from lakehouse.requests.rules import RowRule, rules_of
+from lakehouse.requests.run.staying import Staying
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.requests.search import Place, Progress, SearchReport, StateDatabase, lake_places, search
 
@@ -26,13 +27,13 @@ class Verified:
         report: What was searched; of the finds only those that should not be there.
         needles: What was looked for.
         hits: By request the finds that should not be there.
-        kept: How many finds were in rows that stay on a ground that the config tells.
+        stayed: By request the finds in what the config lets stay: rows on a ground, columns not emptied.
     """
 
     report: SearchReport
     needles: tuple[Needle, ...]
     hits: Mapping[str, tuple[Hit, ...]]
-    kept: int
+    stayed: Mapping[str, tuple[Hit, ...]]
 
 
 _Columns: TypeAlias = tuple[tuple[str, str], ...]
@@ -44,6 +45,10 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     Args:
         target: The lake.
         persons: By request who it was about.
+
+    Raises:
+        RefusedError: A table was there, and is not any more.
+        CorruptTableError: A file in which something may stay can't be read.
     """
     needles = tuple(needles_of(target.config, persons))
 
@@ -53,17 +58,21 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
     target.step("searching what is left", 0, 0)
     with target.executor() as executor:
         report = search(_places(target), needles, executor=executor, progress=told)
-    stays = Staying(target.config, needles, persons)
-    wrong = tuple(hit for hit in report.hits if not stays(hit))
-    by_request: dict[str, list[Hit]] = {}
-    for hit in wrong:
-        by_request.setdefault(hit.request, []).append(hit)
+    wrong = Staying(target, needles, persons).wrong(report.hits)
+    fine = set(report.hits) - set(wrong)
     return Verified(
         report=replace(report, hits=wrong),
         needles=needles,
-        hits={request: tuple(hits) for request, hits in by_request.items()},
-        kept=sum(hit.count for hit in report.hits) - sum(hit.count for hit in wrong),
+        hits=_by_request(wrong),
+        stayed=_by_request([hit for hit in report.hits if hit in fine]),
     )
+
+
+def _by_request(hits: Iterable[Hit]) -> dict[str, tuple[Hit, ...]]:
+    found: dict[str, list[Hit]] = {}
+    for hit in hits:
+        found.setdefault(hit.request, []).append(hit)
+    return {request: tuple(mine) for request, mine in found.items()}
 
 
 def needles_of(config: Config, persons: Mapping[str, Person]) -> Iterator[Needle]:
@@ -113,38 +122,6 @@ def _is_within(path: str, other: str) -> bool:
     """Whether a path leads into another, or is the same; the keys of a map go with its values."""
     path, other = path.replace("{key}", "{}"), other.replace("{key}", "{}")
     return path == other or (path.startswith(other) and path[len(other)] in ".[{$")
-
-
-class Staying:
-    """Tells of finds whether they are in what stays: rows kept on a ground, columns that are not emptied.
-
-    Args:
-        config: The lake's config.
-        needles: What was looked for.
-        persons: By request who it was about.
-    """
-
-    def __init__(self, config: Config, needles: Sequence[Needle], persons: Mapping[str, Person]) -> None:
-        self._subjects = {request: person.subject for request, person in persons.items()}
-        self._kept = {
-            (subject, table)
-            for subject in set(self._subjects.values())
-            for table, rules in rules_of(config, subjects=frozenset({subject})).items()
-            if any(rule.do == "keep" for rule in rules)
-        }
-        self._stays = {(each.request, each.identifier): each.stays for each in needles if each.stays}
-
-    def __call__(self, hit: Hit) -> bool:
-        """Whether a find is where it may be."""
-        if (self._subjects[hit.request], hit.table) in self._kept:
-            return True
-        stays = self._stays.get((hit.request, hit.identifier), ())
-        return any(table == hit.table and _is_of(hit.place, column) for table, column in stays)
-
-
-def _is_of(place: str, column: str) -> bool:
-    """Whether a place within an object is a column's: its cells, statistics in the file or in the log."""
-    return place.endswith((f"column {column}", f".{column}"))
 
 
 def _places(target: RunTarget) -> tuple[Place, ...]:

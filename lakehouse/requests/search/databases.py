@@ -51,10 +51,14 @@ def look_at_database(place: StateDatabase, sought: Sought) -> Iterator[ObjectRes
         yield _table(engine, name, sought)
     engine.dispose()
     if where.file is not None:
-        for end in _BESIDE:
-            file = where.file.with_name(where.file.name + end)
-            if file.exists():
-                yield _file(file, sought)
+        beside = [where.file.with_name(where.file.name + end) for end in _BESIDE]
+        for file in [each for each in beside if each.exists()]:
+            try:
+                found = _file(file, sought)
+            except FileNotFoundError:
+                # Whoever closed the database last took its log into the file, which was looked at before.
+                found = _file(where.file, sought)
+            yield found
 
 
 def _table(engine: Engine, name: str, sought: Sought) -> ObjectResult:
@@ -69,10 +73,21 @@ def _table(engine: Engine, name: str, sought: Sought) -> ObjectResult:
             while part := rows.fetchmany(_AT_ONCE):
                 tally.rows += len(part)
                 for at, column in enumerate(rows.keys()):
-                    look_through(_cells(row[at] for row in part), tally, place=f"column {column}")
+                    cells = list(_cells(row[at] for row in part))
+                    # All ways to write a needle are looked for in texts: what is in JSON need not be taken
+                    # apart where it is not in the whole.
+                    if all(isinstance(cell, str) for cell in cells) and not _holds(cells, sought):
+                        tally.cells += len(cells)
+                    else:
+                        look_through(cells, tally, place=f"column {column}")
     except (SQLAlchemyError, ValueError) as error:
         tally.fail(f"it can't be read ({type(error).__name__})")
     return tally.result(kind="database", size=0)
+
+
+def _holds(cells: list[Any], sought: Sought) -> bool:
+    found = sought.in_texts([cell.encode("utf-8", "surrogateescape") for cell in cells], binary=True)
+    return bool(found)
 
 
 def _cells(values: Iterator[Any]) -> Iterator[Any]:

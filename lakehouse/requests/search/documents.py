@@ -12,6 +12,19 @@ from lakehouse.requests.search.tally import Tally
 from lakehouse.requests.search.walking import look_through
 
 _GZIP: Final = b"\x1f\x8b"
+_UNREADABLE: Final = {
+    b"\x28\xb5\x2f\xfd": "it is packed (Zstandard)",
+    b"BZh": "it is packed (bzip2)",
+    b"\xfd7zXZ\x00": "it is packed (xz)",
+    b"PK\x03\x04": "it is packed (ZIP, as office documents are)",
+    b"7z\xbc\xaf\x27\x1c": "it is packed (7-Zip)",
+    b"\x04\x22\x4d\x18": "it is packed (LZ4)",
+    b"\xff\x06\x00\x00sNaPpY": "it is packed (Snappy)",
+    b"Obj\x01": "it is Avro, of which blocks can be packed",
+    b"ORC": "it is ORC, of which columns can be packed",
+    b"%PDF-": "it is PDF, of which texts are packed",
+}
+"""How objects begin of which only the bytes can be searched, and why that can miss something."""
 _PIECE: Final = 8 << 20
 _OVERLAP: Final = 1 << 14
 _WHOLE: Final = 64 << 20
@@ -24,7 +37,11 @@ def look_at_document(file: IO[bytes], tally: Tally) -> None:
         file: The object, at its beginning.
         tally: Where finds are noted.
     """
-    packed = file.read(len(_GZIP)) == _GZIP
+    head = file.read(max(map(len, _UNREADABLE)))
+    packed = head.startswith(_GZIP)
+    for begin, reason in _UNREADABLE.items():
+        if head.startswith(begin):
+            tally.limit(f"{reason}: only its bytes as they lie there were searched")
     file.seek(0)
     rest = b""
     first = True

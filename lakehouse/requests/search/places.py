@@ -75,7 +75,7 @@ def lake_places(
             places.append(_folder(lake, copy, like=(source,), names=tables.get(source, {})))
     # An archive has the names that people see of columns.
     places += [
-        Folder(storage=folder, shown=_below(lake, folder), table=name)
+        Folder(storage=folder, shown=below(lake, folder), table=name)
         for name, folders in (archives or {}).items()
         for folder in {each.url: each for each in folders}.values()
     ]
@@ -84,8 +84,13 @@ def lake_places(
     return (*places, rest)
 
 
-def _below(lake: Storage, folder: Storage) -> str:
-    """What comes before the names of objects: the way from the root, or the folder's own address."""
+def below(lake: Storage, folder: Storage) -> str:
+    """What comes before the names of objects: the way from the root, or the folder's own address.
+
+    Args:
+        lake: The lake's root.
+        folder: A folder, there or elsewhere.
+    """
     return folder.url.removeprefix(f"{lake.url}/")
 
 

@@ -12,14 +12,21 @@ from lakehouse.pii.executor import Executor
 from lakehouse.requests.needles import Needle
 from lakehouse.requests.search.databases import look_at_database
 from lakehouse.requests.search.places import Folder, Place, StateDatabase
-from lakehouse.requests.search.report import Kind, ObjectResult, SearchReport, add_up
+from lakehouse.requests.search.report import (
+    Kind,
+    NotSearched,
+    ObjectResult,
+    Searched,
+    SearchReport,
+    add_up,
+)
 from lakehouse.requests.search.sought import Sought
 from lakehouse.requests.search.work import Item, Task, Work, failed
 from lakehouse.storage.object_versions import NoBotoError, object_versions
 
 _TASK_BYTES: Final = 32 << 20
 _TASK_OBJECTS: Final = 200
-_ROUNDS: Final = 3
+_ROUNDS: Final = 10
 
 Mark = tuple[int, str]
 """What tells that an object is still the same: its size, and the store's mark or time."""
@@ -58,7 +65,7 @@ def search(
 ) -> SearchReport:
     """Opens every object and searches it for all needles at once.
 
-    What comes or changes meanwhile is searched in another round, up to three; what still changes then is told
+    What comes or changes meanwhile is searched in another round, up to ten; what still changes then is told
     as not searched.
 
     Args:
@@ -74,6 +81,7 @@ def search(
     sought = Sought(needles)
     folders = [place for place in places if isinstance(place, Folder)]
     total, seen, again = _Sum(), dict[_Key, Mark](), 0
+    total.results += _unseen(folders)
     for place in places:
         if isinstance(place, StateDatabase):
             total.results += look_at_database(place, sought)
@@ -108,7 +116,7 @@ def _tasks(
     for folder in folders:
         items = []
         try:
-            for item, mark in _listed(folder, first=not seen):
+            for item, mark in _listed(folder):
                 key = (folder.storage.url, f"{item.path}#{item.version.id if item.version else ''}")
                 if seen.get(key) != mark and key not in marks:
                     marks[key] = mark
@@ -126,8 +134,7 @@ def _tasks(
     return ([] if last else tasks), marks
 
 
-def _listed(folder: Folder, *, first: bool) -> Iterator[tuple[Item, Mark]]:
-    del first
+def _listed(folder: Folder) -> Iterator[tuple[Item, Mark]]:
     for info in folder.storage.list():
         if not _left_out(info.path, folder):
             yield Item(info.path, info.size), (info.size, info.etag or info.modified.isoformat())
@@ -136,6 +143,16 @@ def _listed(folder: Folder, *, first: bool) -> Iterator[tuple[Item, Mark]]:
         for each in versions.list():
             if not each.latest and not each.mark and not _left_out(each.path, folder):
                 yield Item(each.path, each.size, each), (each.size, each.id)
+
+
+def _unseen(folders: Sequence[Folder]) -> Iterator[ObjectResult]:
+    """Stores of which nobody can tell whether they keep older versions of objects."""
+    stores = {"/".join(each.storage.url.split("/")[:3]): None for each in folders if each.older}
+    for store in stores:
+        if "://" in store and not store.startswith(("s3://", "file://", "memory://")):
+            reason = "the store is not asked for them: whether it keeps any is for its owner to say"
+            missing = NotSearched(table="", path=f"older versions in {store}", reason=reason, limit=True)
+            yield ObjectResult(searched=Searched(kind="other"), not_searched=(missing,))
 
 
 def _left_out(path: str, folder: Folder) -> bool:

@@ -12,6 +12,7 @@ from lakehouse.pii.keys.ring import Key
 from lakehouse.requests.identity import hasher
 from lakehouse.requests.suppression.conditions import Condition
 from lakehouse.requests.suppression.listed import Listed
+from lakehouse.requests.values import as_text
 
 Ask: TypeAlias = tuple[str, str]
 """A kind of person, and an identifier of theirs."""
@@ -128,7 +129,7 @@ def texts_of(values: pl.Series) -> list[pl.Series]:
         return []
     if kind == pl.Null:
         return []
-    text = values if kind == pl.String else values.cast(pl.String, strict=False)
+    text = values.to_frame("value").select(as_text(pl.col("value"), kind)).to_series()
     if kind.is_float() or kind.is_decimal():
         return [text, text.str.replace(_ZEROS, "")]
     return [text]

@@ -73,7 +73,8 @@ def test_json_says_all_there_is(run: Run) -> None:
     listed = run("--json", "keys", "list").document
     assert listed == {"provider": "file", "keys": [made.document]}
     plan = run("--json", "keys", "rotate", "sign", "--dry-run").document
-    assert plan == {"dry_run": True, "purpose": "sign", "from": 1, "to": 2, "provider": "file"}
+    expected = {"dry_run": True, "purpose": "sign", "from": 1, "to": 2, "provider": "file", "stays": {}}
+    assert plan == expected
     assert run("--json", "keys", "rotate", "sign", "--yes").document["version"] == 2
 
 

@@ -80,3 +80,68 @@ def test_a_file_is_all_or_nothing(lake: Callable[..., Answer]) -> None:
     assert (
         "2 requests submitted" in lake("request", "submit", "--file", "good.csv", "--subject", "customer").out
     )
+
+
+def only(lake: Callable[..., Answer], *more: str) -> str:
+    (one,) = lake("--json", "request", "list", *more).document["requests"]
+    return str(one["id"])
+
+
+def test_a_status_or_kind_that_is_none_is_no_empty_list(lake: Callable[..., Answer]) -> None:
+    for words, near in ((("--status", "aproved"), "approved"), (("--kind", "erasur"), "erasure")):
+        done = lake("request", "list", *words)
+        assert done.code == 2
+        assert f"did you mean {near}?" in done.err
+
+
+def test_a_spreadsheet_may_write_semicolons_and_slips_are_told_with_what_was_meant(
+    lake: Callable[..., Answer],
+) -> None:
+    Path("good.csv").write_text(f"kind;email\nerasure;{ANN}\n")
+    done = lake("request", "submit", "--file", "good.csv", "--subject", "customer")
+    assert "1 request submitted" in done.out
+    Path("bad.csv").write_text("kind,subject,email,id\nerasur,customer,a@x.example,\nerasure,customer,,12a\n")
+    bad = lake("request", "submit", "--file", "bad.csv")
+    assert "line 2: there is no kind of request `erasur` (did you mean erasure?)" in bad.err
+    assert "line 3: the identifier id is a whole number" in bad.err
+    assert "12a" not in bad.err
+
+
+def test_named_requests_that_may_not_run_are_refused(lake: Callable[..., Answer]) -> None:
+    Path("lakehouse.yaml").write_text(CONFIG + "requests: {approval: required}\n")
+    lake("keys", "create", "sign")
+    submitted = submit(lake, "--author", "desk")
+    request = only(lake)
+    assert f"lakehouse request approve {request}" in submitted.err
+    assert lake("request", "run", request, "--yes").code == 3
+    assert lake("request", "run", "--yes").code == 0
+    assert "run" not in lake("request", "certificate", request).err
+    assert lake("request", "cancel", request).code == 0
+    assert lake("request", "run", request, "--yes").code == 3
+    assert "by a new request" in lake("request", "certificate", request).err
+
+
+def test_a_certificate_is_a_page_or_json_and_is_told_where_it_is_checked(
+    lake: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake("keys", "create", "sign")
+    submit(lake)
+    request = only(lake)
+    assert lake("request", "run", request, "--yes").code == 0
+    again = lake("--json", "request", "run", request, "--yes")
+    assert (again.code, again.document["outcomes"][0]["certificate"]) == (0, 1)
+    assert lake("request", "certificate", request, "--to", "one.pdf").code == 2
+    assert not Path("one.pdf").exists()
+    for name in ("one.html", "one.json"):
+        assert lake("request", "certificate", request, "--to", name).code == 0
+    page = lake("request", "verify-certificate", "one.html")
+    assert page.code == 5
+    assert "that is a page to read" in page.out
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    document = Path("one.json").resolve()
+    Path("lakehouse.yaml").rename("other.yaml")
+    monkeypatch.chdir(elsewhere)
+    alone = lake("request", "verify-certificate", str(document))
+    assert alone.code == 2
+    assert "--key FILE" in alone.err

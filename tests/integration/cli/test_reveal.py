@@ -95,7 +95,7 @@ def test_who_turned_masks_back_can_be_looked_up(shop: Run) -> None:
         (("email", *WHY), 2, "give one of them"),
         (("email", "x", "--where", "id = 1", *WHY), 2, "give one of them"),
         (("name", "x", *WHY), 2, "no column name with personal data"),
-        (("email", "--where", "email = 'ada'", *WHY), 2, "its columns are: id, name, updated_at"),
+        (("email", "--where", "email = 'ada'", *WHY), 2, "ask for other columns: id, name, updated_at"),
         (("email", "--where", "id > 0", "--limit", "2", *WHY), 2, "more than 2 rows"),
     ],
 )

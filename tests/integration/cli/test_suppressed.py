@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from lakehouse import Lakehouse
-from tests.fixtures.erasing import erase_person
+from tests.fixtures.suppressing import erase_person
 from tests.integration.cli.conftest import Answer
 from tests.integration.cli.test_requests import ANN, CONFIG
 

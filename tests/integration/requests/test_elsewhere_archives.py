@@ -109,7 +109,7 @@ def lake(tmp_path: Path) -> Lakehouse:
 
 
 def test_she_is_gone_and_the_archives_are_whole(lake: Lakehouse, tmp_path: Path) -> None:
-    assert [each.found.count("req-1") for each in found_in(lake)] == [{"delete": 1}, {}]
+    assert [each.found.counts.get("req-1", {}) for each in found_in(lake)] == [{"delete": 1}, {}]
     assert len(left(lake)) == 1
     assert erase_all(lake) == [(1, 0), (0, 0)]
     assert left(lake) == []
@@ -225,6 +225,8 @@ def test_older_versions_on_a_bucket_go(bucket: tuple[S3Server, str], tmp_path: P
     for item in lake.storage.list("archive"):
         remote.put(item.path, lake.storage.get(item.path))
     there = places(lake, remote)
+    for text in (b"first", b"second"):
+        there[0].put("notes/of-others.txt", text)
     needles = wanted_of(ANNA, lake.config).needles
     erase_all(lake, remote)
 
@@ -235,6 +237,9 @@ def test_older_versions_on_a_bucket_go(bucket: tuple[S3Server, str], tmp_path: P
     done = clear_archives(lake.table("people").opened, there, now=LATER)
     assert done.versions >= 3
     assert hits() == []
+    with closing(server.client()) as client:
+        others = client.list_object_versions(Bucket=name, Prefix=f"{there[0].url.split('/', 3)[3]}/notes/")
+    assert len(others["Versions"]) == 2
     entries = found_in(lake, remote)
     assert [each.entry.manifest.rows for each in entries] == [2, 1]
     assert all(each.folder.exists(file.path) for each in entries for file in each.entry.manifest.files)

@@ -25,6 +25,7 @@ def config(root: Path, **requests: Any) -> dict[str, Any]:
             "people": {
                 "key": ["id"],
                 "schema": columns,
+                "change_feed": True,
                 "pii": {"email": "EMAIL_ADDRESS"},
                 "retention": [
                     {
@@ -109,7 +110,9 @@ def test_a_request_destroys_the_persons_key_and_a_new_consent_makes_another(tmp_
     lake = Lakehouse.open(setting)
     for purpose in ("suppress", "requests", "sign", "mask", "shred"):
         lake.keys.create(purpose)
+    lake.apply()
     rows = [{"id": n, "email": f"o{n}@example.net", "name": f"Name {n}", "at": NOW} for n in (1, 2)]
+    lake.apply()
     people = lake.table("people")
     people.merge(rows)
     assert people.read().sort("id")["name"].to_list() == ["Name 1", "Name 2"]

@@ -29,7 +29,6 @@ Floats = npt.NDArray[np.float32]
 _MARGIN: Final = 2e-3
 """Scores are of the order of 10, and differ by at most 1.5e-5 between the two libraries (40,000 texts); one
 text in 260 has a closer decision than this."""
-
 _OUTSIDE: Final = "O"
 _POSITIONS: Final = 3
 

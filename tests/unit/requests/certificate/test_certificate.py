@@ -289,3 +289,26 @@ def test_the_canonical_form_is_that_of_the_standard() -> None:
     )
     expected = '{"literals":[null,true,false],"string":"€$\\u000f\\nA\'B\\"\\\\\\\\\\"/"}'
     assert canonical(read(text)).decode() == expected
+
+
+def test_the_page_tells_in_short_what_went_what_stays_and_what_no_find_is() -> None:
+    reader = Reader()
+    reader.feed(page(SIGNED[0]))
+    for text in (
+        "that was done, but for what has to stay",
+        "2 rows deleted, 1 row emptied as the lake's rules say, 1 old file taken away",
+        "3 rows of invoices (tax law",
+        "all that was left, but for 1 thing told below, was opened, 3 objects",
+        "What remained, but for what is named below",
+        "What the lake's rules leave is no find",
+    ):
+        assert text in reader.text
+    certificate = SIGNED[0].certificate
+    search = certificate.search.model_copy(update={"not_searched": (), "part_of_longer": 0})
+    nothing = certificate.model_copy(update={"tables": (), "kept": (), "search": search})
+    reader = Reader()
+    reader.feed(page(SIGNED[0].model_copy(update={"certificate": nothing})))
+    assert "nothing of this person was here" in reader.text
+    assert "Everything that remained was opened" in reader.text
+    assert "part of a longer" not in reader.text
+    assert "is no find" not in reader.text

@@ -146,6 +146,13 @@ def state(file: Path) -> SearchReport:
     return search([StateDatabase(url=f"sqlite:///{file}")], PERSON, executor=Here())
 
 
+@pytest.mark.parametrize("head", [b"\x28\xb5\x2f\xfd", b"BZh9", b"PK\x03\x04", b"Obj\x01", b"ORC"])
+def test_what_is_packed_in_a_way_that_is_not_read_is_told(tmp_path: Path, head: bytes) -> None:
+    (tmp_path / "a.bin").write_bytes(head + b"\xff\x00" * 40)
+    (missing,) = look(tmp_path).not_searched
+    assert (missing.path, missing.limit) == ("people/a.bin", True)
+
+
 def test_every_cell_of_the_state_database_is_searched(tmp_path: Path) -> None:
     file = tmp_path / "state.db"
     with sqlite3.connect(file) as connection:
