@@ -303,3 +303,22 @@ def test_an_option_that_no_store_has(problems: Problems, name: str, meant: str) 
     (problem,) = problems(f'version: 1\nstorage:\n  options:\n    {name}: "${{V}}"\n', environ={"V": "v"})
     assert (problem.line, problem.column, problem.path) == (4, 5, f"storage.options.{name}")
     assert problem.message == f"unknown option `{name}`; did you mean `{meant}`?"
+
+
+def test_files_that_arrive_are_for_one_table_and_for_merges(problems: Problems) -> None:
+    found = problems(
+        """\
+        version: 1
+        tables: {a: {key: id}, b: {key: id}}
+        jobs:
+          all: {do: merge, from: {path: ./in}}
+          one: {do: merge, tables: [b], from: {path: ./in}}
+        """
+    )
+    assert [(each.path, each.message) for each in found] == [
+        ("jobs.all.from", "its files go into one table, and `tables` names 2")
+    ]
+    found = problems("version: 1\njobs: {a: {do: vacuum, from: {path: ./in}}}\n")
+    assert [(each.path, each.message) for each in found] == [
+        ("jobs.a.from", "is for `do: merge`; this job does vacuum")
+    ]
