@@ -339,6 +339,7 @@ class Lakehouse:
         from lakehouse.requests.elsewhere.places import left_alone, other_tables
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
+        from lakehouse.requests.search.work import Item
         from lakehouse.retention.places import ArchivePlaces
 
         return RunTarget(
@@ -356,7 +357,7 @@ class Lakehouse:
                 copies=lambda: self.pii.copies,
             ),
             archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
-            executor=partial(Suited, weight),
+            executor=partial(Suited, weight, first=Item("", 0)),
             records=self._records,
             clock=utc_now,
             author=author,

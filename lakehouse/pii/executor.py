@@ -51,12 +51,24 @@ class Suited:
     Args:
         weight: How much work an item is.
         least: From how much of it on processes are started.
+        first: An item of the work: what it takes to understand one is loaded by `begin`.
     """
 
-    def __init__(self, weight: Callable[[Any], int], least: int = 64 << 20) -> None:
+    def __init__(self, weight: Callable[[Any], int], least: int = 64 << 20, first: object = None) -> None:
         self._weight = weight
         self._least = least
+        self._first = first
         self._processes: Processes | None = None
+
+    def begin(self, work: int) -> None:
+        """Starts the processes ahead, where there will be enough for them to do.
+
+        Args:
+            work: How much there will be, about.
+        """
+        if self._processes is None and work >= self._least:
+            self._processes = Processes()
+            self._processes.begin(self._first)
 
     def map(self, function: Callable[[_Item], _Result], items: Iterable[_Item], /) -> Iterator[_Result]:
         """Calls the function with each item, where it suits."""
@@ -116,6 +128,16 @@ class Processes:
         finally:
             for future in waiting:
                 future.cancel()
+
+    def begin(self, item: object) -> None:
+        """Starts the processes, and lets each load what an item needs; does not wait for it.
+
+        Args:
+            item: Of the work that will come.
+        """
+        threads = self._started()
+        for _ in range(self._count):
+            threads.submit(self._call, bool, item)
 
     def close(self) -> None:
         """Ends the processes."""

@@ -68,6 +68,11 @@ class Lookup:
         return found | {here.name: here.found for _, here in self.archives}
 
     @property
+    def bytes(self) -> int:
+        """The size of all files in which people were looked for."""
+        return sum(each.size for found in self.founds.values() for each in found.past.files)
+
+    @property
     def held(self) -> dict[str, tuple[str, ...]]:
         """By request the holds that it has to wait for."""
         found: dict[str, dict[str, None]] = {}

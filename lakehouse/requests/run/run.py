@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lakehouse.errors import NotFoundError
+from lakehouse.pii.executor import Executor
 from lakehouse.requests.brakes import brakes, refuse_braked
 from lakehouse.requests.certificate import issue
 from lakehouse.requests.erase import Erased
@@ -119,10 +120,13 @@ class _Run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
         if self.braked and not (set(chosen.erase) - set(self.braked) or chosen.purge or chosen.verify):
             refuse_braked(self.braked)
-        if lookup is not None:
-            lookup = self._erase(lookup.without(self.braked))
-        self._purge(lookup, persons)
-        search = self._verify()
+        with target.executor() as executor:
+            if lookup is not None:
+                lookup = self._erase(lookup.without(self.braked))
+                # They load what they need while old files go.
+                executor.begin(lookup.bytes)
+            self._purge(lookup, persons)
+            search = self._verify(executor)
         return RunReport(
             plans=plans,
             outcomes=tuple(self._outcomes(plans)),
@@ -191,13 +195,13 @@ class _Run:
         if left.reason:
             self.reasons |= dict.fromkeys(lookup.persons(), left.reason)
 
-    def _verify(self) -> SearchReport | None:
+    def _verify(self, executor: Executor) -> SearchReport | None:
         every = (*self.chosen.erase, *self.chosen.purge, *self.chosen.verify)
         requests = [request for request in every if self.ledger.status(request) == "verifying"]
         if not requests:
             return None
         # What was found besides what was given is among them since they were begun.
-        verified = verify_people(self.target, self._persons(requests))
+        verified = verify_people(self.target, self._persons(requests), executor=executor)
         unseen = [each for each in verified.report.not_searched if not each.limit]
         failed = {request: verified.hits[request] for request in requests if request in verified.hits}
         if unseen:

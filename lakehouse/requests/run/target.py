@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from lakehouse.config import Config
 from lakehouse.merge.target import Clock
-from lakehouse.pii.executor import Executor
+from lakehouse.pii.executor import Suited
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.records import Records
@@ -56,7 +55,7 @@ class RunTarget:
     copies: Mapping[str, str]
     others: Callable[[str], Iterable[OtherTable]]
     archives: Callable[[str], Iterable[Storage]]
-    executor: Callable[[], AbstractContextManager[Executor]]
+    executor: Callable[[], Suited]
     records: Records
     clock: Clock
     author: str

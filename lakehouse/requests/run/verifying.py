@@ -11,6 +11,7 @@ from lakehouse.delta import column_mapping
 from lakehouse.delta.schema import DataType, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.result import QUARANTINE
+from lakehouse.pii.executor import Executor
 from lakehouse.requests.identity import Person
 from lakehouse.requests.needles import Hit, Needle
 from lakehouse.requests.rules import RowRule, rules_of
@@ -39,12 +40,13 @@ class Verified:
 _Columns: TypeAlias = tuple[tuple[str, str], ...]
 
 
-def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
+def verify_people(target: RunTarget, persons: Mapping[str, Person], *, executor: Executor) -> Verified:
     """Opens every object that is left, and looks for people.
 
     Args:
         target: The lake.
         persons: By request who it was about.
+        executor: Does the searching.
 
     Raises:
         RefusedError: A table was there, and is not any more.
@@ -56,8 +58,7 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person]) -> Verified:
         target.step("searching what is left", progress.done, progress.objects)
 
     target.step("searching what is left", 0, 0)
-    with target.executor() as executor:
-        report = search(_places(target), needles, executor=executor, progress=told)
+    report = search(_places(target), needles, executor=executor, progress=told)
     wrong = Staying(target, needles, persons).wrong(report.hits)
     fine = set(report.hits) - set(wrong)
     return Verified(

@@ -143,7 +143,7 @@ def test_of_two_runs_the_late_one_does_not_forget_what_the_other_knew(
     request = lake.requests.submit("erasure", subject="customer", email=ANN)
     look_up, verify = run.look_up, run.verify_people
 
-    def killed(*_: Any) -> Any:
+    def killed(*_: Any, **__: Any) -> Any:
         raise StorageError("the store is gone")
 
     def another_was_faster(*arguments: Any, **options: Any) -> Any:
