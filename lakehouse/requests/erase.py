@@ -37,7 +37,7 @@ from lakehouse.verbs.opened import OpenTable
 OPERATION: Final = "ERASE"
 """What the log calls it."""
 
-_TRIES: Final = 20
+_TRIES: Final = 50
 _MOST_ROWS: Final = 500_000
 _MOST_THREADS: Final = 4
 _WORTH_THREADS: Final = 32 << 20

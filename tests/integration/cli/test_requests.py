@@ -125,6 +125,7 @@ def test_a_certificate_is_a_page_or_json_and_is_told_where_it_is_checked(
     lake: Callable[..., Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lake("keys", "create", "sign")
+    lake("apply", "--yes")
     submit(lake)
     request = only(lake)
     assert lake("request", "run", request, "--yes").code == 0

@@ -558,6 +558,7 @@ def test_merges_go_on_while_people_are_purged(tmp_path: Path, history: History) 
             number = 1000 + len(merged)
             t.merge([row(number, 9), row(10 + len(merged) % 20, 10 + len(merged), name="again")])
             merged.append(number)
+            stop.wait(0.2)
 
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(merge)
