@@ -12,6 +12,15 @@ LONG_NUMBER: Final = 9
 """The same for a value of digits alone: shorter ones are in every timestamp and size."""
 
 
+def is_telling(value: str) -> bool:
+    """Whether a value is long enough that it is nobody else's by chance.
+
+    Args:
+        value: As text.
+    """
+    return len(value) >= (LONG_NUMBER if value.isdigit() else LONG_ENOUGH)
+
+
 @dataclass(frozen=True, slots=True)
 class Needle:
     """One identifier of one request. Its value is never shown.
@@ -33,8 +42,7 @@ class Needle:
     @property
     def anywhere(self) -> bool:
         """Whether it is looked for inside of texts and bytes too; short ones would be found by chance."""
-        least = LONG_NUMBER if self.value.isdigit() else LONG_ENOUGH
-        return len(self.value) >= least
+        return is_telling(self.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

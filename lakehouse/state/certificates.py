@@ -59,15 +59,6 @@ class SqlCertificates:
         found = self._read(select(certificates).order_by(certificates.c.seq.desc()).limit(1))
         return found[0] if found else None
 
-    def of_request(self, request: str) -> CertificateRecord | None:
-        """That of one request; None where it has none.
-
-        Args:
-            request: The request.
-        """
-        found = self._read(select(certificates).where(certificates.c.request_id == request))
-        return found[0] if found else None
-
     def of_requests(self, requests: Sequence[str]) -> dict[str, CertificateRecord]:
         """Those of some requests.
 

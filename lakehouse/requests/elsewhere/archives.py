@@ -166,7 +166,7 @@ def erase_in_archive(table: OpenTable, here: FoundInArchive) -> Erased:
         return Erased(table=here.name, version=0)
     old = [manifest.files[number] for number in files]
     after = _after(here.folder, manifest, files)
-    _put(here, after, [file for part in files.values() for file in part])
+    _put(table, here, after, [file for part in files.values() for file in part])
     here.folder.delete(list(after.replaced))
     return Erased(
         table=here.name,
@@ -184,7 +184,7 @@ def clear_archives(table: OpenTable, places: Iterable[Storage], *, now: datetime
 
     That is what was replaced, what crashes left, and on versioned buckets the older versions of all these and
     of the documents. What somebody may be writing at the moment stays: younger than an hour in an archive,
-    than a day where there is no document yet.
+    than a day where there is no document yet. Of a table that is held as a whole all of it stays.
 
     Args:
         table: The table.
@@ -196,6 +196,9 @@ def clear_archives(table: OpenTable, places: Iterable[Storage], *, now: datetime
         StorageError: The store failed; the next run goes on.
     """
     files = versions = 0
+    if table.protection().whole:
+        # Nobody can say whose rows are in what was left behind.
+        return ClearedArchives(files=0, versions=0)
     for place in places:
         files += clear_leftovers(place, now=now)
         half = [item.path for item in staging_files(place) if now - item.modified >= WRITING_TAKES]
@@ -300,13 +303,18 @@ def _after(folder: Storage, manifest: Manifest, files: dict[int, list[ArchivedFi
     return replace(after, oldest=shown_date(low), newest=shown_date(high))
 
 
-def _put(here: FoundInArchive, after: Manifest, fresh: Sequence[ArchivedFile]) -> None:
+def _put(table: OpenTable, here: FoundInArchive, after: Manifest, fresh: Sequence[ArchivedFile]) -> None:
     document = MANIFEST if here.entry.state == "complete" else PENDING
     try:
         # Nobody but an erasure changes a document that is there; two at once would lose each other's files.
         if read_manifest(here.folder, document) != here.entry.manifest:
             raise ConflictError(
                 f"archive {after.id} of table {after.table} was changed by somebody else, and stays so",
+                advice="run it again",
+            )
+        if table.protection() != here.found.protection:
+            raise ConflictError(
+                f"holds on table {after.table} were placed or released meanwhile: its archive stays",
                 advice="run it again",
             )
     except BaseException:

@@ -23,6 +23,7 @@ from lakehouse.merge.tombstones import APP_ID
 from lakehouse.pii.paths import parse_path
 from lakehouse.requests.find import Found
 from lakehouse.requests.locate import Condition, candidates
+from lakehouse.requests.needles import is_telling
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.redact.columns import in_log
 from lakehouse.requests.rules import RowRule
@@ -203,8 +204,3 @@ def is_mentioned(storage: Storage, seen: Seen, found: Found) -> bool:
     told = [value.encode() for value in found.people.known["value"] if is_telling(value)]
     logs = [path for path in seen.objects if log_name(path).kind in ("commit", "compaction")]
     return bool(told) and any(any(value in data for value in told) for data in map(storage.get, logs))
-
-
-def is_telling(value: str) -> bool:
-    """Whether a value is long enough that it is nobody else's by chance."""
-    return len(value) >= (9 if value.isdigit() else 6)

@@ -12,7 +12,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from lakehouse import Lakehouse, ProtectedError
+from lakehouse import ConflictError, Lakehouse, ProtectedError
 from lakehouse.errors import CorruptTableError, StorageError
 from lakehouse.pii.executor import Here
 from lakehouse.requests.elsewhere.archives import (
@@ -155,6 +155,26 @@ def test_held_rows_stay(lake: Lakehouse) -> None:
     found = [each.without(frozenset({"req-1"})) for each in found_in(lake)]
     assert [erase_in_archive(lake.table("people").opened, each).deleted for each in found] == [0, 0]
     assert len(left(lake)) == 1
+
+
+def test_a_hold_that_comes_in_between_is_heeded(lake: Lakehouse) -> None:
+    found = found_in(lake)
+    before = sorted(item.path for item in places(lake)[0].list())
+    lake.holds.add(table="people", where="id = 4711", reason="case 13/2026")
+    with pytest.raises(ConflictError, match="placed or released meanwhile"):
+        erase_in_archive(lake.table("people").opened, found[0])
+    assert sorted(item.path for item in places(lake)[0].list()) == before
+
+
+def test_of_a_table_that_is_held_nothing_beside_its_archives_goes(lake: Lakehouse) -> None:
+    entry = lake.retention.archives("people")[0]
+    stray = Path(entry.url) / "part-of-a-crash.parquet"
+    stray.write_bytes(b"x")
+    hold = lake.holds.add(table="people", reason="case 14/2026")
+    assert clear_archives(lake.table("people").opened, places(lake), now=LATER).files == 0
+    assert stray.exists()
+    lake.holds.release(hold.id)
+    assert clear_archives(lake.table("people").opened, places(lake), now=LATER).files == 1
 
 
 def test_a_damaged_file_is_not_made_to_look_whole(lake: Lakehouse) -> None:
