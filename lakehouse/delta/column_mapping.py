@@ -172,6 +172,21 @@ def physical_names(schema: StructType, mapping: Mode) -> dict[str, str]:
     return {item.name: item.name if mapping == "none" else item.physical_name for item in schema.fields}
 
 
+def display_names(schema: StructType, mapping: Mode) -> dict[str, str]:
+    """What people call the columns of data files, those inside of structs, lists and maps too.
+
+    Args:
+        schema: The table's schema.
+        mapping: How the table maps its columns.
+
+    Returns:
+        Physical name to display name; empty where the table maps no columns.
+    """
+    if mapping == "none":
+        return {}
+    return {item.physical_name: item.name for item in all_fields(schema)}
+
+
 def arrow_schema(schema: StructType, mapping: Mode) -> pa.Schema:
     """What a data file's columns are, for Parquet writers: physical names, types, field ids.
 

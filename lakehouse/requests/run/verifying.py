@@ -8,7 +8,6 @@ from typing import TypeAlias
 
 from lakehouse.config import Config
 from lakehouse.delta import column_mapping
-from lakehouse.delta.schema import DataType, StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.pii.executor import Executor
@@ -130,7 +129,7 @@ def _places(target: RunTarget) -> tuple[Place, ...]:
     archives = {name: tuple(target.archives(name)) for name in target.config.tables}
     for name in target.config.tables:
         newest = target.table(name).find()
-        tables[name] = {} if newest is None else physical_and_display(newest)
+        tables[name] = {} if newest is None else _display(newest)
     return (
         *lake_places(
             target.lake, tables=tables, copies=target.copies, archives=archives, quarantine=QUARANTINE
@@ -139,22 +138,6 @@ def _places(target: RunTarget) -> tuple[Place, ...]:
     )
 
 
-def physical_and_display(snapshot: Snapshot) -> dict[str, str]:
-    """What the columns of a version are called in its files, and by people, nested ones too.
-
-    Args:
-        snapshot: The version.
-
-    Returns:
-        Physical to display names; empty where the table maps no columns.
-    """
-    if column_mapping.mode(snapshot.metadata, protocol=snapshot.protocol) == "none":
-        return {}
-    return dict(_names(snapshot.schema))
-
-
-def _names(kind: DataType) -> Iterator[tuple[str, str]]:
-    if isinstance(kind, StructType):
-        for field in kind.fields:
-            yield field.physical_name, field.name
-            yield from _names(field.type)
+def _display(snapshot: Snapshot) -> dict[str, str]:
+    mapping = column_mapping.mode(snapshot.metadata, protocol=snapshot.protocol)
+    return column_mapping.display_names(snapshot.schema, mapping)

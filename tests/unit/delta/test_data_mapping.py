@@ -6,7 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-from lakehouse.delta import data
+from lakehouse.delta import column_mapping, data
 from lakehouse.delta.actions import Protocol
 from lakehouse.delta.schema import (
     ArrayType,
@@ -100,3 +100,12 @@ class TestColumnMapping:
         here = snapshot_of(mapped_schema(), properties={"delta.columnMapping.mode": "guess"})
         with pytest.raises(CorruptTableError, match="guess"):
             data.scan_table(table, here)
+
+
+def test_people_see_their_own_names_wherever_a_field_is() -> None:
+    names = column_mapping.display_names(mapped_schema(), "name")
+    assert {names[f"col-{number}"] for number in (1, 2, 5, 6, 7)} == {"a", "s", "l", "m", "p"}
+    assert (names["col-3"], names["col-4"]) == ("x", "y")
+    only_in_a_list = StructType((mapped_schema().fields[2],))
+    assert column_mapping.display_names(only_in_a_list, "name") == {"col-5": "l", "col-3": "x", "col-4": "y"}
+    assert column_mapping.display_names(mapped_schema(), "none") == {}
