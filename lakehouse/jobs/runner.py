@@ -21,6 +21,7 @@ from lakehouse.errors import LakehouseError, UsageError, VerificationError
 from lakehouse.jobs.context import JobContext, Lake
 from lakehouse.jobs.kinds import work_of
 from lakehouse.jobs.leases import LEASE, Held
+from lakehouse.jobs.observing import RunObserver, tell_began, tell_ended
 from lakehouse.jobs.result import JobResult
 from lakehouse.jobs.status import RunView, view_of
 from lakehouse.jobs.stop import RunStoppedError, Stop
@@ -56,6 +57,7 @@ class Runner:
         lease: How long after its last sign of life a run is taken for abandoned.
         grace: How long work may go on after it was asked to end.
         clock: Gives the time, timezone-aware.
+        observers: Who hears of runs that begin and end here.
     """
 
     lake: Lake
@@ -65,6 +67,7 @@ class Runner:
     lease: timedelta = LEASE
     grace: timedelta = GRACE
     clock: Callable[[], datetime] = field(default=_now)
+    observers: tuple[RunObserver, ...] = ()
 
     def run(self, name: str, *, fire_time: datetime, cause: str) -> RunView:
         """Carries out a job for a moment, unless that was done before or is being done.
@@ -126,8 +129,22 @@ class Runner:
             reason = "the run before was still going on"
             self.state.leases.end(run.id, "skipped", {"reason": reason})
         elif claim.outcome == "started":
-            self._see_through(run, job, claim)
+            return self._observed(run, job, claim)
         return self._view(run)
+
+    def _observed(self, run: JobRun, job: JobConfig, claim: Claim) -> RunView:
+        tables = self._tables(job)
+        if self.observers:
+            tell_began(self.observers, self._view(run), tables)
+        try:
+            self._see_through(run, job, claim)
+        finally:
+            view = self._view(run)
+            tell_ended(self.observers, view, tables)
+        return view
+
+    def _tables(self, job: JobConfig) -> tuple[str, ...]:
+        return self.lake.tables if job.tables == "all" else tuple(job.tables)
 
     def _claim(self, run: JobRun, *, queue: bool) -> Claim:
         while True:
@@ -180,13 +197,12 @@ class Runner:
         return interrupt
 
     def _context(self, run: JobRun, job: JobConfig, held: Held, stop: Stop) -> JobContext:
-        tables = self.lake.tables if job.tables == "all" else tuple(job.tables)
         return JobContext(
             job=run.job,
             config=job,
             run=run.id,
             fire_time=run.fire_time,
-            tables=tables,
+            tables=self._tables(job),
             author=self.author,
             lake=self.lake,
             state=self.state,

@@ -15,6 +15,7 @@ from lakehouse.errors import NotFoundError, UsageError
 from lakehouse.jobs.after import in_order, moment_after
 from lakehouse.jobs.context import Lake
 from lakehouse.jobs.leases import LEASE
+from lakehouse.jobs.observing import RunObserver
 from lakehouse.jobs.runner import Runner, ensure_runnable
 from lakehouse.jobs.schedule import due, fires, next_fire
 from lakehouse.jobs.status import STATUSES, RunView, view_of
@@ -79,6 +80,7 @@ class Jobs:
         control: The way to the state database.
         lease: How long after its last sign of life a run is taken for abandoned.
         clock: Gives the time, timezone-aware.
+        observers: Makes those who hear of the runs that are carried out here.
     """
 
     def __init__(
@@ -88,11 +90,13 @@ class Jobs:
         control: Control,
         lease: timedelta = LEASE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        observers: Callable[[State], tuple[RunObserver, ...]] = lambda _: (),
     ) -> None:
         self._lake = lake
         self._control = control
         self._lease = lease
         self._clock = clock
+        self._observers = observers
 
     def __repr__(self) -> str:
         return f"Jobs({self._lake.config.name!r})"
@@ -348,7 +352,14 @@ class Jobs:
 
     def _runner(self, author: str | None) -> Runner:
         state = self._control.made(now=self._clock())
-        return Runner(lake=self._lake, state=state, author=_who(author), lease=self._lease, clock=self._clock)
+        return Runner(
+            lake=self._lake,
+            state=state,
+            author=_who(author),
+            lease=self._lease,
+            clock=self._clock,
+            observers=self._observers(state),
+        )
 
     def _job(self, name: str) -> JobConfig:
         jobs = self._lake.config.jobs
