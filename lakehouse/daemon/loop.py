@@ -303,12 +303,12 @@ class Loop:
             self._log.say("worker_failed", level="error", code=code, reason=words[-1] if words else "")
         if task is None:
             return
-        debt, event, reason = settle(task, code, timeout=self._config.jobs.get(task.claimed.run.job))
+        debt, event, detail = settle(task, code, timeout=self._config.jobs.get(task.claimed.run.job))
         self._debts.append(debt)
         if event == "lost":
             self.health.lost += 1
             self._more = True
-        self._run_ended(task.claimed, {"event": event, "reason": reason, "seconds": None})
+        self._run_ended(task.claimed, {**detail, "event": event})
 
     def _ended(self, event: str) -> None:
         self.health.ended[event] = self.health.ended.get(event, 0) + 1

@@ -15,7 +15,7 @@ Debt: TypeAlias = Callable[[State], bool]
 """Something to write down as soon as the database can be reached."""
 
 
-def settle(task: Task, code: int | None, *, timeout: JobConfig | None) -> tuple[Debt, str, str]:
+def settle(task: Task, code: int | None, *, timeout: JobConfig | None) -> tuple[Debt, str, dict[str, Any]]:
     """What to write down of a run.
 
     Args:
@@ -24,7 +24,7 @@ def settle(task: Task, code: int | None, *, timeout: JobConfig | None) -> tuple[
         timeout: Its job.
 
     Returns:
-        What to do, in a word what became of it (``lost`` where its worker died), and why.
+        What to do, in a word what became of it (``lost`` where its worker died), and more.
     """
     run, token = task.claimed.run.id, task.claimed.token
     event, detail, log = _outcome(task, timeout)
@@ -34,12 +34,12 @@ def settle(task: Task, code: int | None, *, timeout: JobConfig | None) -> tuple[
         return (
             lambda state: state.leases.give_back(run, token, reason=reason, lost=lost, log=log),
             event,
-            reason,
+            {"reason": reason},
         )
     return (
         lambda state: state.leases.end(run, event, detail, token=token, log=log),
         event,
-        str(detail.get("reason", "")),
+        detail,
     )
 
 

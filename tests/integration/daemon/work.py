@@ -34,9 +34,8 @@ def slowly(lake: Lakehouse, context: JobContext) -> None:
 
 def never(lake: Lakehouse, context: JobContext) -> None:
     """Neither asks whether to go on, nor lets any other thread of its process do anything."""
-    with context.alone("stock"):
-        note(lake, context)
-        ctypes.PyDLL(None).sleep(3600)
+    note(lake, context)
+    ctypes.PyDLL(None).sleep(3600)
 
 
 def stubborn(lake: Lakehouse, context: JobContext) -> None:
@@ -63,3 +62,8 @@ def talk(lake: Lakehouse, context: JobContext) -> None:
         context.log(f"line {number}")
     print("the end", file=sys.stdout)  # noqa: T201
     note(lake, context)
+
+
+def alone(lake: Lakehouse, context: JobContext) -> None:
+    with context.alone("stock"):
+        note(lake, context)
