@@ -46,6 +46,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
+        "daemon": "lakehouse.cli.daemon:daemon",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
@@ -91,6 +92,9 @@ OTHER_WORDS = {
     "rotate": "keys rotate",
     "runs": "jobs history",
     "schedule": "jobs list",
+    "scheduler": "daemon",
+    "serve": "daemon",
+    "service": "daemon",
     "scan": "pii scan",
     "schema": "show",
     "select": "sql",

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Final, Literal
 from zoneinfo import ZoneInfo
 
@@ -97,7 +98,8 @@ def due(job: JobConfig, *, name: str, last: datetime | None, now: datetime) -> l
     end = now + timedelta(microseconds=1)
     start = _before(job.schedule, now=now) if last is None else last + timedelta(microseconds=1)
     found = fires(job.schedule, start=start, end=end, zone=job.timezone, most=MOST)
-    found = [each for each in found if each + jitter(job, name=name, fire_time=each) <= now]
+    # In their order, also where one that comes later would have to wait less.
+    found = list(takewhile(lambda each: each + jitter(job, name=name, fire_time=each) <= now, found))
     policy: Literal["latest", "all", "none"] = job.catch_up
     if policy == "none":
         return [each for each in found if each + jitter(job, name=name, fire_time=each) > now - MISSED][-1:]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -12,64 +11,22 @@ from lakehouse.config.models.jobs import JobConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
 from lakehouse.errors import NotFoundError, UsageError
-from lakehouse.jobs.after import in_order, moment_after
+from lakehouse.jobs.after import in_order
 from lakehouse.jobs.context import Lake
+from lakehouse.jobs.deciding import due_moments, newest_over, resting
 from lakehouse.jobs.leases import LEASE
 from lakehouse.jobs.observing import RunObserver
-from lakehouse.jobs.runner import Runner, ensure_runnable
-from lakehouse.jobs.schedule import due, fires, next_fire
+from lakehouse.jobs.runner import Runner
+from lakehouse.jobs.schedule import fires
 from lakehouse.jobs.status import STATUSES, RunView, view_of
+from lakehouse.jobs.views import JobView, job_view
+from lakehouse.jobs.working import ensure_runnable
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
 from lakehouse.records import operator
 from lakehouse.state.database import State
-from lakehouse.state.job_rows import Pause
 
 LIMIT: Final = 50
 """So many runs a history shows unless told otherwise."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """A job, as it is now.
-
-    Args:
-        name: Its name.
-        do: What it does.
-        schedule: When, as the config says it; empty for one that runs when it is called.
-        timezone: Whose clock that follows.
-        after: The jobs that it waits for.
-        tables: The tables that it is for.
-        paused: Why its schedule is at rest; empty where it is not.
-        next: The next moment of its schedule (UTC); None without one.
-        last: Its newest run.
-        running: Its runs that go on.
-    """
-
-    name: str
-    do: str
-    schedule: str
-    timezone: str
-    after: tuple[str, ...]
-    tables: tuple[str, ...]
-    paused: str = ""
-    next: datetime | None = None
-    last: RunView | None = None
-    running: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as JSON can hold it."""
-        return {
-            "job": self.name,
-            "do": self.do,
-            "schedule": self.schedule,
-            "timezone": self.timezone,
-            "after": list(self.after),
-            "tables": list(self.tables),
-            "paused": self.paused,
-            "next": self.next,
-            "running": self.running,
-            "last": None if self.last is None else self.last.to_dict(),
-        }
 
 
 class Jobs:
@@ -111,7 +68,7 @@ class Jobs:
         paused = {} if state is None else state.jobs.paused()
         alive = [] if state is None else [each.job for each in state.leases.open() if each.alive]
         return [
-            _job_view(
+            job_view(
                 name,
                 job,
                 tables=self._lake.tables if job.tables == "all" else tuple(job.tables),
@@ -143,7 +100,7 @@ class Jobs:
         found = self._job(job)
         ensure_runnable(found)
         moment = self._clock() if fire_time is None else _aware(fire_time, "fire_time")
-        runner = self._runner(author)
+        runner = self.runner(author=author)
         runner.recover(job)
         return runner.run(job, fire_time=moment, cause="manual")
 
@@ -166,7 +123,7 @@ class Jobs:
         """
         for each in jobs:
             self._job(each)
-        runner = self._runner(author)
+        runner = self.runner(author=author)
         done = runner.recover(*jobs)
         for name in in_order(self._lake.config.jobs):
             if jobs and name not in jobs:
@@ -316,7 +273,7 @@ class Jobs:
         moments = self.missing(job, start=start, end=end)
         ensure_runnable(self._job(job))
         done: builtins.list[RunView] = []
-        runner = self._runner(author)
+        runner = self.runner(author=author)
         for each in moments:
             done.append(runner.run(job, fire_time=each, cause="backfill"))
             if done[-1].status == "failed":
@@ -324,20 +281,16 @@ class Jobs:
         return done
 
     def _moments(self, state: State, name: str) -> builtins.list[datetime]:
-        job = self._lake.config.jobs[name]
-        if job.pause or name in state.jobs.paused():
+        jobs = self._lake.config.jobs
+        job = jobs[name]
+        if name in resting({name: job}, state.jobs.paused()):
             return []
-        before = [self._newest(state, each) for each in job.after]
-        follows = moment_after(before)
-        if job.after and follows is None:
-            return []
+        before = [newest_over(state, each) for each in job.after]
         last = state.jobs.last(name, cause="schedule")
-        if job.schedule is not None:
-            found = due(job, name=name, last=None if last is None else last.fire_time, now=self._clock())
-            return _new(state, name, found)
-        if follows is None or (last is not None and last.fire_time >= follows):
-            return []
-        return _new(state, name, [follows])
+        found = due_moments(
+            name, job, last=None if last is None else last.fire_time, before=before, now=self._clock()
+        )
+        return _new(state, name, found)
 
     def _newest(self, state: State | None, job: str) -> RunView | None:
         found = [] if state is None else state.jobs.history(job=job, limit=1)
@@ -350,15 +303,20 @@ class Jobs:
         who, now = _who(author), self._clock()
         self._control.made(now=now).jobs.pause(job, paused=paused, author=who, reason=why, now=now)
 
-    def _runner(self, author: str | None) -> Runner:
+    def runner(self, *, author: str | None = None, **more: Any) -> Runner:
+        """Gives what carries runs out, for a process that does so again and again.
+
+        Args:
+            author: On whose order; None means the user that this process runs as.
+            **more: What else a `Runner` takes.
+
+        Raises:
+            StorageError: The state database can't be reached.
+        """
         state = self._control.made(now=self._clock())
+        given = {"lease": self._lease, "clock": self._clock, **more}
         return Runner(
-            lake=self._lake,
-            state=state,
-            author=_who(author),
-            lease=self._lease,
-            clock=self._clock,
-            observers=self._observers(state),
+            lake=self._lake, state=state, author=_who(author), observers=self._observers(state), **given
         )
 
     def _job(self, name: str) -> JobConfig:
@@ -390,31 +348,3 @@ def _aware(moment: datetime, what: str) -> datetime:
     if moment.tzinfo is None:
         raise UsageError(f"{what} needs a timezone", advice="as datetime.now(UTC)")
     return moment.astimezone(UTC)
-
-
-def _job_view(
-    name: str,
-    job: JobConfig,
-    *,
-    tables: tuple[str, ...],
-    paused: Pause | None,
-    last: RunView | None,
-    running: int,
-    now: datetime,
-) -> JobView:
-    why = "by the config" if job.pause else ""
-    if paused is not None:
-        why = paused.reason or f"by {paused.author}"
-    following = None if job.schedule is None else next_fire(job.schedule, after=now, zone=job.timezone)
-    return JobView(
-        name=name,
-        do=job.do,
-        schedule="" if job.schedule is None else str(job.schedule),
-        timezone=job.timezone,
-        after=job.after,
-        tables=tables,
-        paused=why,
-        next=None if why else following,
-        last=last,
-        running=running,
-    )

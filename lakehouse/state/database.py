@@ -12,10 +12,12 @@ from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
 from lakehouse.state.certificates import SqlCertificates
+from lakehouse.state.daemons import SqlDaemons
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
 from lakehouse.state.job_files import SqlJobFiles
+from lakehouse.state.job_queue import SqlQueue
 from lakehouse.state.jobs import SqlJobs
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.leases import SqlLeases
@@ -159,6 +161,8 @@ class State:
         self.jobs = SqlJobs(self._database)
         self.leases = SqlLeases(self._database)
         self.job_files = SqlJobFiles(self._database)
+        self.queue = SqlQueue(self._database)
+        self.daemons = SqlDaemons(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -3,6 +3,7 @@
 from lakehouse.config.models.base import Model, RuleError
 from lakehouse.config.models.changes import ChangesConfig, HistoryConfig
 from lakehouse.config.models.config import Config
+from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import JOB_KINDS, AlertConfig, JobConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig, SubjectRows
 from lakehouse.config.models.pii import NlpConfig, OperatorConfig, PiiConfig, Recognizer
@@ -16,10 +17,12 @@ __all__ = [
     "ChangesConfig",
     "ColumnPii",
     "Config",
+    "DaemonConfig",
     "Expectation",
     "HistoryConfig",
     "JobConfig",
     "KeysConfig",
+    "LogsConfig",
     "Model",
     "NlpConfig",
     "OperatorConfig",

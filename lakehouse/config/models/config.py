@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PlainValidator, PrivateAttr, WithJsonSchema
 
 from lakehouse.config.models.base import KIND, SHOWN, Model, Name
+from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
 from lakehouse.config.models.pii import PiiConfig
@@ -87,6 +88,10 @@ class Config(Model):
         default_factory=dict, description="What somebody who reads in a role sees, by name."
     )
     jobs: dict[str, JobConfig] = Field(default_factory=dict, description="Work with a schedule, by name.")
+    daemon: DaemonConfig = Field(
+        default_factory=DaemonConfig, description="The process that runs the jobs: `lakehouse daemon`."
+    )
+    logs: LogsConfig = Field(default_factory=LogsConfig, description="What the daemon logs.")
     alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
 
     _base_dir: Path = PrivateAttr(default_factory=Path.cwd)
