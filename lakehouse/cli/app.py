@@ -46,15 +46,18 @@ HEADINGS: dict[str, dict[str, str]] = {
         "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
+        "incidents": "lakehouse.cli.incidents:incidents",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
 
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
+    "ack": "incidents ack",
     "archive": "retention apply",
     "archives": "retention archives",
     "backfill": "jobs backfill",
+    "chart": "incidents chart",
     "check": "verify",
     "clean": "vacuum",
     "cleanup": "vacuum",
@@ -66,6 +69,7 @@ OTHER_WORDS = {
     "fsck": "verify",
     "import": "merge",
     "holds": "hold list",
+    "incident": "incidents list",
     "insert": "merge",
     "keep": "hold add",
     "job": "jobs list",
@@ -84,6 +88,7 @@ OTHER_WORDS = {
     "query": "sql",
     "rejected": "quarantine list",
     "release": "hold release",
+    "resolve": "incidents resolve",
     "resume": "jobs resume",
     "retry": "quarantine retry",
     "reveal": "pii reveal",
