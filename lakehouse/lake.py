@@ -36,7 +36,9 @@ from lakehouse.timetravel.reading import told
 from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
+    from lakehouse.jobs.observing import RunObserver
     from lakehouse.jobs.verbs import Jobs
+    from lakehouse.observability.incidents.verbs import Incidents
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
@@ -207,7 +209,14 @@ class Lakehouse:
         """The work of the config: list, run, history, pause, resume, backfill."""
         from lakehouse.jobs.verbs import Jobs
 
-        return Jobs(self, control=self._control)
+        return Jobs(self, control=self._control, observers=self._observers)
+
+    @property
+    def incidents(self) -> Incidents:
+        """What went out of control, and the charts behind it."""
+        from lakehouse.observability.incidents.verbs import Incidents
+
+        return Incidents(self.config, control=self._control)
 
     @property
     def pii(self) -> Pii:
@@ -378,6 +387,12 @@ class Lakehouse:
             ring=self._ring,
             finder=self._finder,
         )
+
+    def _observers(self, state: State) -> tuple[RunObserver, ...]:
+        """Who hears of the runs that this process carries out."""
+        from lakehouse.observability.incidents.observer import ChartObserver
+
+        return (ChartObserver(self, state),)
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -47,15 +47,18 @@ HEADINGS: dict[str, dict[str, str]] = {
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
         "daemon": "lakehouse.cli.daemon:daemon",
+        "incidents": "lakehouse.cli.incidents:incidents",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
 
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
+    "ack": "incidents ack",
     "archive": "retention apply",
     "archives": "retention archives",
     "backfill": "jobs backfill",
+    "chart": "incidents chart",
     "check": "verify",
     "clean": "vacuum",
     "cleanup": "vacuum",
@@ -67,6 +70,7 @@ OTHER_WORDS = {
     "fsck": "verify",
     "import": "merge",
     "holds": "hold list",
+    "incident": "incidents list",
     "insert": "merge",
     "keep": "hold add",
     "job": "jobs list",
@@ -85,6 +89,7 @@ OTHER_WORDS = {
     "query": "sql",
     "rejected": "quarantine list",
     "release": "hold release",
+    "resolve": "incidents resolve",
     "resume": "jobs resume",
     "retry": "quarantine retry",
     "reveal": "pii reveal",

@@ -16,12 +16,14 @@ from lakehouse.state.daemons import SqlDaemons
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.holds import SqlHolds
+from lakehouse.state.incidents import SqlIncidents
 from lakehouse.state.job_files import SqlJobFiles
 from lakehouse.state.job_queue import SqlQueue
 from lakehouse.state.jobs import SqlJobs
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.leases import SqlLeases
 from lakehouse.state.plans import SqlPlans
+from lakehouse.state.points import SqlPoints
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.requests import SqlRequests
 from lakehouse.state.scans import SqlScans
@@ -163,6 +165,8 @@ class State:
         self.job_files = SqlJobFiles(self._database)
         self.queue = SqlQueue(self._database)
         self.daemons = SqlDaemons(self._database)
+        self.points = SqlPoints(self._database)
+        self.incidents = SqlIncidents(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

@@ -2,6 +2,7 @@
 
 from lakehouse.config.models.base import Model, RuleError
 from lakehouse.config.models.changes import ChangesConfig, HistoryConfig
+from lakehouse.config.models.charts import ChartOverride, ChartsConfig
 from lakehouse.config.models.config import Config
 from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import JOB_KINDS, AlertConfig, JobConfig
@@ -15,6 +16,8 @@ __all__ = [
     "JOB_KINDS",
     "AlertConfig",
     "ChangesConfig",
+    "ChartOverride",
+    "ChartsConfig",
     "ColumnPii",
     "Config",
     "DaemonConfig",

@@ -9,6 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PlainValidator, PrivateAttr, WithJsonSchema
 
 from lakehouse.config.models.base import KIND, SHOWN, Model, Name
+from lakehouse.config.models.charts import ChartsConfig
 from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
@@ -93,6 +94,9 @@ class Config(Model):
     )
     logs: LogsConfig = Field(default_factory=LogsConfig, description="What the daemon logs.")
     alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
+    charts: ChartsConfig = Field(
+        default_factory=ChartsConfig, description="What of jobs and tables is watched by control charts."
+    )
 
     _base_dir: Path = PrivateAttr(default_factory=Path.cwd)
     _source: str = PrivateAttr(default="")
