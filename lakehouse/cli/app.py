@@ -46,12 +46,14 @@ HEADINGS: dict[str, dict[str, str]] = {
         "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
+        "alerts": "lakehouse.cli.alerts:alerts",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
 
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
+    "alert": "alerts list",
     "archive": "retention apply",
     "archives": "retention archives",
     "backfill": "jobs backfill",
@@ -77,6 +79,7 @@ OTHER_WORDS = {
     "ls": "tables",
     "mask": "pii mask",
     "new": "init",
+    "notify": "alerts test",
     "optimize": "compact",
     "pause": "jobs pause",
     "plan": "apply",

@@ -11,9 +11,11 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
+from lakehouse.state.alerts import SqlAlerts
 from lakehouse.state.certificates import SqlCertificates
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
+from lakehouse.state.following import SqlFollowing
 from lakehouse.state.holds import SqlHolds
 from lakehouse.state.job_files import SqlJobFiles
 from lakehouse.state.jobs import SqlJobs
@@ -159,6 +161,8 @@ class State:
         self.jobs = SqlJobs(self._database)
         self.leases = SqlLeases(self._database)
         self.job_files = SqlJobFiles(self._database)
+        self.following = SqlFollowing(self._database)
+        self.alerts = SqlAlerts(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"
