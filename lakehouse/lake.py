@@ -38,6 +38,7 @@ from lakehouse.verbs.opened import View
 if TYPE_CHECKING:
     from lakehouse.jobs.observing import RunObserver
     from lakehouse.jobs.verbs import Jobs
+    from lakehouse.observability.alerts import Alerts
     from lakehouse.observability.incidents.verbs import Incidents
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
@@ -209,7 +210,7 @@ class Lakehouse:
         """The work of the config: list, run, history, pause, resume, backfill."""
         from lakehouse.jobs.verbs import Jobs
 
-        return Jobs(self, control=self._control, observers=self._observers)
+        return Jobs(self, control=self._control, observers=self._observers, afterwards=self._pass_on)
 
     @property
     def incidents(self) -> Incidents:
@@ -217,6 +218,13 @@ class Lakehouse:
         from lakehouse.observability.incidents.verbs import Incidents
 
         return Incidents(self.config, control=self._control)
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who hears of what is wrong: list, test, pass on."""
+        from lakehouse.observability.alerts import Alerts
+
+        return Alerts(self.config, control=self._control)
 
     @property
     def pii(self) -> Pii:
@@ -296,6 +304,10 @@ class Lakehouse:
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
         return run_query(self, query, role=role)
+
+    def _pass_on(self) -> None:
+        if self.config.alerts:
+            self.alerts.pass_on()
 
     def _suppression(self, table: str) -> Suppression | None:
         """What keeps erased people out of a table; None where nobody can be erased from it."""

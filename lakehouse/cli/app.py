@@ -48,6 +48,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "jobs": "lakehouse.cli.jobs:jobs",
         "daemon": "lakehouse.cli.daemon:daemon",
         "incidents": "lakehouse.cli.incidents:incidents",
+        "alerts": "lakehouse.cli.alerts:alerts",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
@@ -55,6 +56,7 @@ HEADINGS: dict[str, dict[str, str]] = {
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
     "ack": "incidents ack",
+    "alert": "alerts list",
     "archive": "retention apply",
     "archives": "retention archives",
     "backfill": "jobs backfill",
@@ -82,6 +84,7 @@ OTHER_WORDS = {
     "ls": "tables",
     "mask": "pii mask",
     "new": "init",
+    "notify": "alerts test",
     "optimize": "compact",
     "pause": "jobs pause",
     "plan": "apply",

@@ -59,6 +59,34 @@ def next_fire(schedule: Schedule, *, after: datetime, zone: str = "UTC") -> date
     return None
 
 
+def last_fire(schedule: Schedule, *, until: datetime, zone: str = "UTC") -> datetime | None:
+    """The newest moment of a schedule, up to and with another one.
+
+    Args:
+        schedule: When.
+        until: The other one (timezone-aware).
+        zone: As for `next_fire`.
+
+    Returns:
+        In UTC; None where there was none yet.
+    """
+    moment = until.astimezone(UTC)
+    if schedule.every is not None:
+        return _EPOCH + (moment - _EPOCH) // schedule.every * schedule.every
+    if schedule.at is not None:
+        found = next_fire(schedule, after=_EPOCH, zone=zone)
+        return found if found is not None and found <= moment else None
+    fields, place = cron_fields(schedule.text), ZoneInfo(zone)
+    day = moment.astimezone(place).date()
+    for _ in range(_DAYS):
+        if _on(fields, day):
+            newest = max((each for each in _moments(fields, day, place) if each <= moment), default=None)
+            if newest is not None:
+                return newest
+        day -= timedelta(days=1)
+    return None
+
+
 def fires(
     schedule: Schedule, *, start: datetime, end: datetime, zone: str = "UTC", most: int | None = None
 ) -> list[datetime]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Collection
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +27,7 @@ from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, 
 from lakehouse.records import operator
 from lakehouse.state.database import State
 
+_LOG: Final = logging.getLogger("lakehouse.jobs")
 LIMIT: Final = 50
 """So many runs a history shows unless told otherwise."""
 
@@ -38,6 +41,7 @@ class Jobs:
         lease: How long after its last sign of life a run is taken for abandoned.
         clock: Gives the time, timezone-aware.
         observers: Makes those who hear of the runs that are carried out here.
+        afterwards: Called once all runs of a call are over, as alerts are passed on; it can't make them fail.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class Jobs:
         lease: timedelta = LEASE,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         observers: Callable[[State], tuple[RunObserver, ...]] = lambda _: (),
+        afterwards: Callable[[], object] = lambda: None,
     ) -> None:
         self._lake = lake
         self._control = control
         self._lease = lease
         self._clock = clock
         self._observers = observers
+        self._afterwards = afterwards
 
     def __repr__(self) -> str:
         return f"Jobs({self._lake.config.name!r})"
@@ -101,8 +107,9 @@ class Jobs:
         ensure_runnable(found)
         moment = self._clock() if fire_time is None else _aware(fire_time, "fire_time")
         runner = self.runner(author=author)
-        runner.recover(job)
-        return runner.run(job, fire_time=moment, cause="manual")
+        with self._passing_on():
+            runner.recover(job)
+            return runner.run(job, fire_time=moment, cause="manual")
 
     def run_due(self, *jobs: str, author: str | None = None) -> builtins.list[RunView]:
         """Runs all that is due by the schedules, one after the other, and what was lost with its process.
@@ -124,12 +131,13 @@ class Jobs:
         for each in jobs:
             self._job(each)
         runner = self.runner(author=author)
-        done = runner.recover(*jobs)
-        for name in in_order(self._lake.config.jobs):
-            if jobs and name not in jobs:
-                continue
-            for moment in self._moments(runner.state, name):
-                done.append(runner.run(name, fire_time=moment, cause="schedule"))
+        with self._passing_on():
+            done = runner.recover(*jobs)
+            for name in in_order(self._lake.config.jobs):
+                if jobs and name not in jobs:
+                    continue
+                for moment in self._moments(runner.state, name):
+                    done.append(runner.run(name, fire_time=moment, cause="schedule"))
         return done
 
     def history(
@@ -274,11 +282,20 @@ class Jobs:
         ensure_runnable(self._job(job))
         done: builtins.list[RunView] = []
         runner = self.runner(author=author)
-        for each in moments:
-            done.append(runner.run(job, fire_time=each, cause="backfill"))
-            if done[-1].status == "failed":
-                break
+        with self._passing_on():
+            for each in moments:
+                done.append(runner.run(job, fire_time=each, cause="backfill"))
+                if done[-1].status == "failed":
+                    break
         return done
+
+    @contextmanager
+    def _passing_on(self) -> Iterator[None]:
+        yield
+        try:
+            self._afterwards()
+        except Exception as error:  # noqa: BLE001 - what is told of runs never fails them
+            _LOG.warning("alerts could not be passed on (%s)", type(error).__name__)
 
     def _moments(self, state: State, name: str) -> builtins.list[datetime]:
         jobs = self._lake.config.jobs

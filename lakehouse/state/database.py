@@ -11,10 +11,12 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.engine import Connection
 
 from lakehouse.errors import StorageError
+from lakehouse.state.alerts import SqlAlerts
 from lakehouse.state.certificates import SqlCertificates
 from lakehouse.state.daemons import SqlDaemons
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
+from lakehouse.state.following import SqlFollowing
 from lakehouse.state.holds import SqlHolds
 from lakehouse.state.incidents import SqlIncidents
 from lakehouse.state.job_files import SqlJobFiles
@@ -167,6 +169,8 @@ class State:
         self.daemons = SqlDaemons(self._database)
         self.points = SqlPoints(self._database)
         self.incidents = SqlIncidents(self._database)
+        self.following = SqlFollowing(self._database)
+        self.alerts = SqlAlerts(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"
