@@ -10,7 +10,6 @@ from typing import Final, Protocol
 
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.requests.certificate.canonical import canonical
 from lakehouse.requests.certificate.document import (
     Certificate,
     Content,
@@ -19,7 +18,7 @@ from lakehouse.requests.certificate.document import (
     SearchedKind,
     Signed,
 )
-from lakehouse.requests.certificate.signing import PURPOSE, Signer, as_document
+from lakehouse.requests.certificate.signing import PURPOSE, Signer
 from lakehouse.requests.search.report import SearchReport
 from lakehouse.state.rows import CertificateRecord
 
@@ -77,8 +76,8 @@ def issue(
         for content in contents:
             if content.request.id not in issued:
                 before = fresh[-1] if fresh else last
-                signed = sign(_next(content, before, lake=lake, now=now, software=software))
-                fresh.append(_record(signed, now=now))
+                signed, document = sign(_next(content, before, lake=lake, now=now, software=software))
+                fresh.append(_record(signed, document, now=now))
                 issued[content.request.id] = signed
         try:
             if fresh:
@@ -133,14 +132,13 @@ def _missing(reports: SearchReport) -> tuple[Missing, ...]:
     return tuple(Missing(what=each.path or "the lake", reason=each.reason) for each in reports.not_searched)
 
 
-def _record(signed: Signed, *, now: datetime) -> CertificateRecord:
-    content = canonical(as_document(signed))
+def _record(signed: Signed, document: bytes, *, now: datetime) -> CertificateRecord:
     certificate = signed.certificate
     return CertificateRecord(
         sequence=certificate.sequence,
         previous=certificate.previous,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256(document).hexdigest(),
         request=certificate.request.id,
         at=now,
-        document=content.decode(),
+        document=document.decode(),
     )

@@ -155,6 +155,20 @@ class Sought:
                 found.whole[form.needle] += 1
         return found
 
+    def is_in(self, data: memoryview, *, binary: bool) -> bool:
+        """Whether any needle is in some bytes, as a word or as a part of one.
+
+        Args:
+            data: The bytes.
+            binary: As for `in_cells`.
+        """
+        grams, forms = self._choice(binary=binary)
+        view = np.frombuffer(data, dtype=np.uint8)
+        return any(
+            confirmed(forms[number], view[begin : begin + len(forms[number].data)].tobytes())
+            for begin, number in grams.find(view)
+        )
+
     def spans(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Where in a short text needles are, words or parts of words.
 
