@@ -17,6 +17,7 @@ from lakehouse.requests.identity import Person
 from lakehouse.requests.known import Place
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import people_of
+from lakehouse.requests.purge import plan_purge
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run import purging
 from tests.integration.requests.test_run import ANN, filled
@@ -109,14 +110,14 @@ def test_a_run_is_brought_to_its_end_while_others_write(
 ) -> None:
     lake = filled(tmp_path)
     lake.requests.submit(kind="erasure", subject="customer", email=ANN)
-    plan, failed = purging.plan_purge, []
+    failed: list[bool] = []
 
     def went(*arguments: Any, **options: Any) -> Any:
         # As where somebody takes a file away between its listing and its reading.
         if not failed:
             failed.append(True)
             raise NotFoundError("a file is gone")
-        return plan(*arguments, **options)
+        return plan_purge(*arguments, **options)
 
     monkeypatch.setattr(purging, "plan_purge", went)
 
