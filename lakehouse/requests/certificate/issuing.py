@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from importlib import metadata as packages
 from typing import Final, Protocol
 
@@ -19,7 +20,7 @@ from lakehouse.requests.certificate.document import (
     Signed,
 )
 from lakehouse.requests.certificate.signing import PURPOSE, Signer
-from lakehouse.requests.search.report import SearchReport
+from lakehouse.requests.search.report import Searched, SearchReport
 from lakehouse.state.rows import CertificateRecord
 
 _TRIES: Final = 50
@@ -115,16 +116,20 @@ def search_part(reports: SearchReport, *, request: str, needles: int, anywhere: 
     return Search(
         needles=needles,
         anywhere=anywhere,
-        searched=tuple(
-            SearchedKind(
-                kind=each.kind, objects=each.objects, bytes=each.bytes, rows=each.rows, cells=each.cells
-            )
-            for each in reports.searched
-        ),
+        searched=_kinds(reports.searched),
         hits=sum(hit.count for hit in reports.hits if hit.request == request),
         part_of_longer=reports.inside,
         not_searched=_missing(reports),
         milliseconds=round(reports.seconds * 1000),
+    )
+
+
+@lru_cache(maxsize=8)
+def _kinds(searched: tuple[Searched, ...]) -> tuple[SearchedKind, ...]:
+    """The same for all requests of a search."""
+    return tuple(
+        SearchedKind(kind=each.kind, objects=each.objects, bytes=each.bytes, rows=each.rows, cells=each.cells)
+        for each in searched
     )
 
 

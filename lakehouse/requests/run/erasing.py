@@ -12,6 +12,7 @@ from lakehouse.requests.erase import Erased, erase, fixed_columns
 from lakehouse.requests.find import Found
 from lakehouse.requests.identity import Person, digests_of, seal
 from lakehouse.requests.rewriting import ensure_erasable
+from lakehouse.requests.rewritten import Drafts
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot, caught_up
 from lakehouse.requests.run.target import RunTarget
@@ -133,15 +134,15 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tupl
     """Erases from one table; who is held meanwhile is set aside."""
     while True:
         spot = lookup.spots[name]
-        newest = [spot.found]
+        newest, drafts = [spot.found], Drafts(spot.table)
 
         def anew(spot: Spot = spot, newest: list[Found] = newest) -> Found:
-            newest.append(spot.anew(newest[-1].people))
+            newest.append(spot.anew(newest[-1]))
             return newest[-1]
 
         before = spot.found.past.newest.version
         try:
-            erased = erase(spot.table, spot.found, again=anew)
+            erased = erase(spot.table, spot.found, again=anew, drafts=drafts)
         except ProtectedError:
             held = newest[-1].held
             if not held:
@@ -149,7 +150,8 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tupl
             lookup = _set_aside(ledger, lookup.with_spot(replace(spot, found=newest[-1])), held)
             continue
         _record(target, erased, before=before)
-        return lookup.with_spot(replace(spot, found=_moved_on(spot.table, newest[-1]))), erased
+        left = drafts.unseen(newest[-1])
+        return lookup.with_spot(replace(spot, found=_moved_on(spot.table, left))), erased
 
 
 def _shred(target: RunTarget, persons: Iterable[Person]) -> None:

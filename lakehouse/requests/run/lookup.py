@@ -13,7 +13,7 @@ from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.everyone import all_known
-from lakehouse.requests.find import Found, find
+from lakehouse.requests.find import Found, find, find_on
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE
@@ -35,13 +35,13 @@ class Spot:
     Args:
         table: The table.
         found: Their rows.
-        anew: Finds people again, on the version that is newest then.
+        anew: Finds people again, on the version that is newest then, given what was found last.
         exact: Whether these are their rows alone: only then old files can be emptied where they lie.
     """
 
     table: OpenTable
     found: Found
-    anew: Callable[[People], Found]
+    anew: Callable[[Found], Found]
     exact: bool = True
 
 
@@ -244,8 +244,8 @@ def _rejects(target: RunTarget, people: People) -> dict[str, Spot]:
 
 
 def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot | None:
-    def anew(now: People) -> Found:
-        found = steadily(lambda: other.find(now, source), what=f"table {other.table.name}")
+    def anew(known: Found) -> Found:
+        found = steadily(lambda: other.find(known.people, source), what=f"table {other.table.name}")
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
@@ -254,10 +254,12 @@ def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot 
     return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
 
 
-def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
+def _anew(table: OpenTable, rules: tuple[RowRule, ...], known: Found) -> Found:
+    """Looks only at files that have come since: while others write all the time there is no time for all."""
+
     def look() -> Found:
         place = Place(table.storage, past_of(table.storage, table.snapshot()))
-        return _found(table, place, rules, people)
+        return find_on(known, place, rules=rules, protection=table.protection())
 
     return steadily(look, what=f"table {table.name}")
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from lakehouse.config import Config
 from lakehouse.merge.result import QUARANTINE
@@ -121,10 +122,15 @@ def _files(events: Sequence[RequestEvent]) -> dict[str, tuple[certificate.File, 
     for event in events:
         if event.event == "purging":
             for each in event.detail["files"]:
-                found.setdefault(each["table"], {})[each["path"], each["action"]] = certificate.File(
-                    action=each["action"], path=each["path"], bytes=each["bytes"], sha256=each["sha256"]
-                )
+                file = _file(each["action"], each["path"], each["bytes"], each["sha256"])
+                found.setdefault(each["table"], {})[each["path"], each["action"]] = file
     return {table: tuple(files.values()) for table, files in found.items()}
+
+
+@lru_cache(maxsize=1024)
+def _file(action: Literal["removed", "redacted"], path: str, size: int, sha256: str) -> certificate.File:
+    """The files of people who are erased together are mostly the same."""
+    return certificate.File(action=action, path=path, bytes=size, sha256=sha256)
 
 
 def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], int]]:

@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
@@ -58,12 +59,20 @@ class Sought:
         self._text_forms = [form for form in forms if form.encoding == "utf-8"]
         self._forms = forms
         self._texts = Grams([form.data for form in self._text_forms])
-        self._anything = Grams([form.data for form in forms])
         self._begin = sorted((plain(each.value), number) for number, each in long)
         self._by_column: dict[tuple[str, str], list[int]] = {}
         for number, each in enumerate(needles):
             for table, column in each.columns:
                 self._by_column.setdefault((table, column), []).append(number)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Made once, and not in every process.
+        return {**vars(self), "_anything": self._anything}
+
+    @cached_property
+    def _anything(self) -> Grams:
+        """The forms of all encodings; who only asks for names of objects does without."""
+        return Grams([form.data for form in self._forms])
 
     def columns(self, tables: Sequence[str]) -> dict[str, Values]:
         """The columns in which needles are compared as values, and those values.
