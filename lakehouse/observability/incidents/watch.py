@@ -74,10 +74,10 @@ class Watch:
         judged = [each for each in fresh if self._is_judged(each)]
         if not judged:
             return done
-        told = self.state.incidents.of_series([each.seq for each in judged])
         by_subject = {(each.batch.scope, each.batch.subject): each for each in taken}
         for count, some in self._by_window(judged).items():
-            points = self.state.points.last(some, count=count)
+            points, troubled = self.state.points.window(some, count=count)
+            told = self.state.incidents.of_series(sorted(troubled)) if troubled else {}
             for head in some:
                 series = _Watched(self, head, points[head.seq], told.get(head.seq, []))
                 if series.is_cut_short(count):
