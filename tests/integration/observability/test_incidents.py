@@ -13,7 +13,7 @@ import pytest
 
 from lakehouse import Lakehouse
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
-from lakehouse.observability.incidents import Incidents, sample
+from lakehouse.observability.incidents import Incidents, incident_changes, sample
 from lakehouse.state.chart_rows import Point
 from lakehouse.state.database import State
 from tests.fixtures.charted import NOON, moment, put
@@ -119,10 +119,15 @@ def test_a_job_that_brings_ten_times_the_nulls_opens_one_incident(lake: Open, tm
     shop.jobs.run("load")
     (second,) = shop.incidents.list()
     assert second.limits["center"] == pytest.approx(0.05, abs=0.005), "what was out is not learned from"
-    told = state_of(shop).incidents.since(0)
-    assert [event.event for event, _ in told if event.event != "signal"] == [
+    told = incident_changes(state_of(shop), since=0)
+    assert [each.what for each in told if each.what != "signal"] == [
         "opened", "recovered", "resolved", "opened",
     ]  # fmt: skip
+    assert (told[0].incident, told[0].subject, told[0].measure) == (found.id, "customers", "null_share:email")
+    assert told[0].value == 0.5 > told[0].upper
+    assert told[0].rule == "a point lies beyond three sigma"
+    assert incident_changes(state_of(shop), since=told[1].seq) == told[2:]
+    assert state_of(shop).incidents.newest() == told[-1].seq
     seconds = newest(state_of(shop), "load")
     assert seconds["rows"].value == 50
     assert seconds["seconds"].run != run.id
