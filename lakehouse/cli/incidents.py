@@ -157,7 +157,10 @@ def ack(session: Session, *, incident: str, reason: str, author: str | None) -> 
 @click.option("--author", metavar="NAME", help="Who ends it. Without it: you.")
 @click.pass_obj
 def resolve(session: Session, *, incident: str, reason: str, expected: bool, author: str | None) -> None:
-    """End an incident. Its points are left out of what is usual, unless they are expected from now on."""
+    """End an incident.
+
+    Its points are left out of what is usual, unless they are expected from now on.
+    """
     done = session.lake.incidents.resolve(incident, reason=reason, expected=expected, author=author)
     more = "; what is usual is learned anew" if done.expected else ""
     session.out.emit(_short(done), f"{done.id} is resolved by {done.resolved_by}{more}")
