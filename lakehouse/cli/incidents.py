@@ -75,14 +75,23 @@ def list_(
 
 @verb(
     "show",
-    examples=["lakehouse incidents show inc-7f3k2q"],
+    examples=["lakehouse incidents show", "lakehouse incidents show inc-7f3k2q"],
     python='lake.incidents.show("inc-7f3k2q"); lake.incidents.chart_of("inc-7f3k2q")',
 )
-@click.argument("incident", metavar="INCIDENT")
+@click.argument("incident", required=False, metavar="[INCIDENT]")
 @click.pass_obj
-def show(session: Session, *, incident: str) -> None:
-    """Show an incident: its chart, what changed around it, and what became of it."""
+def show(session: Session, *, incident: str | None) -> None:
+    """Show an incident: its chart, what changed around it, and what became of it.
+
+    Without INCIDENT: the newest that is not over.
+    """
     verbs = session.lake.incidents
+    if incident is None:
+        newest = verbs.list(limit=1)
+        if not newest:
+            session.out.emit({"incident": None}, "nothing is out of control")
+            return
+        incident = newest[0].id
     found, chart = verbs.show(incident), verbs.chart_of(incident)
     unit = "" if chart is None else chart.unit
     usual = ""
@@ -148,7 +157,10 @@ def ack(session: Session, *, incident: str, reason: str, author: str | None) -> 
 @click.option("--author", metavar="NAME", help="Who ends it. Without it: you.")
 @click.pass_obj
 def resolve(session: Session, *, incident: str, reason: str, expected: bool, author: str | None) -> None:
-    """End an incident. Its points are left out of what is usual, unless they are expected from now on."""
+    """End an incident.
+
+    Its points are left out of what is usual, unless they are expected from now on.
+    """
     done = session.lake.incidents.resolve(incident, reason=reason, expected=expected, author=author)
     more = "; what is usual is learned anew" if done.expected else ""
     session.out.emit(_short(done), f"{done.id} is resolved by {done.resolved_by}{more}")

@@ -176,6 +176,13 @@ class SqlIncidents:
                     rows[row.id] = _incident(row)
         return [(each, rows[each.incident]) for each in events]
 
+    def newest(self) -> int:
+        """The number of the newest event: where those begin who only care for news; 0 where there is none."""
+        with self._database.reading() as connection:
+            return int(
+                connection.execute(select(func.coalesce(func.max(incident_events.c.seq), 0))).scalar_one()
+            )
+
     def _told(self, query: Select[Any]) -> builtins.list[Told]:
         with self._database.reading() as connection:
             found = [_incident(row) for row in connection.execute(query)]

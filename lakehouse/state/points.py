@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, bindparam, delete, insert, select, update
+from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from lakehouse.state.chart_rows import Batch, NewPoint, Point, Series, SeriesKey
-from lakehouse.state.chart_tables import points, series
+from lakehouse.state.chart_tables import incidents, points, series
 from lakehouse.state.transactions import Transactions
 
 _EVERY: Final = 20
@@ -84,30 +84,39 @@ class SqlPoints:
         Returns:
             By the number of the series.
         """
+        return self.window(heads, count=count)[0]
+
+    def window(self, heads: Collection[Series], *, count: int) -> tuple[dict[int, list[Point]], set[int]]:
+        """The newest points of series, and which of the series ever had an incident: most never had.
+
+        Args:
+            heads: The series.
+            count: So many points of each, at most.
+
+        Returns:
+            The points, in the order of time, by the number of the series; and those with incidents.
+        """
         found: dict[int, list[Point]] = {each.seq: [] for each in heads}
+        troubled: set[int] = set()
         wanted = list(found)
         with self._database.reading() as connection:
             for at in range(0, len(wanted), _PART):
-                # As values of one query, for which the plan is found once.
-                query = (
-                    select(
-                        points.c.series_seq,
-                        points.c.number,
-                        points.c.at,
-                        points.c.value,
-                        points.c.version,
-                        points.c.run_id,
-                        points.c.role,
-                    )
-                    .join(series, series.c.seq == points.c.series_seq)
-                    .where(
-                        series.c.seq.in_(wanted[at : at + _PART]), points.c.number > series.c.number - count
-                    )
-                    .order_by(points.c.series_seq, points.c.number)
-                )
-                for row in connection.execute(query):
+                some = wanted[at : at + _PART]
+                for row in connection.execute(_newest_of(some, count)):
                     found[row[0]].append(Point(*row[1:]))
-        return found
+                incident = select(incidents.c.series_seq).where(incidents.c.series_seq.in_(some)).distinct()
+                troubled.update(connection.execute(incident).scalars())
+        return found, troubled
+
+
+def _newest_of(numbers: Sequence[int], count: int) -> Select[Any]:
+    kept = points.c
+    return (
+        select(kept.series_seq, kept.number, kept.at, kept.value, kept.version, kept.run_id, kept.role)
+        .join(series, series.c.seq == kept.series_seq)
+        .where(series.c.seq.in_(numbers), kept.number > series.c.number - count)
+        .order_by(kept.series_seq, kept.number)
+    )
 
 
 class _Done:

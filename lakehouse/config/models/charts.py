@@ -43,7 +43,8 @@ CHART_MEASURES: Final[tuple[ChartMeasure, ...]] = (
 """Those that are judged unless the config says otherwise; ``files`` are only kept."""
 
 _FEWEST: Final = 2
-_LONGEST_RULE: Final = 8
+LONGEST_RULE: Final = 8
+"""So many points in a row the longest of the rules looks at."""
 
 
 def _baseline(value: object) -> int | timedelta:
@@ -138,15 +139,18 @@ class ChartsConfig(Model):
 
     @model_validator(mode="after")
     def _windows_fit(self) -> ChartsConfig:
-        for each in (*self.tables.values(), *self.jobs.values(), None):
-            baseline = (each.baseline if each is not None else None) or self.baseline
-            fewest = (each.min_points if each is not None else None) or self.min_points
-            if isinstance(baseline, timedelta):
-                continue
-            if baseline < fewest:
-                raise RuleError(
-                    f"a baseline of {baseline} points never has the {fewest} of `min_points`", at="baseline"
-                )
-            if baseline + _LONGEST_RULE > self.keep:
-                raise RuleError(f"is too few for a baseline of {baseline} points", at="keep")
+        if isinstance(self.baseline, int) and self.baseline < self.min_points:
+            raise RuleError(never_enough(self.baseline, self.min_points), at="baseline")
+        if isinstance(self.baseline, int) and self.baseline + LONGEST_RULE > self.keep:
+            raise RuleError(f"is too few for a baseline of {self.baseline} points", at="keep")
         return self
+
+
+def never_enough(baseline: int, fewest: int) -> str:
+    """What is wrong with a baseline that can't have as many points as are needed.
+
+    Args:
+        baseline: Its points.
+        fewest: How many are needed.
+    """
+    return f"a baseline of {baseline} points never has the {fewest} of `min_points`"

@@ -168,10 +168,6 @@ def _rules(
 
 
 def _with_limits(chart: Chart, limits: Limits, measure: Measure) -> Chart:
-    lower, upper = measure.shown(limits.lower), measure.shown(limits.upper)
-    if measure.shape == "plain":
-        # A share has its bounds.
-        lower, upper = max(lower, 0.0), min(upper, 1.0)
     return Chart(
         scope=chart.scope,
         subject=chart.subject,
@@ -180,8 +176,8 @@ def _with_limits(chart: Chart, limits: Limits, measure: Measure) -> Chart:
         title=chart.title,
         points=chart.points,
         center=measure.shown(limits.center),
-        lower=lower,
-        upper=upper,
+        lower=measure.shown(limits.lower),
+        upper=measure.shown(limits.upper),
         baseline=limits.points,
         logarithmic=chart.logarithmic,
         limits=limits,

@@ -60,7 +60,7 @@ class Verdict:
         limits: By what it was judged; None where too little was known.
         signals: The rules that it breaks; their points are places in the points that were given.
         calm: How many points in a row, up to this one, break none; only counted during an incident.
-        last_out: During an incident, when the newest point was that breaks one.
+        last_out: During an incident, the last point before those that break none.
     """
 
     limits: Limits | None
@@ -145,6 +145,7 @@ def follow(
         # One that can still grow is not known to be well.
         calm += during[place].role == "point"
         if calm >= settings.recover_after:
+            last_out = during[place - 1].at if place > 0 else start
             break
     return Verdict(limits=limits, signals=newest, calm=calm, last_out=last_out)
 

@@ -51,11 +51,13 @@ class Measure:
         return math.log(max(value, 0.0) + self.offset) if self.shape == "log" else value
 
     def shown(self, judged: float) -> float:
-        """The value that a place on the scale stands for.
+        """The value that a place on the scale stands for; limits end where values do.
 
         Args:
             judged: On the scale that is judged.
         """
+        if self.unit == "share":
+            return min(max(judged, 0.0), 1.0)
         if self.shape != "log":
             return judged
         # Three sigma of a baseline that scatters wildly can be more than a float holds.
@@ -80,7 +82,7 @@ _TABLE: Final[tuple[Measure, ...]] = (
         name="freshness",
         unit="seconds",
         shape="log",
-        offset=1.0,
+        offset=60.0,
         floor=0.05,
         sides=(True,),
         title="age that the data reached",

@@ -35,7 +35,7 @@ class Settings:
         """How many of the newest points are needed, where none of them is left out."""
         if isinstance(self.baseline, timedelta):
             return _LONGEST_WINDOW
-        return self.baseline + LONGEST + self.recover_after
+        return max(self.baseline, self.recover_after) + LONGEST
 
 
 def settings_of(config: ChartsConfig, *, scope: Scope, subject: str) -> Settings:

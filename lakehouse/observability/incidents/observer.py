@@ -8,7 +8,7 @@ from typing import Final
 
 from lakehouse.jobs.context import Lake
 from lakehouse.jobs.status import TERMINAL, RunView
-from lakehouse.observability.incidents.sampling import sample, watching
+from lakehouse.observability.incidents.sampling import take, watching
 from lakehouse.observability.incidents.taking import points_of_run
 from lakehouse.state.database import State
 
@@ -46,11 +46,14 @@ class ChartObserver:
             return
         now = self._clock()
         of_run = points_of_run(run)
-        if of_run is not None:
-            watching(self._lake, self._state).note([of_run], now=now)
-        changed = [each for each in run.versions if each in self._lake.config.tables]
+        found = [] if of_run is None else [of_run]
+        ours = self._lake.config.tables
+        changed = [each for each in run.versions if each in ours]
         if changed:
-            sample(self._lake, changed, self._state, now, run=run)
+            found += take(self._lake, changed, self._state, now=now, run=run)
         if run.kind in _LOOKS_AT_ALL:
-            rest = [each for each in tables if each not in run.versions and each in self._lake.config.tables]
-            sample(self._lake, rest, self._state, now)
+            rest = [each for each in tables if each in ours and each not in changed]
+            found += take(self._lake, rest, self._state, now=now)
+        if found:
+            # In one go: each transaction waits for the disk.
+            watching(self._lake, self._state).note(found, now=now)

@@ -43,17 +43,42 @@ def sample(
         StorageError: The state database can't be used.
     """
     watch = watching(lake, state)
-    only = tables[0] if len(tables) == 1 else None
-    heads: dict[str, list[Series]] = {}
-    for each in state.points.newest(scope="table", subject=only):
-        heads.setdefault(each.key.subject, []).append(each)
+    found = take(lake, tables, state, now=now, run=run)
     done = Changes()
-    found = _taken(lake, tables, heads, now=now, run=run)
     while some := list(islice(found, _TOGETHER)):
         changes = watch.note(some, now=now)
         done.opened += changes.opened
         done.recovered += changes.recovered
     return done
+
+
+def take(
+    lake: Lake, tables: Sequence[str], state: State, *, now: datetime, run: RunView | None = None
+) -> Iterator[Taken]:
+    """Takes points of tables, and keeps none.
+
+    Args:
+        lake: The lake.
+        tables: The names of the tables.
+        state: The lake's state database.
+        now: The time (timezone-aware).
+        run: The run that made their newest versions; None where that is not known.
+
+    Yields:
+        Those of each table that has been made and can be read.
+    """
+    only = tables[0] if len(tables) == 1 else None
+    heads: dict[str, list[Series]] = {}
+    for each in state.points.newest(scope="table", subject=only):
+        heads.setdefault(each.key.subject, []).append(each)
+    for name in tables:
+        try:
+            found = points_of_table(lake.table(name).opened, heads.get(name, []), now=now, run=run)
+        except LakehouseError as error:
+            _LOG.warning("no points could be taken of table %s (%s)", name, type(error).__name__)
+            continue
+        if found is not None:
+            yield found
 
 
 def watching(lake: Lake, state: State) -> Watch:
@@ -79,21 +104,3 @@ def watching(lake: Lake, state: State) -> Watch:
         )
 
     return Watch(config=lake.config, state=state, around=around)
-
-
-def _taken(
-    lake: Lake,
-    tables: Sequence[str],
-    heads: dict[str, list[Series]],
-    *,
-    now: datetime,
-    run: RunView | None,
-) -> Iterator[Taken]:
-    for name in tables:
-        try:
-            found = points_of_table(lake.table(name).opened, heads.get(name, []), now=now, run=run)
-        except LakehouseError as error:
-            _LOG.warning("no points could be taken of table %s (%s)", name, type(error).__name__)
-            continue
-        if found is not None:
-            yield found

@@ -74,10 +74,10 @@ class Watch:
         judged = [each for each in fresh if self._is_judged(each)]
         if not judged:
             return done
-        told = self.state.incidents.of_series([each.seq for each in judged])
         by_subject = {(each.batch.scope, each.batch.subject): each for each in taken}
         for count, some in self._by_window(judged).items():
-            points = self.state.points.last(some, count=count)
+            points, troubled = self.state.points.window(some, count=count)
+            told = self.state.incidents.of_series(sorted(troubled)) if troubled else {}
             for head in some:
                 series = _Watched(self, head, points[head.seq], told.get(head.seq, []))
                 if series.is_cut_short(count):
@@ -87,8 +87,10 @@ class Watch:
         return done
 
     def _is_judged(self, head: Series) -> bool:
-        # How a table is now, for whoever asks, is nothing to judge.
-        return head.newest.role != "level" and head.key.measure in self.settings(head).measures
+        # How a table is now, for whoever asks, is nothing to judge; nor is what has hardly begun.
+        settings = self.settings(head)
+        enough = head.newest.number > settings.min_points
+        return enough and head.newest.role != "level" and head.key.measure in settings.measures
 
     def _by_window(self, heads: Sequence[Series]) -> dict[int, list[Series]]:
         found: dict[int, list[Series]] = {}
@@ -169,22 +171,25 @@ class _Watched:
         around = self.watch.around(taken, self.points[max(first - 1, 0) :])
         limits = verdict.limits
         assert limits is not None  # noqa: S101 - there is no signal without
-        shown = self.measure.shown
         judged = {each.place: each.value for each in self.samples}
         kept = range(max(len(self.points) - _KEPT_POINTS, 0), len(self.points))
         detail = {
-            "judged_by": {"center": limits.center, "sigma": limits.sigma, "points": limits.points},
+            "judged_by": {
+                "center": _rounded(limits.center),
+                "sigma": _rounded(limits.sigma),
+                "points": limits.points,
+            },
             "limits": {
-                "center": shown(limits.center),
-                "lower": shown(limits.lower),
-                "upper": shown(limits.upper),
+                "center": self._shown(limits.center),
+                "lower": self._shown(limits.lower),
+                "upper": self._shown(limits.upper),
                 "baseline_points": limits.points,
             },
-            "value": shown(judged[max(out)]),
+            "value": self._shown(judged[max(out)]),
             "points": [
                 {
                     "time": self.points[place].at.isoformat(),
-                    "value": shown(judged[place]),
+                    "value": self._shown(judged[place]),
                     "version": self.points[place].version,
                     "run": self.points[place].run or None,
                     "out": place in out,
@@ -206,3 +211,11 @@ class _Watched:
             for each in dict.fromkeys(each.rule for each in signals[1:]):
                 incidents.add(found, "signal", unless={"resolved"}, now=now, detail={"rule": each})
         return found
+
+    def _shown(self, judged: float) -> float:
+        return _rounded(self.measure.shown(judged))
+
+
+def _rounded(value: float) -> float:
+    """A number as an incident keeps it: long rows of digits could be taken for those of somebody's number."""
+    return float(f"{value:.9g}")

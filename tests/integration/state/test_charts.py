@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.command import downgrade
 
+from lakehouse.config import load_config
 from lakehouse.errors import StorageError
 from lakehouse.state import open_state
 from lakehouse.state.chart_rows import Batch, NewPoint, Role, SeriesKey
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
+from tests.fixtures.charted import put
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 
@@ -211,3 +214,19 @@ def test_an_older_database_gets_the_tables(url: str, state: State) -> None:
         downgrade(config, "0004")
     again = open_state(url)
     assert opened(again)[1].startswith("inc-")
+
+
+def test_of_many_who_judge_one_opens_the_incident(url: str, state: State, tmp_path: Path) -> None:
+    config = load_config({"version": 1, "name": "shop", "storage": {"root": str(tmp_path)}})
+    put(config, state, [0.05, 0.06] * 8)
+
+    def go(version: int) -> list[str]:
+        other = open_state(url)
+        found = put(config, other, [0.9], first=version)
+        other.close()
+        return found.opened
+
+    with ThreadPoolExecutor(6) as pool:
+        opened = [each for found in pool.map(go, range(17, 23)) for each in found]
+    assert len(opened) == 1
+    assert [row.id for row, _ in state.incidents.list(only_open=True)] == opened
