@@ -296,6 +296,18 @@ class Lakehouse:
         """
         return run_query(self, query, role=role)
 
+    def metrics(self) -> bytes:
+        """What there is to tell of the lake, in the text format of Prometheus, from its state database.
+
+        Raises:
+            StorageError: The state database can't be reached.
+            UsageError: prometheus-client is not installed.
+        """
+        from lakehouse.observability.metrics import exposition
+
+        now = utc_now()
+        return exposition(self.config, self._control.made(now=now), now=now)
+
     def _pass_on(self) -> None:
         if self.config.alerts:
             self.alerts.pass_on()

@@ -47,6 +47,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
         "alerts": "lakehouse.cli.alerts:alerts",
+        "metrics": "lakehouse.cli.metrics:metrics",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
@@ -82,6 +83,7 @@ OTHER_WORDS = {
     "notify": "alerts test",
     "optimize": "compact",
     "pause": "jobs pause",
+    "prometheus": "metrics",
     "plan": "apply",
     "prune": "vacuum",
     "query": "sql",
