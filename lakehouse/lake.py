@@ -36,6 +36,7 @@ from lakehouse.timetravel.reading import told
 from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
+    from lakehouse.jobs.observing import RunObserver
     from lakehouse.jobs.verbs import Jobs
     from lakehouse.observability.alerts import Alerts
     from lakehouse.pii.keys.ring import KeyRing
@@ -208,7 +209,7 @@ class Lakehouse:
         """The work of the config: list, run, history, pause, resume, backfill."""
         from lakehouse.jobs.verbs import Jobs
 
-        return Jobs(self, control=self._control, afterwards=self._pass_on)
+        return Jobs(self, control=self._control, observers=self._observers, afterwards=self._pass_on)
 
     @property
     def alerts(self) -> Alerts:
@@ -307,6 +308,14 @@ class Lakehouse:
 
         now = utc_now()
         return exposition(self.config, self._control.made(now=now), now=now)
+
+    def _observers(self, state: State) -> tuple[RunObserver, ...]:
+        """Those who hear of the runs that this process carries out."""
+        if self.config.lineage is None:
+            return ()
+        from lakehouse.observability.lineage import lineage_of
+
+        return lineage_of(self, state)
 
     def _pass_on(self) -> None:
         if self.config.alerts:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from lakehouse.state.alert_rows import RunEnd
-from lakehouse.state.alert_tables import job_totals
+from lakehouse.state.alert_tables import job_totals, tallies
 from lakehouse.state.following import ENDS, mark_of, move_mark, run_ends
 from lakehouse.state.transactions import Transactions
 
@@ -20,6 +20,8 @@ Totals: TypeAlias = dict[tuple[str, str], dict[str, Any]]
 Add: TypeAlias = Callable[[Totals, builtins.list[RunEnd]], None]
 """Adds runs to totals."""
 
+LINEAGE_FAILURES: Final = "events of lineage that could not be sent"
+"""What `SqlTotals.count` calls these."""
 _NAME: Final = "totals of runs"
 _PART: Final = 5_000
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('lakehouse totals', 0))")
@@ -76,6 +78,31 @@ class SqlTotals:
                 return done
             with self._database.writing() as connection:
                 done += self._part(connection, add)
+
+    def count(self, name: str, number: int = 1) -> None:
+        """Counts something on.
+
+        Args:
+            name: What.
+            number: How much.
+        """
+        with self._database.writing() as connection:
+            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
+            connection.execute(
+                insert(tallies)
+                .values(name=name, number=number)
+                .on_conflict_do_update(index_elements=["name"], set_={"number": tallies.c.number + number})
+            )
+
+    def counted(self, name: str) -> int:
+        """How much was counted of something.
+
+        Args:
+            name: What.
+        """
+        with self._database.reading() as connection:
+            query = select(tallies.c.number).where(tallies.c.name == name)
+            return int(connection.execute(query).scalar() or 0)
 
     def size(self) -> int:
         """How many bytes the state database takes."""

@@ -4,6 +4,7 @@ from lakehouse.config.models.base import Model, RuleError
 from lakehouse.config.models.changes import ChangesConfig, HistoryConfig
 from lakehouse.config.models.config import Config
 from lakehouse.config.models.jobs import JOB_KINDS, AlertConfig, JobConfig
+from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig, SubjectRows
 from lakehouse.config.models.pii import NlpConfig, OperatorConfig, PiiConfig, Recognizer
 from lakehouse.config.models.retention import RetentionRule, VersionsToKeep
@@ -20,6 +21,7 @@ __all__ = [
     "HistoryConfig",
     "JobConfig",
     "KeysConfig",
+    "LineageConfig",
     "Model",
     "NlpConfig",
     "OperatorConfig",

@@ -10,6 +10,7 @@ from pydantic import Field, PlainValidator, PrivateAttr, WithJsonSchema
 
 from lakehouse.config.models.base import KIND, SHOWN, Model, Name
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
+from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
 from lakehouse.config.models.pii import PiiConfig
 from lakehouse.config.models.retention import RetentionRule
@@ -88,6 +89,9 @@ class Config(Model):
     )
     jobs: dict[str, JobConfig] = Field(default_factory=dict, description="Work with a schedule, by name.")
     alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
+    lineage: LineageConfig | None = Field(
+        default=None, description="Where OpenLineage events of the runs of jobs go."
+    )
 
     _base_dir: Path = PrivateAttr(default_factory=Path.cwd)
     _source: str = PrivateAttr(default="")

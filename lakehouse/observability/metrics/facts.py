@@ -8,14 +8,15 @@ from datetime import datetime
 from typing import Any
 
 from lakehouse.config import Config
-from lakehouse.jobs.schedule import next_fire
 from lakehouse.observability.alerts.looking import late_jobs
 from lakehouse.observability.alerts.problems import KEPT
 from lakehouse.observability.alerts.targets import targets_of
 from lakehouse.observability.metrics.adding import add
 from lakehouse.observability.metrics.points import Charted, TablePoint
+from lakehouse.observability.moments import next_moment
 from lakehouse.state.alert_rows import OpenRequest, Standing
 from lakehouse.state.database import State
+from lakehouse.state.totals import LINEAGE_FAILURES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +39,7 @@ class Facts:
         fresh: How old tables may be, in seconds, by table.
         incidents: How many are not resolved; None where nobody looks.
         size: The bytes of the state database.
+        lineage_failures: Events of lineage that could not be sent; None where none are.
     """
 
     lake: str
@@ -55,6 +57,7 @@ class Facts:
     fresh: Mapping[str, float] = field(default_factory=dict)
     incidents: int | None = None
     size: int = 0
+    lineage_failures: int | None = None
 
 
 def facts_of(config: Config, state: State, *, now: datetime, charted: Charted | None = None) -> Facts:
@@ -90,13 +93,14 @@ def facts_of(config: Config, state: State, *, now: datetime, charted: Charted | 
         fresh=_fresh(config),
         incidents=None if charted is None else charted.open_incidents(),
         size=state.totals.size(),
+        lineage_failures=None if config.lineage is None else state.totals.counted(LINEAGE_FAILURES),
     )
 
 
 def _next_runs(config: Config, now: datetime) -> dict[str, datetime]:
     found = {}
     for name, job in config.jobs.items():
-        moment = None if job.schedule is None else next_fire(job.schedule, after=now, zone=job.timezone)
+        moment = next_moment(job, after=now)
         if moment is not None:
             found[name] = moment
     return found

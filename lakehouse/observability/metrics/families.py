@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib.metadata import version
 from typing import Any, Final, Literal
 
-from lakehouse import __version__
 from lakehouse.jobs.status import TERMINAL
 from lakehouse.observability.metrics.adding import DURATIONS, LAGS
 from lakehouse.observability.metrics.facts import Facts
@@ -57,12 +57,20 @@ def families(facts: Facts) -> Iterator[Family]:
     Args:
         facts: What there is to tell.
     """
-    yield _gauge("lakehouse_info", "The release that tells.", {(__version__,): 1}, "version")
+    yield _gauge("lakehouse_info", "The release that tells.", {(version("lakehouse"),): 1}, "version")
     yield from _runs(facts)
     yield from _jobs(facts)
     yield from _requests(facts)
     yield from _tables(facts)
     yield from _alerts(facts)
+    if facts.lineage_failures is not None:
+        yield Family(
+            "lakehouse_lineage_failures",
+            "counter",
+            "Events of lineage that could not be sent.",
+            (),
+            {(): float(facts.lineage_failures)},
+        )
     yield _gauge("lakehouse_state_size_bytes", "The size of the state database.", {(): facts.size})
 
 
