@@ -305,6 +305,18 @@ class Lakehouse:
         """
         return run_query(self, query, role=role)
 
+    def metrics(self) -> bytes:
+        """What there is to tell of the lake, in the text format of Prometheus, from its state database.
+
+        Raises:
+            StorageError: The state database can't be reached.
+            UsageError: prometheus-client is not installed.
+        """
+        from lakehouse.observability.metrics import exposition
+
+        now = utc_now()
+        return exposition(self.config, self._control.made(now=now), now=now)
+
     def _pass_on(self) -> None:
         if self.config.alerts:
             self.alerts.pass_on()
@@ -404,7 +416,12 @@ class Lakehouse:
         """Who hears of the runs that this process carries out."""
         from lakehouse.observability.incidents.observer import ChartObserver
 
-        return (ChartObserver(self, state),)
+        charts = ChartObserver(self, state)
+        if self.config.lineage is None:
+            return (charts,)
+        from lakehouse.observability.lineage import lineage_of
+
+        return (charts, *lineage_of(self, state))
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -49,6 +49,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "daemon": "lakehouse.cli.daemon:daemon",
         "incidents": "lakehouse.cli.incidents:incidents",
         "alerts": "lakehouse.cli.alerts:alerts",
+        "metrics": "lakehouse.cli.metrics:metrics",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
@@ -87,6 +88,7 @@ OTHER_WORDS = {
     "notify": "alerts test",
     "optimize": "compact",
     "pause": "jobs pause",
+    "prometheus": "metrics",
     "plan": "apply",
     "prune": "vacuum",
     "query": "sql",

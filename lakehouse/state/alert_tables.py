@@ -110,5 +110,13 @@ job_totals: Final = Table(
     comment="runs added up, so that nobody has to read all of them",
 )
 
+tallies: Final = Table(
+    "lakehouse_tallies",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+    comment="what is only counted",
+)
+
 APPEND_ONLY: Final = ("alert_messages",)
 """Tables (without their common beginning) that refuse updates and deletes."""

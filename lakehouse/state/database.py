@@ -31,6 +31,7 @@ from lakehouse.state.requests import SqlRequests
 from lakehouse.state.scans import SqlScans
 from lakehouse.state.subject_keys import SqlSubjectKeys
 from lakehouse.state.tables import HEAD, KNOWN, VERSION_TABLE, about, claims
+from lakehouse.state.totals import SqlTotals
 
 _LOCK: Final = 0x6C616B65
 """Key of the lock that PostgreSQL gives to the one who migrates: "lake"."""
@@ -171,6 +172,7 @@ class State:
         self.incidents = SqlIncidents(self._database)
         self.following = SqlFollowing(self._database)
         self.alerts = SqlAlerts(self._database)
+        self.totals = SqlTotals(self._database)
 
     def __repr__(self) -> str:
         return f"State({self.shown!r})"

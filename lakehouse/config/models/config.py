@@ -12,6 +12,7 @@ from lakehouse.config.models.base import KIND, SHOWN, Model, Name
 from lakehouse.config.models.charts import ChartsConfig
 from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
+from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
 from lakehouse.config.models.pii import PiiConfig
 from lakehouse.config.models.retention import RetentionRule
@@ -96,6 +97,9 @@ class Config(Model):
     alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
     charts: ChartsConfig = Field(
         default_factory=ChartsConfig, description="What of jobs and tables is watched by control charts."
+    )
+    lineage: LineageConfig | None = Field(
+        default=None, description="Where OpenLineage events of the runs of jobs go."
     )
 
     _base_dir: Path = PrivateAttr(default_factory=Path.cwd)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from functools import lru_cache
 from typing import Final
 
 from lakehouse.config import Config
-from lakehouse.config.schedules import Schedule
-from lakehouse.jobs.schedule import last_fire
 from lakehouse.observability.alerts.happenings import Incidents
 from lakehouse.observability.alerts.problems import Seen, late
+from lakehouse.observability.moments import newest_moment
 from lakehouse.state.alert_rows import RunEnd
 from lakehouse.state.database import State
 
@@ -68,13 +66,13 @@ def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datet
     newest_runs = state.following.newest_runs(tuple(scheduled))
     waiting = _waiting(state)
     for name, job in scheduled.items():
-        if job.pause or name in paused or job.schedule is None:
+        if job.pause or name in paused:
             continue
         last = newest_runs.get(name)
         missed = late(
             name,
             job,
-            newest=_newest(job.schedule, job.timezone, until=now - job.late_after - job.jitter),
+            newest=newest_moment(job, until=now - job.late_after - job.jitter),
             begun=None if last is None else last[1],
             waiting=None if last is None or last[0] not in waiting else last[1],
             now=now,
@@ -101,15 +99,3 @@ def _ends(state: State, mark: int | None) -> tuple[list[RunEnd], int]:
         if len(part) < _PART:
             return found, upto
         reached = part[-1].seq
-
-
-def _newest(schedule: Schedule, zone: str, *, until: datetime) -> datetime | None:
-    if schedule.every is not None:
-        return last_fire(schedule, until=until, zone=zone)
-    # Cron lines and dates change by the minute only, and looking is not for nothing.
-    return _newest_of_minute(schedule, zone, until.replace(second=0, microsecond=0))
-
-
-@lru_cache(maxsize=1024)
-def _newest_of_minute(schedule: Schedule, zone: str, minute: datetime) -> datetime | None:
-    return last_fire(schedule, until=minute, zone=zone)

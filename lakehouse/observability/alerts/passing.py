@@ -15,7 +15,6 @@ from typing import Final
 
 from lakehouse.config import Config
 from lakehouse.errors import LakehouseError
-from lakehouse.jobs.schedule import next_fire
 from lakehouse.observability.alerts.deciding import Message, decide
 from lakehouse.observability.alerts.happenings import Incidents
 from lakehouse.observability.alerts.looking import look
@@ -23,6 +22,7 @@ from lakehouse.observability.alerts.problems import KEPT, judge
 from lakehouse.observability.alerts.sending import Send, SendError, send
 from lakehouse.observability.alerts.targets import Target, targets_of
 from lakehouse.observability.alerts.words import text_of
+from lakehouse.observability.moments import next_moment
 from lakehouse.state.alert_rows import Problem, Standing
 from lakehouse.state.database import State
 
@@ -159,8 +159,8 @@ class _Post:
         found: dict[str, datetime | None] = {}
         for item in message.items:
             job = self._config.jobs.get(item.problem.subject)
-            if item.problem.kind == "failed" and job is not None and job.schedule is not None:
-                found[item.problem.subject] = next_fire(job.schedule, after=self._now, zone=job.timezone)
+            if item.problem.kind == "failed" and job is not None:
+                found[item.problem.subject] = next_moment(job, after=self._now)
         return found
 
 

@@ -33,6 +33,13 @@ def _totals() -> None:
         comment="how far events were read",
     )
     op.create_table(
+        "lakehouse_tallies",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("number", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_lakehouse_tallies"),
+        comment="what is only counted",
+    )
+    op.create_table(
         "lakehouse_job_totals",
         sa.Column("job", sa.Text(), nullable=False),
         sa.Column("status", sa.String(16), nullable=False),
@@ -147,6 +154,7 @@ def downgrade() -> None:
         "alert_targets",
         "alert_problems",
         "job_totals",
+        "tallies",
         "followed",
     ):
         op.drop_table(f"lakehouse_{name}")
