@@ -1,4 +1,4 @@
-"""One Parquet file: all columns decoded, dictionaries, statistics, notes, and what lies between."""
+"""One Parquet file: all pages, decoded where they do not tell by themselves, and all that lies between."""
 
 from __future__ import annotations
 
