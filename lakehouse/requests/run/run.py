@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from lakehouse.errors import NotFoundError
 from lakehouse.pii.executor import Executor
+from lakehouse.pii.keys.ring import OnceRing
 from lakehouse.requests.brakes import brakes, refuse_braked
 from lakehouse.requests.certificate import issue
 from lakehouse.requests.erase import Erased
@@ -147,10 +148,8 @@ class _Run:
 
     def _persons(self, requests: Sequence[str]) -> dict[str, Person]:
         contents = self.target.state.requests.contents(requests)
-        return {
-            request: unseal(sealed, request=request, ring=self.target.ring)
-            for request, sealed in contents.items()
-        }
+        ring = OnceRing(self.target.ring)
+        return {request: unseal(sealed, request=request, ring=ring) for request, sealed in contents.items()}
 
     def _plans(self, lookup: Lookup | None) -> list[RequestPlan]:
         tables = {} if lookup is None else lookup.plans()

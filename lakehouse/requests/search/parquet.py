@@ -1,10 +1,7 @@
-"""One Parquet file: all columns decoded, dictionaries, statistics, notes, and what lies between."""
+"""One Parquet file: all pages, decoded where they do not tell by themselves, and all that lies between."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
@@ -13,14 +10,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.requests.search.about import (
+    look_at_footer,
+    look_at_statistics,
+    look_at_typed_statistics,
+    without_lists,
+)
 from lakehouse.requests.search.cells import leaves, look_at
-from lakehouse.requests.search.documents import look_at_text
 from lakehouse.requests.search.footer import (
     MAGIC,
     Chunk,
     Footer,
     Span,
-    number_of,
     read_footer,
 )
 from lakehouse.requests.search.opening import read_at
@@ -44,15 +45,7 @@ _WIDTHS: Final[dict[int, np.dtype[Any]]] = {
     4: np.dtype("<f4"),
     5: np.dtype("<f8"),
 }
-_BETWEEN: Final = {
-    ("list", "element"),
-    ("list", "item"),
-    ("bag", "array_element"),
-    ("key_value", "key"),
-    ("key_value", "value"),
-}
 _CANT_DECODE: Final = (pa.ArrowException, OSError, ValueError, NotImplementedError)
-_ARROW_SCHEMA: Final = b"ARROW:schema"
 
 
 @dataclass(slots=True)
@@ -100,68 +93,23 @@ def look_at_parquet(file: IO[bytes], size: int, tally: Tally, *, rows_as_documen
     tally.rows += footer.rows
     if not rows_as_documents:
         work.flat = _flat(work)
-    _footer(work, footer)
+    look_at_footer(footer, tally)
     for chunk in footer.chunks:
         _chunk(work, chunk)
     _raw(work, between(work.covered, size), "bytes between pages")
     _values(work, footer, rows_as_documents=rows_as_documents)
 
 
-def _footer(work: _File, footer: Footer) -> None:
-    tally = work.tally
-    for key, value in footer.metadata:
-        _note(key, value, tally, "key-value metadata")
-    known = {value for pair in footer.metadata for value in pair}
-    for chunk in footer.chunks:
-        known.update(binaries(chunk.statistics))
-        _statistics(chunk, list(binaries(chunk.statistics)), tally)
-        for each in chunk.metadata:
-            _note(each.get(1, b""), each.get(2, b""), tally, "key-value metadata")
-    rest = [value for value in binaries(footer.raw) if value not in known]
-    tally.note(tally.sought.in_texts(rest, binary=True), "footer")
-    if footer.spare.strip(b"\0"):
-        tally.note(tally.sought.in_bytes(footer.spare), "bytes in the footer")
-
-
-def _note(key: bytes, value: bytes, tally: Tally, place: str) -> None:
-    tally.note(tally.sought.in_texts([key], binary=True), place)
-    if key == _ARROW_SCHEMA:
-        try:
-            value = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            tally.fail("the Arrow schema in the footer can't be read")
-        tally.note(tally.sought.in_bytes(value), place)
-        return
-    look_at_text(value, tally, place=place)
-
-
-def _statistics(chunk: Chunk, values: list[bytes], tally: Tally) -> None:
-    """Smallest and greatest values: texts whole or cut off, numbers of columns that identify."""
-    column = tally.column(_without_lists(chunk.path))
-    place = f"statistics of column {column}"
-    tally.cells += len(values)
-    tally.note(tally.sought.in_texts(values, binary=True), place)
-    wanted = tally.columns.get(column)
-    for value in values:
-        for number in tally.sought.cut_off(value.decode("utf-8", "ignore")):
-            tally.hit(number, place)
-        known: Any = number_of(chunk.kind, value)
-        if known is None and chunk.kind == _BYTE_ARRAY:
-            known = value.decode("utf-8", "ignore")
-        for number in wanted.of(known) if wanted is not None else ():
-            tally.hit(number, place)
-
-
 def _chunk(work: _File, chunk: Chunk) -> None:
     """Reads all pages and the dictionary of a column chunk, and its part of the page index."""
     data = memoryview(read_at(work.file, chunk.span.start, chunk.span.length))
-    column = work.tally.column(_without_lists(chunk.path))
+    column = work.tally.column(without_lists(chunk.path))
     pages, found = [], False
     try:
         for page in pages_of(chunk, data):
             work.covered.append(page.span)
             pages.append(page)
-            _statistics(chunk, list(binaries(page.header)), work.tally)
+            look_at_statistics(chunk, list(binaries(page.header)), work.tally)
             if page.is_dictionary:
                 found |= _dictionary(chunk, page, data, work.tally)
             elif not page.by_dictionary:
@@ -180,7 +128,7 @@ def _chunk(work: _File, chunk: Chunk) -> None:
             work.tally.fail(f"the page index of column {column} can't be read")
             continue
         work.covered.append(Span(span.start, length))
-        _statistics(chunk, list(binaries(index)), work.tally)
+        look_at_statistics(chunk, list(binaries(index)), work.tally)
     _bloom(work, chunk)
 
 
@@ -211,7 +159,7 @@ def _dictionary(chunk: Chunk, page: Page, data: memoryview, tally: Tally) -> boo
         Whether rows have to tell what is in them: anything was found, even a part of a word, or can't be
         looked for.
     """
-    column = tally.column(_without_lists(chunk.path))
+    column = tally.column(without_lists(chunk.path))
     place = f"dictionary of column {column}"
     content = unpacked(chunk, page, data)
     if content is None:
@@ -284,7 +232,7 @@ def _values(work: _File, footer: Footer, *, rows_as_documents: bool) -> None:
     try:
         parquet = _opened(work, sorted(flat - work.mixed))
         for group in range(parquet.num_row_groups):
-            _typed_statistics(parquet.metadata.row_group(group), tally)
+            look_at_typed_statistics(parquet.metadata.row_group(group), tally)
             for batch in _batches(parquet, group, list(left.get(group, ()))):
                 _batch(batch, tally, rows_as_documents=rows_as_documents)
     except _CANT_DECODE as error:
@@ -303,23 +251,6 @@ def _batches(parquet: Any, group: int, columns: list[str]) -> Iterator[Any]:
     yield from parquet.iter_batches(batch_size=rows, row_groups=[group], columns=columns, use_threads=False)
 
 
-def _typed_statistics(group: Any, tally: Tally) -> None:
-    """Dates, decimals and the like, of which the bytes alone do not say what they are."""
-    for at in range(group.num_columns if tally.columns else 0):
-        column = tally.column(_without_lists(group.column(at).path_in_schema))
-        values, known = tally.columns.get(column), group.column(at).statistics
-        if values is None or known is None or not known.has_min_max:
-            continue
-        try:
-            ends = (known.min, known.max)
-        except (pa.ArrowException, NotImplementedError, ValueError, OverflowError):
-            continue
-        for end in ends:
-            # Numbers and texts were compared before.
-            for number in () if isinstance(end, int | float | str | bytes) else values.of(end):
-                tally.hit(number, f"statistics of column {column}")
-
-
 def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
     shown = tally.counts()
     if rows_as_documents:
@@ -334,17 +265,3 @@ def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
     if not rows_as_documents:
         tally.cells += plainly.cells
         tally.inside += plainly.inside
-
-
-@functools.lru_cache(maxsize=4096)
-def _without_lists(path: str) -> str:
-    """A column's path without what Parquet puts between a list or map and its values."""
-    parts, at = path.split("."), 0
-    result = []
-    while at < len(parts):
-        if at and tuple(parts[at : at + 2]) in _BETWEEN:
-            at += 2
-        else:
-            result.append(parts[at])
-            at += 1
-    return ".".join(result)

@@ -29,6 +29,7 @@ _WIDTHS: Final[Mapping[int, np.dtype[Any]]] = {
     4: np.dtype("<f4"),
     5: np.dtype("<f8"),
 }
+_PHYSICAL: Final = {"INT32": 1, "INT64": 2, "INT96": 3, "FLOAT": 4, "DOUBLE": 5, "BYTE_ARRAY": _BYTE_ARRAY}
 _WHOLE: Final = frozenset({1, 2})
 _PLAIN, _RLE, _LENGTHS_FIRST = 0, 3, 6
 _LENGTH: Final = 4
@@ -44,10 +45,12 @@ class Flat:
 
     Args:
         kind: Its Arrow type; of a dictionary that of its values.
+        physical: The number of its physical type by the schema, which chunks say too.
         optional: Whether it can be null.
     """
 
     kind: Any
+    physical: int
     optional: bool
 
 
@@ -68,7 +71,8 @@ def flat_columns(parquet: Any) -> dict[str, Flat]:
         if names[leaf.path] == 1:
             kind = arrow.field(leaf.path).type
             kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-            found[leaf.path] = Flat(kind, optional=bool(leaf.max_definition_level))
+            physical = _PHYSICAL.get(leaf.physical_type, -1)
+            found[leaf.path] = Flat(kind, physical, optional=bool(leaf.max_definition_level))
     return found
 
 
@@ -80,7 +84,7 @@ def values_without_finds(
     Args:
         chunk: The chunk.
         flat: Its column.
-        pages: All its pages.
+        pages: All its pages. Dictionaries were looked through before, and nothing was found in them.
         data: The chunk's bytes.
         tally: What is looked for; nothing is noted.
 
@@ -89,7 +93,10 @@ def values_without_finds(
         be decoded to tell.
     """
     look = _look_of(chunk, flat, tally)
-    if look is None or sum(page.values for page in pages) != chunk.values:
+    if look is None or sum(page.values for page in pages if page.is_data) != chunk.values:
+        return None
+    if any(page.by_dictionary for page in pages) and not any(page.is_dictionary for page in pages):
+        # It lies elsewhere, and was not looked through.
         return None
     try:
         return sum(_present(chunk, flat, page, data, look) for page in pages)
@@ -139,6 +146,8 @@ class _Numbers(_Look):
 
 def _look_of(chunk: Chunk, flat: Flat, tally: Tally) -> _Look | None:
     values, kind = tally.columns.get(tally.column(chunk.path)), flat.kind
+    if chunk.kind != flat.physical:
+        return None
     if chunk.kind == _BYTE_ARRAY:
         text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or kind == pa.string_view()
         binary = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or kind == pa.binary_view()

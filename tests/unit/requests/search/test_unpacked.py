@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import random
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ import pytest
 from lakehouse.requests.needles import Needle
 from lakehouse.requests.search import SearchReport
 from lakehouse.requests.search import parquet as parquet_module
+from lakehouse.requests.search.footer import read_footer
+from lakehouse.requests.search.opening import read_at
+from lakehouse.requests.search.pages import pages_of
+from lakehouse.requests.search.sought import Sought
+from lakehouse.requests.search.tally import Tally
+from lakehouse.requests.search.unpacked import flat_columns, values_without_finds
 from tests.unit.requests.search.planted import MAIL, SHORT, look
 
 NEEDLES = (
@@ -94,3 +101,19 @@ def test_only_what_pages_leave_open_is_decoded(tmp_path: Path, monkeypatch: pyte
     assert sorted(decoded) == ["code", "text"]
     assert [hit.place for hit in report.hits] == ["column text"]
     assert report.total.cells == 7
+
+
+def test_a_dictionary_that_lies_elsewhere_is_decoded(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"email": ["a", "b", "a"]}), tmp_path / "a.parquet")
+    size = (tmp_path / "a.parquet").stat().st_size
+    tally = Tally(sought=Sought(NEEDLES), table="people", path="a")
+    with (tmp_path / "a.parquet").open("rb") as file:
+        (chunk,) = read_footer(file, size).chunks
+        data = memoryview(read_at(file, chunk.span.start, chunk.span.length))
+        flat = flat_columns(pq.ParquetFile(tmp_path / "a.parquet"))["email"]
+    pages = list(pages_of(chunk, data))
+    assert [page.is_dictionary for page in pages] == [True, False]
+    assert values_without_finds(chunk, flat, pages, data, tally) == 3
+    assert values_without_finds(chunk, flat, pages[1:], data, tally) is None
+    # Nor is a column believed of which schema and chunk say different things.
+    assert values_without_finds(replace(chunk, kind=2), flat, pages, data, tally) is None
