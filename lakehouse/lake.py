@@ -377,6 +377,7 @@ class Lakehouse:
             table=lambda name: self.table(name).opened,
             ring=self._ring,
             finder=self._finder,
+            keys=self.subject_keys,
         )
 
     def _ring(self) -> KeyRing:

@@ -15,6 +15,7 @@ from lakehouse.merge.result import QUARANTINE
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing, LateRing
 from lakehouse.pii.reveal import KIND as REVEAL
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.protection import Protection
 from lakehouse.records import Records
@@ -59,6 +60,7 @@ class Answering:
         table: Gives a table of the config.
         ring: Gives the keys of the lake.
         finder: Gives what finds personal data in texts.
+        keys: The keys of people under which columns are stored.
         clock: Gives the time.
     """
 
@@ -69,6 +71,7 @@ class Answering:
     table: Callable[[str], OpenTable]
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
+    keys: SubjectKeys
     clock: Clock = utc_now
 
     def answer(
@@ -149,16 +152,15 @@ class Answering:
         return request, events, unseal(sealed[request_id], request=request_id, ring=self.ring())
 
     def _people(self, request: Request, person: Person, identified: Identified, place: Placing) -> People:
-        given = people_of({request.id: person})
-        if identified == "given":
-            return given
         archives = ArchivePlaces(config=self.config, lake=self.lake)
         found = all_known(
-            given,
+            people_of({request.id: person}),
             self.config,
             place=place,
             ring=self.ring(),
             more=lambda name: places_in_archives(self.table(name), archives.of_table(name)),
+            clear=self.keys.clear,
+            follow=identified != "given",
         )
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)

@@ -170,6 +170,7 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
         place=places,
         ring=target.ring,
         more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        clear=target.keys.clear,
         allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
