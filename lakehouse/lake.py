@@ -200,6 +200,7 @@ class Lakehouse:
             answering=self._answering,
             keys=self.subject_keys,
             shape=self._shape,
+            copies=lambda: {each.name: each.source for each in self.copies},
         )
 
     @property
