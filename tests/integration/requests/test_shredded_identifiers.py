@@ -95,7 +95,9 @@ def test_what_is_given_is_found_by_its_cells_alone(lake: Lakehouse, tmp_path: Pa
         told = "".join(file.read(each).decode() for each in file.namelist() if each.endswith(".jsonl"))
     assert all(each in told for each in (ANN.title(), "Ann-Old@shop.example", ANN.upper()))
     assert "shred:v1:" not in told
+    # What stands in her rows and is not known to be hers is masked, opened or not.
     assert "bob-" not in told
+    assert "other@" not in told
     again = lake.requests.submit("access", subject="customer", email=ANN.upper())
     bundle = lake.requests.answer(again.id, to=tmp_path / "given.zip", identified="given")
     assert {each.table: each.total for each in bundle.sources if each.total} == {
