@@ -125,7 +125,7 @@ def _promise(request: RequestView) -> list[Block]:
         return []
     decided = f" ({promise.decided_by} decides)" if promise.decided_by else ""
     if promise.earliest is None:
-        head = f"  when it can be done can't be told yet{decided}:"
+        head = "  when it can be done can't be told yet:"
     elif not promise.reasons:
         return []
     else:

@@ -166,9 +166,6 @@ def _other_places(config: Config, tables: Sequence[str], copies: Mapping[str, st
     )
     for table in tables:
         rules = config.tables[table].retention if table in config.tables else ()
-        kept = [rule.name for rule in rules if rule.versions is not None]
-        if kept and config.requests.history == "cut":
-            yield f"also those versions of table {table} that {', '.join(map(str, kept))} keeps"
         archives = [str(rule.to) for rule in rules if rule.action == "archive"]
         if archives:
             yield f"archives of table {table} are written anew in the same run ({', '.join(archives)})"
