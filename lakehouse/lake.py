@@ -203,6 +203,7 @@ class Lakehouse:
             answering=self._answering,
             keys=self.subject_keys,
             shape=self._shape,
+            copies=lambda: {each.name: each.source for each in self.copies},
         )
 
     @property
@@ -253,7 +254,7 @@ class Lakehouse:
 
         Raises:
             UsageError: The ``subjects`` do not fit the tables, those that are there and those that would be
-                made; all that is wrong is told, and nothing was made.
+                made, or forget masked copies; all that is wrong is told, and nothing was made.
         """
         self._ensure_subjects_fit()
         plans: list[TablePlan] = []
@@ -270,6 +271,7 @@ class Lakehouse:
         if not self.config.subjects:
             return
         from lakehouse.requests.checks import actual, declared, ensure_fit
+        from lakehouse.requests.elsewhere.places import ensure_ruled
 
         shapes = {}
         for name in self.tables:
@@ -278,6 +280,7 @@ class Lakehouse:
             if shape is not None:
                 shapes[name] = shape
         ensure_fit(self.config, shapes)
+        ensure_ruled(config=self.config, lake=self._storage)
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: version, age, rows and size of every table."""
@@ -369,7 +372,7 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import left_alone, other_tables
+        from lakehouse.requests.elsewhere.places import left_alone, other_tables, unruled
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
         from lakehouse.requests.search.work import Item
@@ -396,6 +399,7 @@ class Lakehouse:
             author=author,
             keys=self.subject_keys,
             left_alone=left_alone(config=self.config, lake=self._storage),
+            unruled=unruled(config=self.config, lake=self._storage),
         )
 
     def _answering(self) -> Answering:
@@ -410,6 +414,7 @@ class Lakehouse:
             table=lambda name: self.table(name).opened,
             ring=self._ring,
             finder=self._finder,
+            keys=self.subject_keys,
         )
 
     def _observers(self, state: State) -> tuple[RunObserver, ...]:

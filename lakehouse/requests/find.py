@@ -83,21 +83,24 @@ class Found:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """By request how many rows of the newest version go, are emptied, and stay: each row once.
+        """By request how many rows of the newest version go, are emptied, and stay on a ground.
 
-        A row that several rules find goes if one of them says so; else it is emptied if one says so.
+        A row that several rules find stays if one of them keeps it; else it goes if one of them says so.
+        Whether it stays or not, cells of it are emptied if one says so: such a row counts for both.
         """
-        does = pl.Series([_STRONGEST.index(rule.do) for rule in self.rules], dtype=pl.Int32)
+        does = pl.Series([_DOES.index(rule.do) for rule in self.rules], dtype=pl.Int32)
         rows = self.rows.filter(pl.col(LIVE))
-        rows = rows.with_columns(does.gather(rows[RULE]).alias("what"))
-        rows = rows.group_by(REQUEST, FILE, POSITION).agg(pl.col("what").min())
+        rows = rows.select(REQUEST, FILE, POSITION, does.gather(rows[RULE]).alias("what")).unique()
+        # What goes is not emptied before.
+        gone = rows.filter(pl.col("what") == _DOES.index("delete"))
+        rows = pl.concat([gone, rows.join(gone, on=[REQUEST, FILE, POSITION], how="anti")])
         found: dict[str, dict[str, int]] = {}
         for request, what, count in rows.group_by(REQUEST, "what").len().sort(REQUEST, "what").iter_rows():
-            found.setdefault(request, {})[_STRONGEST[what]] = count
+            found.setdefault(request, {})[_DOES[what]] = count
         return found
 
 
-_STRONGEST: Final = ("delete", "anonymize", "keep")
+_DOES: Final = ("delete", "anonymize", "keep")
 
 
 def find(
@@ -209,8 +212,21 @@ def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFram
     ]
     parts += _in_texts(place, rules, people)
     found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=SCHEMA)
+    found = _without_kept(found, rules)
     current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
     return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
+
+
+def _without_kept(found: pl.DataFrame, rules: Sequence[RowRule]) -> pl.DataFrame:
+    """A ground keeps a row of a person, whatever else would delete it; cells of it can still be emptied."""
+    keeping, deleting = (
+        [number for number, rule in enumerate(rules) if rule.do == do] for do in ("keep", "delete")
+    )
+    if not keeping or not deleting:
+        return found
+    kept = found.filter(pl.col(RULE).is_in(keeping)).select(FILE, POSITION, REQUEST)
+    going = found.filter(pl.col(RULE).is_in(deleting)).join(kept, on=kept.columns, how="anti")
+    return pl.concat([found.filter(~pl.col(RULE).is_in(deleting)), going])
 
 
 def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterator[pl.DataFrame]:

@@ -8,7 +8,6 @@ from functools import partial
 
 import polars as pl
 
-from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
@@ -20,6 +19,7 @@ from lakehouse.requests.locate import FILE
 from lakehouse.requests.masked import behind_masks
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of
+from lakehouse.requests.places import Places
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
@@ -112,38 +112,6 @@ class Lookup:
         return {request: tuple(plans) for request, plans in found.items()}
 
 
-class Places:
-    """The tables of a lake as places to look into; what was read of a table once is read once."""
-
-    def __init__(self, target: RunTarget) -> None:
-        self._target = target
-        self._known: dict[str, tuple[OpenTable, Place] | None] = {}
-
-    def __call__(self, name: str) -> Place | None:
-        """A table's place; None for one that has not been made."""
-        found = self.opened(name)
-        return None if found is None else found[1]
-
-    def newest(self, name: str) -> Snapshot | None:
-        """A table's newest version; None for one that has not been made."""
-        found = self(name)
-        return None if found is None else found.past.newest
-
-    def opened(self, name: str) -> tuple[OpenTable, Place] | None:
-        """A table and its place; None for one that has not been made."""
-        if name not in self._known:
-            table = self._target.table(name)
-            try:
-                newest = table.find()
-                place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
-            except CorruptTableError as error:
-                # What is wrong with a log does not say whose it is.
-                told = f"table {name} can't be read: {error.message}"
-                raise CorruptTableError(told, advice=error.advice) from error.__cause__
-            self._known[name] = None if place is None else (table, place)
-        return self._known[name]
-
-
 def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool = False) -> Lookup:
     """Finds people: first all by which they are known, then their rows.
 
@@ -161,7 +129,7 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
 
 
 def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
-    places = Places(target)
+    places = Places(target.table)
     subjects = frozenset(each.subject for each in persons.values())
     ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
     people = all_known(
@@ -170,6 +138,7 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
         place=places,
         ring=target.ring,
         more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        clear=target.keys.clear,
         allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)

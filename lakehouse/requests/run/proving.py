@@ -12,6 +12,7 @@ from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
 from lakehouse.requests.certificate import document as certificate
 from lakehouse.requests.elsewhere.archives import ARCHIVE
+from lakehouse.requests.elsewhere.places import Unruled
 from lakehouse.requests.needles import Hit
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run.choose import last
@@ -28,6 +29,7 @@ def content_of(
     config: Config,
     now: datetime,
     left_alone: Sequence[str] = (),
+    unruled: Sequence[Unruled] = (),
 ) -> Content:
     """What a certificate tells.
 
@@ -38,6 +40,7 @@ def content_of(
         config: The lake's config.
         now: When it was done (timezone-aware).
         left_alone: Masked copies of tables that the config does not name any more.
+        unruled: Masked copies of tables that people are in and no rule names.
     """
     mine = verified.needles.get(request.id, ())
     rows = rows_done(events)
@@ -65,6 +68,11 @@ def content_of(
         not_covered=(
             *NOT_COVERED,
             *map(_left_alone, left_alone),
+            *(
+                certificate.Missing(what=f"masks in the copy {each.copy}", reason=str(each))
+                for each in unruled
+                if each.subject == request.subject
+            ),
             *_stayed(verified.stayed.get(request.id, ())),
         ),
     )

@@ -99,7 +99,7 @@ class _Run:
         chosen, target = self.chosen, self.target
         if chosen.erase or chosen.purge or chosen.verify:
             # Before anything is written: without these it could not be brought to its end.
-            for purpose in (SUPPRESS, REQUESTS, SIGN):
+            for purpose in (SUPPRESS, REQUESTS) if dry_run else (SUPPRESS, REQUESTS, SIGN):
                 target.ring.current(purpose)
         persons = self._persons((*chosen.erase, *chosen.purge, *chosen.verify))
         lookup = None
@@ -116,6 +116,8 @@ class _Run:
                 "that it is a copy of; put it back into the config, or delete the copy"
                 for name in target.left_alone
             ]
+            kinds = {person.subject for person in persons.values()}
+            self.notes += [str(each) for each in target.unruled if each.subject in kinds]
         plans = tuple(self._plans(lookup))
         if dry_run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
@@ -252,6 +254,7 @@ class _Run:
                     config=self.target.config,
                     now=now,
                     left_alone=self.target.left_alone,
+                    unruled=self.target.unruled,
                 )
                 for request in requests
             ],
