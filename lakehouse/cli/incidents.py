@@ -62,14 +62,15 @@ def list_(
             said(each.measure),
             said(each.status),
             said(_time(each.opened)),
+            said("" if each.seconds_to_resolve is None else span(each.seconds_to_resolve)),
             said(each.rules[0].replace("_", " ")),
             said(each.reason),
         ]
         for each in found
     ]
-    grid = Grid(["incident", "of", "measure", "status", "opened", "rule", "reason"], rows)
+    grid = Grid(["incident", "of", "measure", "status", "opened", "lasted", "rule", "reason"], rows)
     empty = "no incidents" if everything or status else "nothing is out of control"
-    blocks: list[Block] = [grid.without_empty("reason")] if rows else [empty]
+    blocks: list[Block] = [grid.without_empty("lasted", "reason")] if rows else [empty]
     session.out.emit({"incidents": [_short(each) for each in found]}, *blocks)
 
 

@@ -60,6 +60,7 @@ class Batch:
         subject: Its name.
         points: The points, one a series.
         version: The version of the table that they are of.
+        made: When that was made (timezone-aware); None means at the moments of the points.
         run: The run that they come from; empty where they come from none.
     """
 
@@ -67,6 +68,7 @@ class Batch:
     subject: str
     points: tuple[NewPoint, ...]
     version: int | None = None
+    made: datetime | None = None
     run: str = ""
 
 

@@ -206,8 +206,8 @@ def _told(row: Row[Any], each: NewPoint, batch: Batch) -> bool:
         return bool(batch.run) and row.run_id == batch.run
     if batch.version == row.version:
         return each.role != "open" or (row.role == "open" and each.at <= row.at)
-    # A table that was made anew counts its versions from 0 again.
-    return bool(batch.version < row.version and each.at <= row.at)
+    # A table that was made anew counts its versions from 0 again; else somebody has looked later than we.
+    return bool(batch.version < row.version and (batch.made or each.at) <= row.at)
 
 
 def _write(connection: Connection, done: _Done) -> None:

@@ -110,7 +110,14 @@ def points_of_table(
 def _batch(table: OpenTable, snapshot: Snapshot, found: Sequence[NewPoint], run: RunView | None) -> Batch:
     usable = tuple(each for each in found if math.isfinite(each.value))
     run_id = "" if run is None else run.id
-    return Batch(scope="table", subject=table.name, points=usable, version=snapshot.version, run=run_id)
+    return Batch(
+        scope="table",
+        subject=table.name,
+        points=usable,
+        version=snapshot.version,
+        made=moment_of(snapshot.timestamp_ms),
+        run=run_id,
+    )
 
 
 def _commits(storage: Storage, first: int, last: int) -> Iterator[Commit]:

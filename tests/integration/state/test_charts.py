@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -10,11 +11,13 @@ from typing import Any
 
 import pytest
 from alembic.command import downgrade
+from sqlalchemy import insert, update
 
 from lakehouse.config import load_config
 from lakehouse.errors import StorageError
 from lakehouse.state import open_state
 from lakehouse.state.chart_rows import Batch, NewPoint, Role, SeriesKey
+from lakehouse.state.chart_tables import points, series
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
 from tests.fixtures.charted import put
@@ -103,6 +106,14 @@ def test_what_can_still_grow_is_written_over(state: State) -> None:
     head = state.points.newest()[0]
     assert head.newest.number == 2
     assert head.age(after(5)) == timedelta(minutes=1, seconds=5)
+
+
+def test_who_looked_before_the_newest_version_says_nothing_of_its_age(state: State) -> None:
+    state.points.record([batch(6, 25, measure="freshness", at=after(6))], keep=100)
+    slow = NewPoint(measure="freshness", at=after(7), value=99, role="open")
+    for made, kept in ((after(5), 0), (after(6.5), 1)):
+        found = Batch(scope="table", subject="orders", points=(slow,), version=5, made=made)
+        assert len(state.points.record([found], keep=100)) == kept, "only a table that was made anew"
 
 
 def test_only_so_many_points_are_kept(state: State) -> None:
@@ -230,3 +241,39 @@ def test_of_many_who_judge_one_opens_the_incident(url: str, state: State, tmp_pa
         opened = [each for found in pool.map(go, range(17, 23)) for each in found]
     assert len(opened) == 1
     assert [row.id for row, _ in state.incidents.list(only_open=True)] == opened
+
+
+@pytest.mark.slow
+def test_many_series_are_read_soon(state: State) -> None:
+    names = [("rows", ""), *(("null_share", f"c{each}") for each in range(14))]
+
+    def look(table: int, version: int) -> Batch:
+        found = tuple(
+            NewPoint(measure=measure, column=column, at=after(version), value=1.5)
+            for measure, column in names
+        )
+        return Batch(scope="table", subject=f"t{table}", points=found, version=version)
+
+    state.points.record([look(table, 1) for table in range(200)], keep=2000)
+    heads = state.points.newest(subject="t7")
+    old = [
+        {
+            "series_seq": each.seq,
+            "number": number,
+            "at": after(number),
+            "value": 1.5,
+            "run_id": "",
+            "role": "point",
+        }
+        for each in heads
+        for number in range(2, 1001)
+    ]
+    with state._database.writing() as connection:
+        connection.execute(insert(points), old)
+        connection.execute(update(series).where(series.c.subject == "t7").values(number=1000))
+    begun = time.perf_counter()
+    assert len(state.points.newest()) == 3000
+    assert time.perf_counter() - begun < 1, "0.03 s on an idle machine"
+    begun = time.perf_counter()
+    assert all(len(each) == 40 for each in state.points.last(heads, count=40).values())
+    assert time.perf_counter() - begun < 0.5, "0.003 s on an idle machine"
