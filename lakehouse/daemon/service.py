@@ -175,6 +175,7 @@ class Daemon:
         while not self._ended.is_set():
             try:
                 state = control.made(now=self._clock())
+                state.stay_open()
             except LakehouseError as error:
                 if not error.retryable:
                     raise

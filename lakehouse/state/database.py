@@ -44,6 +44,7 @@ class Database:
         self._engine: Engine = engine_of(place)
         self._lock = threading.RLock()
         self._ready = False
+        self._anchor: Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -85,8 +86,24 @@ class Database:
             with explaining(self.place.shown):
                 empty_log(self.place)
 
+    def stay_open(self) -> None:
+        """Keeps SQLite's file open: whoever closes it last moves its log into it, each time.
+
+        For a process that uses it again and again; until `close`.
+        """
+        if self.place.file is not None and self._anchor is None:
+            with explaining(self.place.shown):
+                self._anchor = self._engine.connect()
+                # Without a transaction, so that it is in nobody's way.
+                self._anchor.exec_driver_sql("SELECT name FROM sqlite_master LIMIT 1").all()
+                self._anchor.rollback()
+
     def close(self) -> None:
         """Closes what is open; it opens again when it is used."""
+        if self._anchor is not None:
+            with explaining(self.place.shown):
+                self._anchor.close()
+            self._anchor = None
         self._engine.dispose()
 
     def _up_to_date(self, *, make: bool) -> None:
@@ -222,6 +239,14 @@ class State:
             connection.execute(mine, {"lake": lake})
         with self._database.reading() as connection:
             return str(connection.execute(select(claims.c.lake)).scalar_one())
+
+    def stay_open(self) -> None:
+        """Keeps SQLite's file open until `close`, for a process that uses it again and again.
+
+        Raises:
+            StorageError: It can't be opened.
+        """
+        self._database.stay_open()
 
     def close(self) -> None:
         """Closes what is open; it opens again when it is used."""
