@@ -174,7 +174,13 @@ class Runner:
         going = Going()
         deadline = None if job.timeout is None else time.monotonic() + job.timeout.total_seconds()
         held = Held(
-            self.state.leases, run_id=run.id, token=token, stop=stop, lease=self.lease, deadline=deadline
+            self.state.leases,
+            self.state.locks,
+            run_id=run.id,
+            token=token,
+            stop=stop,
+            lease=self.lease,
+            deadline=deadline,
         )
         context = self._context(run, job, held, stop)
         with held:

@@ -21,6 +21,7 @@ from lakehouse.state.job_queue import SqlQueue
 from lakehouse.state.jobs import SqlJobs
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.leases import SqlLeases
+from lakehouse.state.locks import SqlLocks
 from lakehouse.state.plans import SqlPlans
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.requests import SqlRequests
@@ -177,6 +178,7 @@ class State:
         self.subject_keys = SqlSubjectKeys(self._database)
         self.jobs = SqlJobs(self._database)
         self.leases = SqlLeases(self._database)
+        self.locks = SqlLocks(self._database)
         self.job_files = SqlJobFiles(self._database)
         self.queue = SqlQueue(self._database)
         self.daemons = SqlDaemons(self._database)
