@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,7 +10,7 @@ from lakehouse.config.models.jobs import JobConfig
 from lakehouse.jobs.deciding import due_moments, newest_over, resting
 from lakehouse.jobs.runner import losses_of
 from lakehouse.state.database import State
-from lakehouse.state.job_rows import Lease, Policy, Taken, Wanted
+from lakehouse.state.job_rows import End, Lease, Policy, Taken, Wanted
 
 
 @dataclass(slots=True)
@@ -35,11 +35,12 @@ class Desk:
     jobs: Mapping[str, JobConfig]
     last: dict[str, datetime | None]
 
-    def ask(self, names: Iterable[str], *, most: int) -> Taken:
-        """Writes down what is due of some jobs, and claims what can be begun, whichever it is.
+    def ask(self, names: Iterable[str], *, ends: Sequence[End], most: int) -> Taken:
+        """Writes down what is over and what is due, and claims what can be begun, whichever it is.
 
         Args:
             names: The jobs that could be due.
+            ends: The runs that are over.
             most: At most so many runs.
         """
         wanted = self._wanted(names, self.state.jobs.paused() if names else ())
@@ -54,6 +55,7 @@ class Desk:
             lease=self.lease,
             author=self.author,
             now=self.clock(),
+            ends=ends,
         )
         for each in wanted:
             before = self.last.get(each.job)

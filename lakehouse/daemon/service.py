@@ -81,6 +81,7 @@ class Daemon:
         self._server: Server | None = None
         self._state: State | None = None
         self._beat_at = 0.0
+        self._reread = False
 
     @property
     def address(self) -> str:
@@ -143,6 +144,8 @@ class Daemon:
         self._loop = loop
         if self._ended.is_set():
             loop.end()
+        if self._reread:
+            loop.post(self._read_again)
         if not self._once:
             self._timing.start()
             self._timing.set(self._config.jobs)
@@ -175,6 +178,7 @@ class Daemon:
         while not self._ended.is_set():
             try:
                 state = control.made(now=self._clock())
+                state.stay_open()
             except LakehouseError as error:
                 if not error.retryable:
                     raise
@@ -244,7 +248,10 @@ class Daemon:
         """
         loop = self._loop
         if number == signal.SIGHUP:
-            if loop is not None:
+            if loop is None:
+                # It was read a moment ago, perhaps before it was changed.
+                self._reread = True
+            else:
                 loop.post(self._read_again)
             return
         self._ended.set()

@@ -15,19 +15,19 @@ Debt: TypeAlias = Callable[[State], bool]
 """Something to write down as soon as the database can be reached."""
 
 
-def settle(task: Task, code: int | None, *, timeout: JobConfig | None) -> tuple[Debt, str, dict[str, Any]]:
+def settle(task: Task, code: int | None, job: JobConfig | None) -> tuple[Debt, str, dict[str, Any]]:
     """What to write down of a run.
 
     Args:
         task: The run, and what was asked of it.
         code: How its worker ended.
-        timeout: Its job.
+        job: Its job; None where the config does not have it any more.
 
     Returns:
         What to do, in a word what became of it (``lost`` where its worker died), and more.
     """
-    run, token = task.claimed.run.id, task.claimed.token
-    event, detail, log = _outcome(task, timeout)
+    run, token = task.id, task.claimed.token
+    event, detail, log = _outcome(task, job)
     if event in {"lost", "queued"}:
         reason = str(detail.get("reason", "")) if event == "queued" else f"its process died{_how(code)}"
         lost = event == "lost"

@@ -21,9 +21,13 @@ RUNS: Final = 2000
 """After so many runs a worker is replaced by a fresh one."""
 BIG: Final = 768 << 20
 """A worker that has more memory than this after a run is replaced, so that others get it back."""
+DEEP: Final = 8
+"""So many runs a worker has at most, where those before were over in no time."""
+QUICK: Final = 0.1
+"""In seconds: no time. Runs that wait behind one that takes ten times as long are taken back."""
 IDLE: Final = 90.0
 """So many seconds without a run, and a worker ends."""
-_LATE: Final = 5.0
+_LATE: Final = 3.0
 """A worker that should have ended its run, or itself, gets so much longer."""
 _TERM: Final = 2.0
 _TAIL: Final = 4096
@@ -35,29 +39,37 @@ class Task:
 
     Args:
         claimed: The run, and that it is ours.
-        begun: Since when, by the daemon's steady clock.
-        deadline: When its time is over, by the same clock.
+        timeout: How many seconds it may take.
+        begun: Since when, by the daemon's steady clock; None while it waits behind another one.
         why: What for it was asked to end.
         give_up: When its process is killed.
         stuck: What its worker said before it ended itself.
     """
 
     claimed: Claimed
-    begun: float
-    deadline: float | None = None
+    timeout: float | None = None
+    begun: float | None = None
     why: Why | None = None
     give_up: float | None = None
     stuck: dict[str, Any] | None = None
 
+    @property
+    def id(self) -> str:
+        """The run."""
+        return self.claimed.run.id
+
 
 @dataclass(slots=True, eq=False)
 class Worker:
-    """A child process."""
+    """A child process, and the runs that it has: the first one goes on, the others wait."""
 
     process: subprocess.Popen[bytes]
-    task: Task | None = None
+    tasks: list[Task] = field(default_factory=list)
     ready: bool = False
+    watched: bool = False
+    telling: bool = False
     retiring: bool = False
+    quick: bool = False
     runs: int = 0
     memory: int = 0
     idle_since: float = 0.0
@@ -67,9 +79,11 @@ class Worker:
     _early: list[bytes] | None = field(default_factory=list)
 
     @property
-    def free(self) -> bool:
-        """Whether it could begin a run."""
-        return self.ready and self.task is None and not self.retiring
+    def free(self) -> int:
+        """So many runs it could be given: several where those before were over in no time."""
+        if not self.ready or self.telling or self.retiring:
+            return 0
+        return (DEEP if self.quick else 1) - len(self.tasks)
 
     def greet(self, hello: bytes) -> None:
         """Says the first word, which can be long; in a thread of its own."""
@@ -128,14 +142,15 @@ class Pool:
         self._heard = heard
 
     @property
-    def busy(self) -> list[Task]:
-        """What is being done."""
-        return [each.task for each in self.workers if each.task is not None]
+    def tasks(self) -> list[Task]:
+        """The runs that workers have."""
+        return [task for each in self.workers for task in each.tasks]
 
     @property
     def free(self) -> int:
-        """So many runs could be begun at once."""
-        return min(sum(each.free for each in self.workers), max(self.size - len(self.busy), 0))
+        """So many runs could be given out."""
+        # More workers than wanted are there for a while, where a config has less.
+        return sum(max(each.free, 0) for each in self.workers[: self.size])
 
     @property
     def room(self) -> bool:
@@ -159,48 +174,71 @@ class Pool:
             self._start(now)
 
     def give(self, claimed: Claimed, *, timeout: float | None, now: float) -> None:
-        """Gives a run to a worker that is free.
+        """Gives a run to the worker that can take the most.
 
         Args:
             claimed: The run.
             timeout: How many seconds it may take.
             now: The time, by a steady clock.
         """
-        # The one that was busy last: the others can end.
-        worker = max((each for each in self.workers if each.free), key=lambda each: each.idle_since)
-        worker.task = Task(claimed, begun=now, deadline=None if timeout is None else now + timeout)
+        # One that has nothing to do comes first; of those the one that was busy last: the others can end.
+        worker = max(self.workers, key=lambda each: (each.free > 0, -len(each.tasks), each.idle_since))
+        worker.tasks.append(Task(claimed, timeout, begun=None if worker.tasks else now))
         worker.tell(ask="run", run=of_run(claimed.run), token=claimed.token)
 
-    def stop(self, run: str, why: Why, *, now: float) -> None:
+    def stop(self, task: Task, why: Why, *, now: float) -> None:
         """Asks a run to end.
 
         Args:
-            run: Which.
+            task: Which.
             why: What for.
             now: The time.
         """
-        for worker in self.workers:
-            task = worker.task
-            if task is not None and task.claimed.run.id == run and task.why is None:
-                task.why, task.give_up = why, now + self.grace + _LATE
-                worker.tell(ask="stop", run=run, why=why)
+        if task.why is not None:
+            return
+        task.why = why
+        worker = next(each for each in self.workers if task in each.tasks)
+        if task.begun is None:
+            worker.tell(ask="return", runs=[task.id])
+            return
+        task.give_up = now + self.grace + _LATE
+        worker.tell(ask="stop", run=task.id, why=why)
 
-    def over(self, worker: Worker, *, memory: int, now: float) -> None:
+    def over(self, worker: Worker, *, seconds: float, memory: int, now: float) -> None:
         """A worker has done its run.
 
         Args:
             worker: Which.
+            seconds: How long that took.
             memory: What it has now.
             now: The time.
         """
-        worker.task = None
+        del worker.tasks[0]
+        self.next(worker, now=now)
+        # It tells others of the run, and says when it has.
+        worker.telling = worker.watched
+        worker.quick = seconds < QUICK
         worker.runs += 1
         worker.memory = memory
         worker.idle_since = now
         if worker.runs >= RUNS or memory > BIG:
             worker.retiring = True
-        if worker.retiring:
+        if worker.retiring and worker.terminated is None and not worker.tasks:
             self._end(worker, now)
+
+    def next(self, worker: Worker, *, now: float) -> None:
+        """A worker begins the next of its runs, if it has one.
+
+        Args:
+            worker: Which.
+            now: The time.
+        """
+        for task in worker.tasks[:1]:
+            if task.begun is None:
+                task.begun = now
+                if task.why is not None:
+                    why, task.why = task.why, None
+                    self.stop(task, why, now=now)
 
     def retire(self, now: float) -> None:
         """Replaces all workers as soon as they have done what they do.
@@ -210,30 +248,37 @@ class Pool:
         """
         for worker in self.workers:
             worker.retiring = True
-            if worker.task is None:
+            if not worker.tasks and worker.terminated is None:
                 self._end(worker, now)
 
     def tick(self, now: float) -> None:
-        """Ends what is idle, late or stuck.
+        """Ends what is idle, late or stuck; takes back what waits behind it.
 
         Args:
             now: The time.
         """
         for worker in self.workers:
-            task = worker.task
             if worker.terminated is not None:
                 if now > worker.terminated + _TERM:
                     worker.kill(signal.SIGKILL)
-            elif task is None:
-                if not worker.retiring and now > worker.idle_since + IDLE:
+            elif not worker.tasks:
+                if not worker.telling and not worker.retiring and now > worker.idle_since + IDLE:
                     worker.retiring = True
                     self._end(worker, now)
             else:
-                if task.why is None and task.deadline is not None and now > task.deadline:
-                    # Its worker knows that itself; this is for one that can't do anything any more.
-                    task.why, task.give_up = "timeout", now + self.grace + _LATE
-                if task.give_up is not None and now > task.give_up:
-                    self.kill(worker, now)
+                self._look_after(worker, worker.tasks[0], now)
+
+    def _look_after(self, worker: Worker, task: Task, now: float) -> None:
+        going = now - (task.begun or now)
+        if task.timeout is not None and going > task.timeout and task.why is None:
+            # Its worker knows that itself; this is for one that can't do anything any more.
+            task.why, task.give_up = "timeout", now + self.grace + _LATE
+        if task.give_up is not None and now > task.give_up:
+            self.kill(worker, now)
+        behind = [each.id for each in worker.tasks[1:] if each.why is None]
+        if behind and going > QUICK * 10:
+            worker.quick = False
+            worker.tell(ask="return", runs=behind)
 
     def kill(self, worker: Worker, now: float) -> None:
         """Ends a worker whatever it does; a little later by force.
@@ -245,19 +290,19 @@ class Pool:
         worker.kill(signal.SIGTERM)
         worker.terminated = now
 
-    def gone(self, worker: Worker) -> Task | None:
+    def gone(self, worker: Worker) -> list[Task]:
         """Forgets a worker that is gone.
 
         Args:
             worker: Which.
 
         Returns:
-            The run that it had.
+            The runs that it had.
         """
         self.workers.remove(worker)
         # What the work has started goes with it.
         worker.kill(signal.SIGKILL)
-        return worker.task
+        return worker.tasks
 
     def _end(self, worker: Worker, now: float) -> None:
         worker.tell(ask="end")

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 from lakehouse.errors import LakehouseError
 from lakehouse.jobs.stop import RunStoppedError, Stop
 from lakehouse.state.leases import SqlLeases
+from lakehouse.state.locks import SqlLocks
 
 LEASE: Final = timedelta(seconds=60)
 """So long after its last sign of life a run is taken for abandoned."""
@@ -31,6 +32,7 @@ class Held:
 
     Args:
         leases: Where.
+        locks: Where tables are taken.
         run_id: The run.
         token: That it is ours.
         stop: Tells the work to end.
@@ -42,6 +44,7 @@ class Held:
     def __init__(
         self,
         leases: SqlLeases,
+        locks: SqlLocks,
         *,
         run_id: str,
         token: int,
@@ -51,6 +54,7 @@ class Held:
         patience: timedelta = PATIENCE,
     ) -> None:
         self._leases = leases
+        self._locks = locks
         self._run = run_id
         self._token = token
         self._stop = stop
@@ -140,7 +144,7 @@ class Held:
 
     def _got(self, names: Sequence[str]) -> bool:
         self._stop.check()
-        got = self._leases.lock(names, run_id=self._run, token=self._token, lease=self._lease)
+        got = self._locks.lock(names, run_id=self._run, token=self._token, lease=self._lease)
         if got is None:
             self._stop.ask("lost")
             raise RunStoppedError("lost")
@@ -148,7 +152,7 @@ class Held:
 
     def _unlock(self, names: Sequence[str]) -> None:
         try:
-            self._leases.unlock(names, run_id=self._run)
+            self._locks.unlock(names, run_id=self._run)
         except LakehouseError as error:
             # What was done is done; the tables are given back with the run's end, or when their time is over.
             _LOG.warning("%s could not be given back yet: %s", ", ".join(names), error.message)

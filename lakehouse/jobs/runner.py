@@ -61,8 +61,9 @@ class Runner:
         grace: How long work may go on after it was asked to end.
         clock: Gives the time, timezone-aware.
         observers: Who hears of runs that begin and end here.
-        stuck: Called where work does not end although it was asked to; then nothing is written down of it.
-            Without it, the run is given up, and its tables stay locked for another lease.
+        closing: Called with what became of a run, and whether its work has ended, by who writes that down in
+            place of this. Without it, a run whose work does not end although it was asked to is given up,
+            and its tables stay locked for another lease.
     """
 
     lake: Lake
@@ -73,7 +74,7 @@ class Runner:
     grace: timedelta = GRACE
     clock: Callable[[], datetime] = field(default=_now)
     observers: tuple[RunObserver, ...] = ()
-    stuck: Callable[[Outcome], None] | None = field(default=None, repr=False)
+    closing: Callable[[Outcome, bool], None] | None = field(default=None, repr=False)
 
     def run(self, name: str, *, fire_time: datetime, cause: str) -> RunView:
         """Carries out a job for a moment, unless that was done before or is being done.
@@ -173,7 +174,13 @@ class Runner:
         going = Going()
         deadline = None if job.timeout is None else time.monotonic() + job.timeout.total_seconds()
         held = Held(
-            self.state.leases, run_id=run.id, token=token, stop=stop, lease=self.lease, deadline=deadline
+            self.state.leases,
+            self.state.locks,
+            run_id=run.id,
+            token=token,
+            stop=stop,
+            lease=self.lease,
+            deadline=deadline,
         )
         context = self._context(run, job, held, stop)
         with held:
@@ -184,8 +191,8 @@ class Runner:
             interrupt = self._wait(going, stop)
             ended = going.done.is_set()
             outcome = outcome_of(going, stop, job, ended=ended)
-            if not ended and self.stuck is not None and interrupt is None:
-                self.stuck(outcome)
+            if self.closing is not None and outcome.event != "lost":
+                self.closing(outcome, ended)
             elif outcome.event == "queued":
                 held.give_back(reason=str(outcome.detail["reason"]), log=outcome.log)
             elif outcome.event != "lost":

@@ -6,18 +6,18 @@ daemons share what there is, and what one of them lost is begun by the next that
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, func, insert, select, update
+from sqlalchemy import Row, and_, delete, func, insert, not_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from lakehouse.state.clock import time_of
 from lakehouse.state.ids import new_id
-from lakehouse.state.job_rows import Claimed, JobRun, Policy, Taken, Wanted
-from lakehouse.state.job_tables import events, leases, locks, runs
+from lakehouse.state.job_rows import Claimed, End, JobRun, Policy, Taken, Wanted
+from lakehouse.state.job_tables import events, leases, locks, logs, runs
 from lakehouse.state.jobs import run_of
 from lakehouse.state.leases import one_by_one
 from lakehouse.state.transactions import Transactions
@@ -29,6 +29,9 @@ FORGOTTEN: Final = timedelta(minutes=10)
 LATE: Final = timedelta(minutes=1)
 """A run that waits for so long counts as one that goes on, where others are left out meanwhile."""
 _PART: Final = 500
+_WITH_LEASE: Final = select(runs, leases.c.owner, leases.c.token, leases.c.expires).join(
+    leases, leases.c.run_id == runs.c.id
+)
 
 
 class SqlQueue:
@@ -51,11 +54,13 @@ class SqlQueue:
         lease: timedelta,
         author: str,
         now: datetime,
+        ends: Sequence[End] = (),
     ) -> Taken:
-        """Writes down what is to run, and claims what can be begun.
+        """Writes down which runs are over and what is to run, and claims what can be begun.
 
         Args:
             wanted: What is to run; what is written down already stays as it is.
+            ends: The runs that are over; those that are somebody else's by now are left to them.
             policies: The jobs that the caller knows.
             most: At most so many runs are claimed.
             owner: Who asks.
@@ -66,9 +71,17 @@ class SqlQueue:
         with self._database.writing() as connection:
             one_by_one(connection)
             at = time_of(connection)
-            open_ = _Open(connection, at)
-            skipped = _put(connection, wanted, policies, open_, author=author, now=now, at=at)
-            return _claim(connection, policies, open_, skipped, most=most, owner=owner, lease=lease, at=at)
+            _finish(connection, ends, at)
+            begun = _begun(connection)
+            busy = {row.job for row in begun if row.expires > at}
+            put = _put(connection, wanted, policies, busy, author=author, now=now, at=at)
+            waiting = sorted(
+                [*(row for row in begun if row.expires <= at), *_first_of_each(connection, at)],
+                key=lambda row: row.seq,
+            )
+            return _claim(
+                connection, policies, busy, waiting, put, most=most, owner=owner, lease=lease, at=at
+            )
 
     def lasts(self, jobs: Iterable[str]) -> dict[str, datetime | None]:
         """For each job the latest moment that its schedule was followed for.
@@ -84,29 +97,28 @@ class SqlQueue:
         return found
 
 
-class _Open:
-    """The runs that are not over."""
+def _begun(connection: Connection) -> list[Row[Any]]:
+    """The runs that somebody works on, or did."""
+    return list(connection.execute(_WITH_LEASE.where(leases.c.owner.is_not(None)).order_by(runs.c.seq)))
 
-    def __init__(self, connection: Connection, at: datetime) -> None:
-        self.at = at
-        query = (
-            select(runs, leases.c.owner, leases.c.token, leases.c.expires)
-            .join(leases, leases.c.run_id == runs.c.id)
-            .order_by(runs.c.seq)
-        )
-        self.rows = list(connection.execute(query))
-        self.busy = {row.job for row in self.rows if self.alive(row)}
-        self.behind = {row.job for row in self.rows if row.owner is None and row.queued < at - LATE}
 
-    def alive(self, row: Row[Any]) -> bool:
-        return row.owner is not None and row.expires > self.at
+def _first_of_each(connection: Connection, at: datetime) -> list[Row[Any]]:
+    """Of each job the run that waits the longest, without those that are left to others."""
+    theirs = and_(runs.c.cause != "schedule", leases.c.token == 0, runs.c.queued > at - OTHERS)
+    first = (
+        select(func.min(runs.c.seq))
+        .join(leases, leases.c.run_id == runs.c.id)
+        .where(leases.c.owner.is_(None), not_(theirs))
+        .group_by(runs.c.job)
+    )
+    return list(connection.execute(_WITH_LEASE.where(runs.c.seq.in_(first)).order_by(runs.c.seq)))
 
 
 def _put(
     connection: Connection,
     wanted: Sequence[Wanted],
     policies: Mapping[str, Policy],
-    open_: _Open,
+    busy: Collection[str],
     *,
     author: str,
     now: datetime,
@@ -135,11 +147,8 @@ def _put(
     if not new:
         return [], 0
     new.sort(key=lambda row: row.seq)
-    left_out = [
-        row
-        for row in new
-        if row.job in policies and policies[row.job].skip and row.job in open_.busy | open_.behind
-    ]
+    going_on = _behind(connection, at).union(busy)
+    left_out = [row for row in new if row.job in policies and policies[row.job].skip and row.job in going_on]
     ids = {row.id for row in left_out}
     kept = [row for row in new if row.id not in ids]
     said = [_event(row.id, 1, "queued", at) for row in new]
@@ -147,28 +156,21 @@ def _put(
     connection.execute(insert(events), said)
     if kept:
         connection.execute(insert(leases), [{"run_id": row.id, "job": row.job, "token": 0} for row in kept])
-    open_.rows += [_Waiting(row) for row in kept]  # type: ignore[misc]
     return [(run_of(row), "skipped") for row in left_out], len(new)
 
 
-class _Waiting:
-    """A row of `_Open` for a run that was just written down."""
-
-    owner = None
-    token = 0
-    expires = None
-
-    def __init__(self, row: Row[Any]) -> None:
-        self._row = row
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._row, name)
+def _behind(connection: Connection, at: datetime) -> set[str]:
+    """The jobs that are so late that a run which waits counts as one that goes on."""
+    late = select(runs.c.job).join(leases, leases.c.run_id == runs.c.id)
+    late = late.where(leases.c.owner.is_(None), runs.c.queued < at - LATE)
+    return set(connection.execute(late.distinct()).scalars())
 
 
 def _claim(
     connection: Connection,
     policies: Mapping[str, Policy],
-    open_: _Open,
+    busy: Collection[str],
+    waiting: Sequence[Row[Any]],
     put: tuple[list[tuple[JobRun, str]], int],
     *,
     most: int,
@@ -177,7 +179,7 @@ def _claim(
     at: datetime,
 ) -> Taken:
     ended, new = put
-    ready, forgotten = _ready(policies, open_)
+    ready, forgotten = _ready(policies, busy, waiting, at)
     lost_too_often = _too_often(connection, policies, ready)
     for row in forgotten:
         ended.append((run_of(row), "cancelled"))
@@ -201,20 +203,18 @@ def _claim(
     )
 
 
-def _ready(policies: Mapping[str, Policy], open_: _Open) -> tuple[list[Row[Any]], list[Row[Any]]]:
+def _ready(
+    policies: Mapping[str, Policy], busy: Collection[str], waiting: Sequence[Row[Any]], at: datetime
+) -> tuple[list[Row[Any]], list[Row[Any]]]:
     """The runs that could be begun now, one of each job; and those whose job nobody knows."""
-    taken = set(open_.busy)
+    taken = set(busy)
     ready: list[Row[Any]] = []
     forgotten: list[Row[Any]] = []
-    for row in open_.rows:
-        if open_.alive(row):
-            continue
+    for row in waiting:
         if row.job not in policies:
-            if row.queued < open_.at - FORGOTTEN:
+            if row.queued < at - FORGOTTEN:
                 forgotten.append(row)
-            continue
-        theirs = row.cause != "schedule" and row.token == 0 and row.queued > open_.at - OTHERS
-        if not theirs and row.job not in taken:
+        elif row.job not in taken:
             taken.add(row.job)
             ready.append(row)
     return ready, forgotten
@@ -253,6 +253,25 @@ def _begin(
     connection.execute(insert(events), said)
 
 
+def _finish(connection: Connection, ends: Sequence[End], at: datetime) -> None:
+    """Ends the runs that are still those of the ones who say so."""
+    if not ends:
+        return
+    rows = select(leases.c.run_id, leases.c.token).where(leases.c.run_id.in_([each.run for each in ends]))
+    tokens = {row.run_id: row.token for row in connection.execute(rows.with_for_update())}
+    ours = {each.run: each for each in ends if tokens.get(each.run) == each.token}
+    if not ours:
+        return
+    numbers = _numbers(connection, list(ours))
+    said = [_event(each.run, numbers[each.run] + 1, each.event, at, **each.detail) for each in ours.values()]
+    connection.execute(insert(events), said)
+    told = [{"run_id": each.run, "lines": each.log} for each in ours.values() if each.log]
+    if told:
+        connection.execute(insert(logs), told)
+    connection.execute(delete(leases).where(leases.c.run_id.in_(ours)))
+    connection.execute(update(locks).where(locks.c.run_id.in_(ours)).values(run_id=None))
+
+
 def _end(
     connection: Connection, rows: Sequence[Row[Any]], event: str, *, at: datetime, **detail: Any
 ) -> None:
@@ -268,5 +287,5 @@ def _numbers(connection: Connection, ids: Sequence[str]) -> dict[str, int]:
     return {row.run_id: row[1] for row in connection.execute(query.group_by(events.c.run_id))}
 
 
-def _event(run_id: str, number: int, event: str, at: datetime, **detail: Any) -> dict[str, Any]:
+def _event(run_id: str, number: int, event: str, at: datetime, /, **detail: Any) -> dict[str, Any]:
     return {"run_id": run_id, "number": number, "event": event, "at": at, "detail": detail}

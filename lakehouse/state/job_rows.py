@@ -119,6 +119,25 @@ class Policy:
 
 
 @dataclass(frozen=True, slots=True)
+class End:
+    """The end of a run that its worker has done.
+
+    Args:
+        run: The run.
+        token: That it is ours.
+        event: How: ``succeeded``, ``failed`` or ``cancelled``.
+        detail: More.
+        log: The last lines of what it said.
+    """
+
+    run: str
+    token: int
+    event: str
+    detail: Mapping[str, Any]
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Claimed:
     """A run that is ours now.
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, insert, not_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -211,7 +211,10 @@ def _with_status(connection: Connection, query: Select[Any], statuses: frozenset
     found: builtins.list[ColumnElement[bool]] = []
     over = statuses.difference(_OPEN)
     if over:
-        ended = select(events.c.run_id).where(events.c.event.in_(over))
+        later = events.alias()
+        after = select(later.c.seq).where(later.c.run_id == events.c.run_id, later.c.number > events.c.number)
+        # One that failed, and was done again, has ended as it did then.
+        ended = select(events.c.run_id).where(events.c.event.in_(over), not_(after.exists()))
         some = ended.limit(_RARE + 1).subquery()
         rare = connection.execute(select(func.count()).select_from(some)).scalar_one() <= _RARE
         # Few are looked up; of many, the newest are soon found by looking at run after run.

@@ -1,4 +1,4 @@
-"""Who works on which run and table, in the database: leases that end by themselves, and fencing tokens.
+"""Who works on which run, in the database: leases that end by themselves, and fencing tokens.
 
 Whether a lease has ended is told by one clock: the server's for PostgreSQL, the host's for SQLite. Whatever
 is written about a run proves with its token that nobody else has begun it since.
@@ -7,12 +7,11 @@ is written about a run proves with its token that nobody else has begun it since
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
-from sqlalchemy import Row, delete, func, insert, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from lakehouse.state.clock import time_of
@@ -24,12 +23,8 @@ from lakehouse.state.transactions import Transactions
 _ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('lakehouse jobs', 0))")
 
 
-class _NotFreeError(Exception):
-    """A table is somebody else's: what was taken with it is given back."""
-
-
 class SqlLeases:
-    """Leases of runs and locks of tables, in a database.
+    """Leases of runs, in a database.
 
     Args:
         database: Where.
@@ -248,69 +243,6 @@ class SqlLeases:
                 )
                 for row in connection.execute(select(leases).order_by(leases.c.run_id))
             ]
-
-    def lock(self, tables: Sequence[str], *, run_id: str, token: int, lease: timedelta) -> bool | None:
-        """Takes tables for a run: all of them or none.
-
-        Args:
-            tables: Their names.
-            run_id: The run.
-            token: Of the one who works on it.
-            lease: How long they stay its own without a `beat`.
-
-        Returns:
-            Whether they are its own now; None where the run is not its worker's any more.
-        """
-        try:
-            with self._database.writing() as connection:
-                if not _holds(connection, run_id, token):
-                    return None
-                now = time_of(connection)
-                # In one order everywhere, so that two who take several don't wait for each other.
-                for each in sorted(set(tables)):
-                    if not _lock(connection, each, run_id, now, now + lease):
-                        raise _NotFreeError
-        except _NotFreeError:
-            return False
-        return True
-
-    def unlock(self, tables: Sequence[str], *, run_id: str) -> None:
-        """Gives tables back.
-
-        Args:
-            tables: Their names.
-            run_id: The run that has them.
-        """
-        mine = update(locks).where(locks.c.table_name.in_(tables), locks.c.run_id == run_id)
-        with self._database.writing() as connection:
-            connection.execute(mine.values(run_id=None))
-
-    def holder(self, table: str) -> str | None:
-        """The run that has a table; None where it is free.
-
-        Args:
-            table: Its name.
-        """
-        with self._database.reading() as connection:
-            now = time_of(connection)
-            row = connection.execute(select(locks).where(locks.c.table_name == table)).first()
-        return None if row is None or row.run_id is None or row.expires <= now else str(row.run_id)
-
-
-def _lock(connection: Connection, table: str, run_id: str, now: datetime, until: datetime) -> bool:
-    kind = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    free = or_(locks.c.run_id.is_(None), locks.c.run_id == run_id, locks.c.expires <= now)
-    statement = (
-        kind(locks)
-        .values(table_name=table, run_id=run_id, token=1, expires=until)
-        .on_conflict_do_update(
-            index_elements=["table_name"],
-            set_={"run_id": run_id, "token": locks.c.token + 1, "expires": until},
-            where=free,
-        )
-        .returning(locks.c.token)
-    )
-    return connection.execute(statement).first() is not None
 
 
 def _holds(connection: Connection, run_id: str, token: int) -> bool:

@@ -44,7 +44,7 @@ def moments(calls: Sequence[tuple[str, str]]) -> list[tuple[int, Moment]]:
 
 
 def some(calls: Sequence[tuple[str, str]], *, times: int = 1) -> list[tuple[int, Moment]]:
-    """Those of `moments` at which a commit is tried, and some of the others: `times` as many as are asked for."""
+    """Those of `moments` at which a commit is tried, and some others: `times` as many as are asked for."""
     found = moments(calls)
     if SOME == "all":
         return found

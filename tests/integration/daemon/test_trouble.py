@@ -45,7 +45,7 @@ def test_work_that_never_ends_is_ended_with_its_process(site: Site) -> None:
         assert (found.status, found.error) == ("failed", "TimeoutError")
         assert "did not end when it was asked to" in found.reason
     state = open_state(site.lake.config.state.get_secret_value())
-    assert state.leases.holder("stock") is None
+    assert state.locks.holder("stock") is None
     assert daemon.end() == 0
 
 
