@@ -116,7 +116,8 @@ class Jobs(Looking):
             )
         runner = self.runner(author=author)
         runner.state.leases.again(found.id, author=_who(author), now=self._clock())
-        runner.take(runner.state.jobs.get(found.id)[0])  # type: ignore[index]
+        with self._passing_on():
+            runner.take(runner.state.jobs.get(found.id)[0])  # type: ignore[index]
         return self.show(found.id)
 
     def cancel(self, run_id: str, *, author: str | None = None) -> RunView:

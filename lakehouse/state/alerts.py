@@ -41,6 +41,12 @@ class SqlAlerts:
         with self._database.reading() as connection:
             return {row.name: int(row.seq) for row in connection.execute(select(followed))}
 
+    def watched(self) -> datetime | None:
+        """Since when somebody has wanted to hear of what is wrong; None where nobody does."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(targets.c.since).order_by(targets.c.since).limit(1)).scalar()
+        return found if isinstance(found, datetime) else None
+
     def problems(self, *, since: datetime) -> builtins.list[Problem]:
         """What is wrong, and what was until not long ago, in the order in which it came.
 

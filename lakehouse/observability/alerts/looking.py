@@ -53,6 +53,8 @@ def look(
 def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datetime]:
     """The jobs that should have been begun by now and were not, each with the moment that was missed.
 
+    Of a job that never ran, only moments count that came while somebody watched: it can be new.
+
     Args:
         config: The lake's config.
         state: Its state database.
@@ -64,15 +66,18 @@ def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datet
         return found
     paused = state.jobs.paused()
     newest_runs = state.following.newest_runs(tuple(scheduled))
-    waiting = _waiting(state)
+    waiting, watched = _waiting(state), state.alerts.watched()
     for name, job in scheduled.items():
         if job.pause or name in paused:
             continue
         last = newest_runs.get(name)
+        newest = newest_moment(job, until=now - job.late_after - job.jitter)
+        if last is None and (newest is None or watched is None or newest < watched):
+            continue
         missed = late(
             name,
             job,
-            newest=newest_moment(job, until=now - job.late_after - job.jitter),
+            newest=newest,
             begun=None if last is None else last[1],
             waiting=None if last is None or last[0] not in waiting else last[1],
             now=now,

@@ -84,8 +84,8 @@ def test_of_all_runs_of_a_call_there_is_one_message(lake: Open, receiver: Receiv
 def test_what_is_late_and_overdue_is_told_without_anybodys_name(lake: Open, receiver: Receiver) -> None:
     shop = lake({"to": receiver.address, "on": ["late", "overdue"], "remind": "30d"}, jobs={
         "load": {"do": f"{WORK}.note", "schedule": "every 1h"},
+        "new": {"do": f"{WORK}.note", "schedule": "every 30d"},
         "rests": {"do": f"{WORK}.note", "schedule": "every 1h", "pause": True},
-        "note": JOBS["note"],
     })  # fmt: skip
     shop.jobs.run("load")
     state = state_of(shop)
