@@ -26,6 +26,7 @@ from lakehouse.pii.shred.cells import HEAD
 from lakehouse.requests.elsewhere.wanted import columns_of
 from lakehouse.requests.identity import normal_form
 from lakehouse.requests.known import People, Place
+from lakehouse.requests.values import has_form
 
 Clear: TypeAlias = Callable[[str, pl.Series], pl.Series]
 """Opens the cells of a column, which gives them its name, of a table; null where a key was destroyed."""
@@ -134,9 +135,8 @@ class _Wanted:
             # Nothing has to be opened to know a cell.
             return known
         each = cells.filter(~known).unique()
-        values = self.opened(each)
-        hit = [value is not None and normal_form(value) in self.forms for value in values.to_list()]
-        return known | _among(cells, each.filter(pl.Series(hit, dtype=pl.Boolean)))
+        forms = pl.Series(sorted(self.forms), dtype=pl.String).implode()
+        return known | _among(cells, each.filter(has_form(self.opened(each), self.forms, forms)))
 
     def opened(self, cells: pl.Series) -> pl.Series:
         """What cells hold."""
