@@ -38,6 +38,7 @@ from lakehouse.verbs.opened import View
 if TYPE_CHECKING:
     from lakehouse.jobs.observing import RunObserver
     from lakehouse.jobs.verbs import Jobs
+    from lakehouse.observability.alerts import Alerts
     from lakehouse.observability.incidents.verbs import Incidents
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
@@ -202,6 +203,7 @@ class Lakehouse:
             answering=self._answering,
             keys=self.subject_keys,
             shape=self._shape,
+            copies=lambda: {each.name: each.source for each in self.copies},
         )
 
     @property
@@ -209,7 +211,7 @@ class Lakehouse:
         """The work of the config: list, run, history, pause, resume, backfill."""
         from lakehouse.jobs.verbs import Jobs
 
-        return Jobs(self, control=self._control, observers=self._observers)
+        return Jobs(self, control=self._control, observers=self._observers, afterwards=self._pass_on)
 
     @property
     def incidents(self) -> Incidents:
@@ -217,6 +219,13 @@ class Lakehouse:
         from lakehouse.observability.incidents.verbs import Incidents
 
         return Incidents(self.config, control=self._control)
+
+    @property
+    def alerts(self) -> Alerts:
+        """Who hears of what is wrong: list, test, pass on."""
+        from lakehouse.observability.alerts import Alerts
+
+        return Alerts(self.config, control=self._control)
 
     @property
     def pii(self) -> Pii:
@@ -245,7 +254,7 @@ class Lakehouse:
 
         Raises:
             UsageError: The ``subjects`` do not fit the tables, those that are there and those that would be
-                made; all that is wrong is told, and nothing was made.
+                made, or forget masked copies; all that is wrong is told, and nothing was made.
         """
         self._ensure_subjects_fit()
         plans: list[TablePlan] = []
@@ -262,6 +271,7 @@ class Lakehouse:
         if not self.config.subjects:
             return
         from lakehouse.requests.checks import actual, declared, ensure_fit
+        from lakehouse.requests.elsewhere.places import ensure_ruled
 
         shapes = {}
         for name in self.tables:
@@ -270,6 +280,7 @@ class Lakehouse:
             if shape is not None:
                 shapes[name] = shape
         ensure_fit(self.config, shapes)
+        ensure_ruled(config=self.config, lake=self._storage)
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: version, age, rows and size of every table."""
@@ -296,6 +307,22 @@ class Lakehouse:
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
         return run_query(self, query, role=role)
+
+    def metrics(self) -> bytes:
+        """What there is to tell of the lake, in the text format of Prometheus, from its state database.
+
+        Raises:
+            StorageError: The state database can't be reached.
+            UsageError: prometheus-client is not installed.
+        """
+        from lakehouse.observability.metrics import exposition
+
+        now = utc_now()
+        return exposition(self.config, self._control.made(now=now), now=now)
+
+    def _pass_on(self) -> None:
+        if self.config.alerts:
+            self.alerts.pass_on()
 
     def _suppression(self, table: str) -> Suppression | None:
         """What keeps erased people out of a table; None where nobody can be erased from it."""
@@ -345,7 +372,7 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import left_alone, other_tables
+        from lakehouse.requests.elsewhere.places import left_alone, other_tables, unruled
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
         from lakehouse.requests.search.work import Item
@@ -372,6 +399,7 @@ class Lakehouse:
             author=author,
             keys=self.subject_keys,
             left_alone=left_alone(config=self.config, lake=self._storage),
+            unruled=unruled(config=self.config, lake=self._storage),
         )
 
     def _answering(self) -> Answering:
@@ -386,13 +414,19 @@ class Lakehouse:
             table=lambda name: self.table(name).opened,
             ring=self._ring,
             finder=self._finder,
+            keys=self.subject_keys,
         )
 
     def _observers(self, state: State) -> tuple[RunObserver, ...]:
         """Who hears of the runs that this process carries out."""
         from lakehouse.observability.incidents.observer import ChartObserver
 
-        return (ChartObserver(self, state),)
+        charts = ChartObserver(self, state)
+        if self.config.lineage is None:
+            return (charts,)
+        from lakehouse.observability.lineage import lineage_of
+
+        return (charts, *lineage_of(self, state))
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -46,7 +46,10 @@ HEADINGS: dict[str, dict[str, str]] = {
         "vacuum": "lakehouse.cli.vacuum:vacuum",
         "verify": "lakehouse.cli.verify:verify",
         "jobs": "lakehouse.cli.jobs:jobs",
+        "daemon": "lakehouse.cli.daemon:daemon",
         "incidents": "lakehouse.cli.incidents:incidents",
+        "alerts": "lakehouse.cli.alerts:alerts",
+        "metrics": "lakehouse.cli.metrics:metrics",
     },
 }
 """Heading -> verb -> module and name of its command. The order is the order of ``lakehouse --help``."""
@@ -54,6 +57,7 @@ HEADINGS: dict[str, dict[str, str]] = {
 # Words that people bring along from git, SQL and other tools.
 OTHER_WORDS = {
     "ack": "incidents ack",
+    "alert": "alerts list",
     "archive": "retention apply",
     "archives": "retention archives",
     "backfill": "jobs backfill",
@@ -81,8 +85,10 @@ OTHER_WORDS = {
     "ls": "tables",
     "mask": "pii mask",
     "new": "init",
+    "notify": "alerts test",
     "optimize": "compact",
     "pause": "jobs pause",
+    "prometheus": "metrics",
     "plan": "apply",
     "prune": "vacuum",
     "query": "sql",
@@ -96,6 +102,9 @@ OTHER_WORDS = {
     "rotate": "keys rotate",
     "runs": "jobs history",
     "schedule": "jobs list",
+    "scheduler": "daemon",
+    "serve": "daemon",
+    "service": "daemon",
     "scan": "pii scan",
     "schema": "show",
     "select": "sql",

@@ -9,6 +9,7 @@ import click
 
 from lakehouse.cli.cells import Cell, amount, cell, moment, said, size
 from lakehouse.cli.grid import Grid
+from lakehouse.cli.job_views import daemon_documents, daemon_lines
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import table_argument
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from lakehouse.delta.snapshot import Snapshot
     from lakehouse.overview import TableStatus
     from lakehouse.pii.scan.findings import LastScan
+    from lakehouse.state.job_rows import DaemonRow
     from lakehouse.table import Table
 
 
@@ -241,6 +243,17 @@ def _live_rows(snapshot: Snapshot) -> int | None:
     return live_rows(snapshot)
 
 
+def _daemons(session: Session) -> list[DaemonRow]:
+    """Those that run the jobs; a database that can't be reached is nothing that a look at tables needs."""
+    from lakehouse.errors import StorageError
+
+    try:
+        return session.lake.jobs.daemons() if session.lake.config.jobs else []
+    except StorageError as error:
+        session.out.note(f"daemons are not known: {error.message}")
+        return []
+
+
 @verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
 @click.pass_obj
 def status(session: Session) -> int:
@@ -250,7 +263,7 @@ def status(session: Session) -> int:
     code 1 if a log can't be read.
     """
     found = session.lake.status()
-    document = {
+    document: dict[str, Any] = {
         "lake": found.lake,
         "root": found.root,
         "tables": [
@@ -276,8 +289,10 @@ def status(session: Session) -> int:
         ["table", "version", "changed", "rows", "deleted", "quarantined", "files", "size", "tags", "owner"],
         [_status_row(each) for each in found.tables],
     )
+    daemons = _daemons(session)
+    document["daemons"] = daemon_documents(daemons)
     head = f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}"
-    blocks: list[Block] = [head]
+    blocks: list[Block] = [head, *daemon_lines(daemons)]
     if found.tables:
         blocks += ["", grid.without_empty("deleted", "quarantined", "tags", "owner")]
     session.out.emit(document, *blocks)

@@ -20,6 +20,7 @@ _WRITTEN: Final = "a secret is written into the file, where all who see it can r
 _STATE: Final = "take the password from a variable, as postgresql://user:${STATE_PASSWORD}@host/database"
 _URL: Final = "take the password from a variable, as http://user:${PASSWORD}@host"
 _ALERT: Final = "the URL holds tokens: take all of it from a variable, as ${ALERT_URL}"
+_API_KEY: Final = "take it from a variable, as ${LINEAGE_API_KEY}"
 _NOT_IDENTIFIER: Final = str.maketrans("-. ", "___")
 
 
@@ -58,6 +59,8 @@ def _secret_places(data: Any) -> Iterator[tuple[Steps, Any, Callable[[str], bool
     alerts = _at(data, ("alerts",))
     for at, alert in enumerate(alerts if isinstance(alerts, list) else []):
         yield ("alerts", at, "to"), _at(alert, ("to",)), written_alert, _ALERT
+    yield ("lineage", "to"), _at(data, ("lineage", "to")), written_password, _URL
+    yield ("lineage", "api_key"), _at(data, ("lineage", "api_key")), written_secret, _API_KEY
 
 
 def _operators(data: Any) -> Iterator[Steps]:

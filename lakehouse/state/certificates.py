@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -74,6 +75,18 @@ class SqlCertificates:
             rows = self._read(select(certificates).where(certificates.c.request_id.in_(part)))
             found |= {each.request: each for each in rows}
         return found
+
+    def numbers(self, *, since: datetime, until: datetime) -> tuple[int, ...]:
+        """The numbers of those that were signed in a window.
+
+        Args:
+            since: Its start, in it.
+            until: Its end, in it too.
+        """
+        at = certificates.c.at
+        query = select(certificates.c.seq).where(at >= since, at <= until).order_by(certificates.c.seq)
+        with self._database.reading() as connection:
+            return tuple(connection.execute(query).scalars())
 
     def list(self) -> builtins.list[CertificateRecord]:
         """All of them, from the first."""

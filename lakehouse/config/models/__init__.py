@@ -4,7 +4,9 @@ from lakehouse.config.models.base import Model, RuleError
 from lakehouse.config.models.changes import ChangesConfig, HistoryConfig
 from lakehouse.config.models.charts import ChartOverride, ChartsConfig
 from lakehouse.config.models.config import Config
+from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import JOB_KINDS, AlertConfig, JobConfig
+from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig, SubjectRows
 from lakehouse.config.models.pii import NlpConfig, OperatorConfig, PiiConfig, Recognizer
 from lakehouse.config.models.retention import RetentionRule, VersionsToKeep
@@ -19,10 +21,13 @@ __all__ = [
     "ChartsConfig",
     "ColumnPii",
     "Config",
+    "DaemonConfig",
     "Expectation",
     "HistoryConfig",
     "JobConfig",
     "KeysConfig",
+    "LineageConfig",
+    "LogsConfig",
     "Model",
     "NlpConfig",
     "OperatorConfig",

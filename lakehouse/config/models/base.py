@@ -104,7 +104,8 @@ def _flag(value: object) -> object:
     return value
 
 
-def _whole(value: object) -> object:
+def whole(value: object) -> object:
+    """Takes whole numbers, also as the text that a variable gave."""
     if (
         isinstance(value, Expanded)
         and value.strip().isascii()
@@ -199,7 +200,7 @@ _NAME_LIST: Final = {
 Text: TypeAlias = str
 Name = Annotated[str, StringConstraints(min_length=1)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
-Count = Annotated[int, Field(ge=0), BeforeValidator(_whole)]
+Count = Annotated[int, Field(ge=0), BeforeValidator(whole)]
 Share = Annotated[float, Field(ge=0, le=1), BeforeValidator(_number)]
 Duration = Annotated[
     timedelta,

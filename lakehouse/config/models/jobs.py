@@ -19,10 +19,12 @@ from lakehouse.config.models.base import (
     Names,
     RuleError,
     TableSelection,
+    Text,
     When,
     distinct,
     one_or_many,
     parsed,
+    whole,
 )
 from lakehouse.config.models.zones import TimeZone
 from lakehouse.config.nearest import suggestion
@@ -134,6 +136,10 @@ class JobConfig(Model):
     jitter: Duration = Field(
         default=timedelta(0), description="Starts each run up to so much later, by chance."
     )
+    late_after: Duration = Field(
+        default=timedelta(minutes=5),
+        description="A run that was not begun so long after its moment is late: see `alerts`.",
+    )
     pause: Flag = Field(default=False, description="Whether the schedule is at rest.")
 
     @model_validator(mode="after")
@@ -146,6 +152,10 @@ class JobConfig(Model):
 class AlertConfig(Model):
     """Who hears of what."""
 
+    name: Text = Field(
+        default="",
+        description="What the target is called where it is shown; without it, the kind of the address.",
+    )
     to: Address = Field(description="An Apprise URL; from a variable, since it holds tokens.")
     on: Annotated[
         tuple[AlertEvent, ...], Field(min_length=1), BeforeValidator(one_or_many), AfterValidator(distinct)
@@ -155,4 +165,19 @@ class AlertConfig(Model):
             "failed: a run; late: a run that did not start; overdue: a request; out_of_control: a control "
             "chart; recovered: one of these is well again."
         ),
+    )
+    group: Duration = Field(
+        default=timedelta(minutes=1),
+        description="No two messages come sooner after each other: what comes up meanwhile is in the second.",
+    )
+    remind: Duration = Field(
+        default=timedelta(hours=24),
+        description="After how long something that is still wrong is told again; 0s means never.",
+    )
+    per_hour: Annotated[int, Field(ge=1), BeforeValidator(whole)] = Field(
+        default=12,
+        description="At most so many messages an hour; what is too much waits for the next hour's first one.",
+    )
+    timeout: Duration = Field(
+        default=timedelta(seconds=10), description="How long a message may take to be sent."
     )

@@ -2,15 +2,6 @@
 
 `taking` measures, `watch` keeps points and judges them, `around` tells what changed, `status` is what an
 incident is now (pure), `observer` does all of it after runs, `sampling` without any, `verbs` are for users,
-`feed` for alerts.
+`feed` and `happenings` for alerts. Nothing is imported here: metrics and alerts are told of incidents by a
+daemon that has to stay small.
 """
-
-from __future__ import annotations
-
-from lakehouse.observability.incidents.feed import IncidentChange, incident_changes
-from lakehouse.observability.incidents.observer import ChartObserver
-from lakehouse.observability.incidents.sampling import sample
-from lakehouse.observability.incidents.status import IncidentView
-from lakehouse.observability.incidents.verbs import Incidents
-
-__all__ = ["ChartObserver", "IncidentChange", "IncidentView", "Incidents", "incident_changes", "sample"]

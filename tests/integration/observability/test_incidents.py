@@ -13,7 +13,9 @@ import pytest
 
 from lakehouse import Lakehouse
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
-from lakehouse.observability.incidents import Incidents, incident_changes, sample
+from lakehouse.observability.incidents.feed import incident_changes
+from lakehouse.observability.incidents.sampling import sample
+from lakehouse.observability.incidents.verbs import Incidents
 from lakehouse.state.chart_rows import Point
 from lakehouse.state.database import State
 from tests.fixtures.charted import NOON, moment, put
