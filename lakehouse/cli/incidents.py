@@ -252,13 +252,7 @@ def _around(found: IncidentView) -> list[Block]:
             said(str(each["version"])),
             said(each.get("operation") or ""),
             said(_iso(each.get("time"))),
-            said(
-                ", ".join(
-                    f"{number:,} {name.replace('_', ' ')}"
-                    for name, number in each["counts"].items()
-                    if number
-                )
-            ),
+            said(_did(each["counts"])),
             said(each.get("run") or ""),
         ]
         for each in around.get("versions", ())
@@ -268,7 +262,11 @@ def _around(found: IncidentView) -> list[Block]:
     if rows:
         grid = Grid(["version", "operation", "time", "did", "run"], rows)
         blocks += ["what changed:", grid.without_empty("did", "run"), ""]
-    runs = [f"{each['run']} ({each['job']})" for each in around.get("runs", ()) if "job" in each]
+    runs = [
+        f"{each['run']} ({each['job']})" + (f": {did}" if (did := _did(each["counts"])) else "")
+        for each in around.get("runs", ())
+        if "job" in each
+    ]
     lineage: dict[str, Any] = around.get("lineage", {})
     fields = [("run", ", ".join(runs) or None)]
     fields += [
@@ -281,6 +279,10 @@ def _around(found: IncidentView) -> list[Block]:
     ]
     fields.append(("made", ", ".join(versions) or None))
     return [*blocks, Fields(*fields), ""]
+
+
+def _did(counts: dict[str, int]) -> str:
+    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
 
 
 def _story(found: IncidentView) -> Grid:
