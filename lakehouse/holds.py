@@ -23,7 +23,7 @@ from lakehouse.merge.target import Clock, utc_now
 from lakehouse.protection.conditions import LONGEST, columns_of_condition, matching
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, pairs_of, text_of
 from lakehouse.protection.holds import Hold, Protection, TableHold, protection_of
-from lakehouse.protection.subjects import Resolved, resolve_now, resolve_strictly
+from lakehouse.protection.subjects import CLOSED, Resolved, resolve_now, resolve_strictly
 from lakehouse.protection.until import end_of_hold
 from lakehouse.records import operator
 from lakehouse.table import Table
@@ -268,12 +268,20 @@ class Holds:
                 f"a hold on a {name} needs to know which",
                 advice=f"give an identifier: {', '.join(subject.identifiers)}",
             )
-        resolved = resolve_strictly(subject, pairs, name=name, columns=self._columns)
+        resolved = resolve_strictly(subject, pairs, name=name, columns=self._open_columns)
         return replace(draft, subject=name, identifiers=pairs, resolved=resolved)
 
     def _resolved(self, hold: Hold, *, only: str | None = None) -> Resolved:
         subject = self._config.subjects.get(hold.subject or "")
-        return resolve_now(subject, hold.identifiers, columns=self._columns, only=only)
+        return resolve_now(subject, hold.identifiers, columns=self._open_columns, only=only)
+
+    def _open_columns(self, name: str) -> pl.Schema | None:
+        """The columns by which people are found: no condition meets what is stored under keys of people."""
+        schema = self._columns(name)
+        if schema is None:
+            return None
+        closed = self._shredded(self._table(name))
+        return pl.Schema({each: CLOSED if each in closed else kind for each, kind in schema.items()})
 
     def _columns(self, name: str) -> pl.Schema | None:
         table = self._table(name)

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lakehouse.jobs.observing import RunObserver
     from lakehouse.jobs.verbs import Jobs
     from lakehouse.observability.alerts import Alerts
+    from lakehouse.observability.incidents.verbs import Incidents
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
     from lakehouse.pii.places import Masks
@@ -207,6 +208,7 @@ class Lakehouse:
             answering=self._answering,
             keys=self.subject_keys,
             shape=self._shape,
+            copies=lambda: {each.name: each.source for each in self.copies},
         )
 
     @property
@@ -215,6 +217,13 @@ class Lakehouse:
         from lakehouse.jobs.verbs import Jobs
 
         return Jobs(self, control=self._control, observers=self._observers, afterwards=self._pass_on)
+
+    @property
+    def incidents(self) -> Incidents:
+        """What went out of control, and the charts behind it."""
+        from lakehouse.observability.incidents.verbs import Incidents
+
+        return Incidents(self.config, control=self._control)
 
     @property
     def alerts(self) -> Alerts:
@@ -250,7 +259,7 @@ class Lakehouse:
 
         Raises:
             UsageError: The ``subjects`` do not fit the tables, those that are there and those that would be
-                made; all that is wrong is told, and nothing was made.
+                made, or forget masked copies; all that is wrong is told, and nothing was made.
         """
         self._ensure_subjects_fit()
         plans: list[TablePlan] = []
@@ -267,6 +276,7 @@ class Lakehouse:
         if not self.config.subjects:
             return
         from lakehouse.requests.checks import actual, declared, ensure_fit
+        from lakehouse.requests.elsewhere.places import ensure_ruled
 
         shapes = {}
         for name in self.tables:
@@ -275,6 +285,7 @@ class Lakehouse:
             if shape is not None:
                 shapes[name] = shape
         ensure_fit(self.config, shapes)
+        ensure_ruled(config=self.config, lake=self._storage)
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: tables, jobs, requests, holds, alerts, and what needs attention.
@@ -307,6 +318,8 @@ class Lakehouse:
             late=late_jobs(self.config, state, now=status.now),
             requests=tuple(state.following.open_requests()),
             holds=sum(each.active(status.now) for each in state.holds.standing()),
+            incidents=tuple(each.id for each in self.incidents.list(limit=None)),
+            daemons=tuple(self.jobs.daemons()),
             targets=tuple(self.alerts.list()),
         )
 
@@ -341,14 +354,6 @@ class Lakehouse:
 
         now = utc_now()
         return exposition(self.config, self._control.made(now=now), now=now)
-
-    def _observers(self, state: State) -> tuple[RunObserver, ...]:
-        """Those who hear of the runs that this process carries out."""
-        if self.config.lineage is None:
-            return ()
-        from lakehouse.observability.lineage import lineage_of
-
-        return lineage_of(self, state)
 
     def _pass_on(self) -> None:
         if self.config.alerts:
@@ -402,7 +407,7 @@ class Lakehouse:
     def _run_target(self, state: State, author: str) -> RunTarget:
         """What those who carry requests out are told."""
         from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import left_alone, other_tables
+        from lakehouse.requests.elsewhere.places import left_alone, other_tables, unruled
         from lakehouse.requests.run import RunTarget
         from lakehouse.requests.search.run import weight
         from lakehouse.requests.search.work import Item
@@ -429,6 +434,7 @@ class Lakehouse:
             author=author,
             keys=self.subject_keys,
             left_alone=left_alone(config=self.config, lake=self._storage),
+            unruled=unruled(config=self.config, lake=self._storage),
         )
 
     def _answering(self) -> Answering:
@@ -443,7 +449,19 @@ class Lakehouse:
             table=lambda name: self.table(name).opened,
             ring=self._ring,
             finder=self._finder,
+            keys=self.subject_keys,
         )
+
+    def _observers(self, state: State) -> tuple[RunObserver, ...]:
+        """Who hears of the runs that this process carries out."""
+        from lakehouse.observability.incidents.observer import ChartObserver
+
+        charts = ChartObserver(self, state)
+        if self.config.lineage is None:
+            return (charts,)
+        from lakehouse.observability.lineage import lineage_of
+
+        return (charts, *lineage_of(self, state))
 
     def _ring(self) -> KeyRing:
         return self.keys

@@ -13,9 +13,10 @@ from lakehouse.table import Table
 from lakehouse.timetravel.restore import live_rows
 
 if TYPE_CHECKING:
-    from lakehouse.jobs.verbs import JobView
+    from lakehouse.jobs.views import JobView
     from lakehouse.observability.alerts.verbs import TargetView
     from lakehouse.state.alert_rows import OpenRequest
+    from lakehouse.state.job_rows import DaemonRow
 
 SOON: Final = timedelta(days=3)
 """A request that is due in so short a time needs attention."""
@@ -100,12 +101,12 @@ class Attention:
     """Something that somebody should look at.
 
     Args:
-        about: ``table``, ``job``, ``request``, ``incident``, ``alert`` or ``state``.
+        about: ``table``, ``job``, ``request``, ``incident``, ``alert``, ``daemon`` or ``state``.
         subject: Which; several are apart by commas.
         text: A sentence for people. Never who asked for anything.
     """
 
-    about: Literal["table", "job", "request", "incident", "alert", "state"]
+    about: Literal["table", "job", "request", "incident", "alert", "daemon", "state"]
     subject: str
     text: str
 
@@ -126,7 +127,8 @@ class LakeStatus:
         late: The jobs that should have been begun, each with the moment that was missed.
         requests: What was asked and is not done, that which is due first at the front.
         holds: How many holds are active.
-        incidents: How many incidents are not resolved; None where nobody looks for any.
+        incidents: The incidents that are not resolved.
+        daemons: Those that run the jobs, and those that were lost within a day.
         targets: Who hears of what is wrong, and whether they can be reached.
     """
 
@@ -141,7 +143,8 @@ class LakeStatus:
     late: Mapping[str, datetime]
     requests: tuple[OpenRequest, ...] = ()
     holds: int = 0
-    incidents: int | None = None
+    incidents: tuple[str, ...] = ()
+    daemons: tuple[DaemonRow, ...] = ()
     targets: tuple[TargetView, ...] = ()
 
     @property
@@ -216,9 +219,18 @@ def _attention(status: LakeStatus) -> Iterator[Attention]:
         elif job.name in status.late:
             at = f"{status.late[job.name]:%Y-%m-%d %H:%M}Z"
             yield Attention("job", job.name, f"job {job.name} was not begun: it was due {at}")
+    yield from _seen(status)
+
+
+def _seen(status: LakeStatus) -> Iterator[Attention]:
     if status.incidents:
-        many = f"{status.incidents} incident{'s are' if status.incidents > 1 else ' is'} open"
-        yield Attention("incident", "", many)
+        names = _named(status.incidents)
+        many = f"{len(status.incidents)} incident{'s are' if len(status.incidents) > 1 else ' is'} open"
+        yield Attention("incident", names, f"{many}: {names}")
+    for daemon in status.daemons:
+        if not daemon.alive:
+            seen = f"{daemon.seen:%Y-%m-%d %H:%M}Z"
+            yield Attention("daemon", daemon.host, f"the daemon on {daemon.host} was last heard of at {seen}")
     for table in status.tables:
         if table.stale:
             yield Attention("table", table.table, f"table {table.table} is old: {table.stale}")
@@ -233,9 +245,9 @@ def _asked(status: LakeStatus) -> Iterator[Attention]:
     for found, what in ((late, "overdue"), (soon, f"due within {SOON.days} days")):
         if found:
             many = f"{len(found)} request{'s are' if len(found) > 1 else ' is'} {what}"
-            yield Attention("request", _named(found), f"{many}: {_named(found)}")
+            names = _named([each.id for each in found])
+            yield Attention("request", names, f"{many}: {names}")
 
 
-def _named(requests: Sequence[OpenRequest]) -> str:
-    names = [each.id for each in requests[:_NAMED]]
-    return ", ".join([*names, *(["…"] if len(requests) > _NAMED else [])])
+def _named(names: Sequence[str]) -> str:
+    return ", ".join([*names[:_NAMED], *(["…"] if len(names) > _NAMED else [])])

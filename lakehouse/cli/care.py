@@ -38,7 +38,8 @@ def compact(session: Session, *, tables: tuple[str, ...], dry_run: bool) -> None
         chosen = chosen_tables(session, tables)
         for number, table in enumerate(chosen):
             step(table.name, number, len(chosen))
-            done.append(table.compact(dry_run=dry_run))
+            with session.lake.jobs.alone(*(() if dry_run else [table.name]), waiting=session.out.note):
+                done.append(table.compact(dry_run=dry_run))
     session.out.emit(
         {
             "dry_run": dry_run,

@@ -1,4 +1,4 @@
-"""The verbs about jobs: ``jobs list``, ``run``, ``history``, ``pause``, ``resume``, ``backfill``."""
+"""The verbs about jobs: ``list``, ``run``, ``retry``, ``cancel``, ``history``, ``pause``, ``backfill``."""
 
 from __future__ import annotations
 
@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lakehouse.cli.cells import Cell, cell, said, span
+from lakehouse.cli.cells import Cell, said
 from lakehouse.cli.grid import Grid
+from lakehouse.cli.job_views import daemon_documents, daemon_lines, run_grid, show_run, time
 from lakehouse.cli.lazy import VerbGroup, verb
-from lakehouse.cli.output import Block, Fields, plural
+from lakehouse.cli.output import Block, plural
 from lakehouse.cli.parameters import Moment, Whole, words
 from lakehouse.cli.session import Session
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from lakehouse.jobs.status import RunView
 
 _LIMIT = 50
-_COUNTS = 4
 
 
 @click.group(cls=VerbGroup, subcommand_metavar="VERB [ARGS]...")
@@ -39,8 +39,8 @@ def list_(session: Session) -> None:
             said(each.name),
             said(each.do),
             said(each.schedule or (f"after {', '.join(each.after)}" if each.after else "when called")),
-            said("paused" if each.paused else _time(each.next)),
-            said("" if each.last is None else _time(each.last.fire_time)),
+            said("paused" if each.paused else time(each.next)),
+            said("" if each.last is None else time(each.last.fire_time)),
             said("" if each.last is None else each.last.status),
             said(each.paused),
         ]
@@ -48,7 +48,11 @@ def list_(session: Session) -> None:
     ]
     grid = Grid(["job", "does", "schedule", "next", "last", "status", "paused"], rows)
     blocks: list[Block] = [grid.without_empty("next", "last", "status", "paused")] if rows else ["no jobs"]
-    session.out.emit({"jobs": [each.to_dict() for each in found]}, *blocks)
+    daemons = session.lake.jobs.daemons()
+    if lines := daemon_lines(daemons):
+        blocks += ["", *lines]
+    document = {"jobs": [each.to_dict() for each in found], "daemons": daemon_documents(daemons)}
+    session.out.emit(document, *blocks)
 
 
 @verb(
@@ -80,6 +84,37 @@ def run(session: Session, *, names: tuple[str, ...], due: bool, fire_time: datet
     with _ended_by_sigterm():
         done = verbs.run_due(*names) if due else [verbs.run(each, fire_time=fire_time) for each in names]
     _emit(session, done, empty="nothing is due")
+
+
+@verb("retry", examples=["lakehouse jobs retry run-7f3k2q"], python='lake.jobs.retry("run-7f3k2q")')
+@click.argument("run_id", metavar="RUN")
+@click.pass_obj
+def retry(session: Session, *, run_id: str) -> None:
+    """Carry out once more a run that failed, was stopped or left out.
+
+    It is for the same moment, and has the same id.
+    """
+    with _ended_by_sigterm():
+        done = session.lake.jobs.retry(run_id)
+    _emit(session, [done], empty="")
+
+
+@verb("cancel", examples=["lakehouse jobs cancel run-7f3k2q"], python='lake.jobs.cancel("run-7f3k2q")')
+@click.argument("run_id", metavar="RUN")
+@click.pass_obj
+def cancel(session: Session, *, run_id: str) -> None:
+    """End a run, on whichever host it goes on: between two tables, in some seconds.
+
+    Work that does not end is ended with its process where a daemon has it. What a run that waits is for is
+    not done.
+    """
+    found = session.lake.jobs.cancel(run_id)
+    line = f"{found.id} of {found.job} is cancelled"
+    if found.status != "cancelled":
+        line = f"{found.id} of {found.job} was asked to end"
+    session.out.emit(found.to_dict(), line)
+    if found.status != "cancelled":
+        session.out.next_steps((f"lakehouse jobs history --run {found.id}", "see whether it has"))
 
 
 @verb(
@@ -114,12 +149,12 @@ def history(
 ) -> None:
     """List runs, newest first, with what they did."""
     if run_id is not None:
-        _one(session, run_id)
+        show_run(session, run_id)
         return
     found = session.lake.jobs.history(
         name, status=words(status), cause=cause, since=since, until=until, limit=limit
     )
-    blocks: list[Block] = [_grid(found) if found else "no runs"]
+    blocks: list[Block] = [run_grid(found) if found else "no runs"]
     session.out.emit({"runs": [each.to_dict() for each in found]}, *blocks)
 
 
@@ -172,7 +207,7 @@ def backfill(session: Session, *, name: str, start: datetime, end: datetime, dry
         session.out.emit(
             {"job": name, "dry_run": True, "moments": moments},
             f"{name} would run for {plural(len(moments), 'moment')}",
-            *(f"  {_time(each)}" for each in moments),
+            *(f"  {time(each)}" for each in moments),
         )
         return
     with _ended_by_sigterm():
@@ -181,70 +216,12 @@ def backfill(session: Session, *, name: str, start: datetime, end: datetime, dry
 
 
 def _emit(session: Session, done: list[RunView], *, empty: str) -> None:
-    blocks: list[Block] = [_grid(done) if done else empty]
+    blocks: list[Block] = [run_grid(done) if done else empty]
     session.out.emit({"runs": [each.to_dict() for each in done]}, *blocks)
     failed = [each for each in done if each.status == "failed"]
     for each in failed[:1]:
         session.out.next_steps((f"lakehouse jobs history --run {each.id}", "see what it said"))
         click.get_current_context().exit(each.exit_code or 1)
-
-
-def _one(session: Session, run_id: str) -> None:
-    found, log = session.lake.jobs.show(run_id), session.lake.jobs.log(run_id)
-    document = {
-        **found.to_dict(),
-        "events": [{"event": each.event, "at": each.at, "detail": each.detail} for each in found.events],
-        "log": log.splitlines(),
-    }
-    rows = [
-        [cell(each.at.replace(microsecond=0)), said(each.event), said(str(each.detail.get("reason", "")))]
-        for each in found.events
-    ]
-    versions = ", ".join(f"{table} {version}" for table, version in found.versions.items())
-    blocks: list[Block] = [
-        Fields(
-            ("run", found.id),
-            ("job", f"{found.job} ({found.kind})"),
-            ("for", _time(found.fire_time)),
-            ("cause", f"{found.cause}, by {found.author}"),
-            ("status", found.status),
-            ("did", _did(found, most=None) or None),
-            ("versions", versions or None),
-            ("notes", "; ".join(found.notes) or None),
-        ),
-        "",
-        Grid(["time", "event", "why"], rows).without_empty("why"),
-        *(["", *log.splitlines()] if log else []),
-    ]
-    session.out.emit(document, *blocks)
-
-
-def _grid(runs: list[RunView]) -> Grid:
-    rows: list[list[Cell]] = [
-        [
-            said(each.id),
-            said(each.job),
-            said(_time(each.fire_time)),
-            said(each.cause),
-            said(each.status),
-            said("" if each.seconds is None else span(each.seconds)),
-            said(_did(each, most=_COUNTS)),
-            said(each.reason),
-        ]
-        for each in runs
-    ]
-    columns = ["run", "job", "for", "cause", "status", "took", "did", "why"]
-    return Grid(columns, rows).without_empty("took", "did", "why")
-
-
-def _did(each: RunView, *, most: int | None) -> str:
-    """What a run did, in words; what is zero says nothing."""
-    told = [f"{number:,} {name.replace('_', ' ')}" for name, number in each.counts.items() if number]
-    return ", ".join(told[:most]) + (", …" if most is not None and len(told) > most else "")
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else cell(moment.replace(microsecond=0)).text
 
 
 @contextmanager
@@ -261,5 +238,5 @@ def _ended_by_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-for _command in (list_, run, history, pause, resume, backfill):
+for _command in (list_, run, retry, cancel, history, pause, resume, backfill):
     jobs.add_command(_command)

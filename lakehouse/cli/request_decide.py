@@ -123,12 +123,14 @@ def _promise(request: RequestView) -> list[Block]:
     promise = request.promise
     if promise is None:
         return []
+    decided = f" ({promise.decided_by} decides)" if promise.decided_by else ""
     if promise.earliest is None:
         head = "  when it can be done can't be told yet:"
     elif not promise.reasons:
         return []
     else:
-        head = f"  it can be done by {_second(promise.earliest)} at the earliest:"
+        late = ", which is after it is due" if promise.late(request.due) else ""
+        head = f"  it can be done by {_second(promise.earliest)} at the earliest{late}{decided}:"
     return [head, *(f"    {reason}" for reason in promise.reasons)]
 
 

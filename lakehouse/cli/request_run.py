@@ -96,7 +96,9 @@ def run(
     ):
         session.out.note("nothing was done")
         return 0
-    with progress(session, "carrying out") as step:
+    # People are in tables of all sorts, and in their old versions.
+    alone = session.lake.jobs.alone(*session.lake.tables, waiting=session.out.note)
+    with alone, progress(session, "carrying out") as step:
         done = verbs.run(*requests, allow_many=allow_many, author=author, step=step)
     session.out.emit(done.to_dict(), *_done(done))
     for each in done.outcomes[:1]:

@@ -152,7 +152,8 @@ def apply(
     if going and not session.go_ahead(f"Carry it out ({plural(going, 'row')})?", yes=yes):
         session.out.note("nothing was done")
         return 0
-    with progress(session, "working"):
+    names = tuple(each.table for each in found.tables)
+    with session.lake.jobs.alone(*names, waiting=session.out.note), progress(session, "working"):
         # With --yes nobody decides by the plan, so it may be made again where other writers are in between.
         done = place.apply(found, strict=False, exact=file is not None or not yes)
     return _told(session, done)

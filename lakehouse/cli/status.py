@@ -8,25 +8,24 @@ import click
 
 from lakehouse.cli.cells import Cell, amount, cell, said, size
 from lakehouse.cli.grid import Grid
+from lakehouse.cli.job_views import daemon_documents, daemon_lines, time
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.session import Session
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from lakehouse.jobs.verbs import JobView
+    from lakehouse.jobs.views import JobView
     from lakehouse.overview import LakeStatus, TableStatus
 
 
 @verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
 @click.pass_obj
 def status(session: Session) -> int:
-    """Show the whole lake at a glance: what needs attention, jobs, requests, holds, alerts, tables.
+    """Show the whole lake at a glance, with what needs attention on top.
 
-    Of each table its version, age, rows and size, and how many records wait in quarantine. Read from the
-    tables' logs and the state database alone: no data file is opened. Exit code 1 if one of them can't be
-    read.
+    Daemons, jobs, requests, holds, incidents, alerts; of each table its version, age, rows and size, and how
+    many records wait in quarantine. Read from the tables' logs and the state database alone: no data file is
+    opened. Exit code 1 if one of them can't be read.
     """
     found = session.lake.status()
     session.out.emit(_document(found), *_blocks(found))
@@ -61,7 +60,8 @@ def _document(found: LakeStatus) -> dict[str, Any]:
             "next_due": found.requests[0].due if found.requests else None,
         },
         "holds": found.holds,
-        "incidents": found.incidents,
+        "incidents": list(found.incidents),
+        "daemons": daemon_documents(found.daemons),
         "alerts": [each.to_dict() for each in found.targets],
         "tables": [_table_document(each) for each in found.tables],
     }
@@ -90,6 +90,7 @@ def _blocks(found: LakeStatus) -> list[Block]:
     """What a person sees; what there is nothing of is left out."""
     jobs = f", {plural(len(found.jobs), 'job')}" if found.jobs else ""
     blocks: list[Block] = [f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}{jobs}"]
+    blocks += daemon_lines([each for each in found.daemons if each.alive])
     # Damaged tables and databases are told as errors anyway.
     urgent = [each for each in found.attention if each.about != "state" and "can't be read" not in each.text]
     if urgent:
@@ -121,14 +122,12 @@ def _blocks(found: LakeStatus) -> list[Block]:
 def _facts(found: LakeStatus) -> Fields:
     due = found.requests[0].due if found.requests else None
     overdue = f", {len(found.overdue):,} overdue" if found.overdue else ""
-    asked = (
-        f"{len(found.requests):,} open{overdue}; the first is due {_time(due)}" if found.requests else None
-    )
+    asked = f"{len(found.requests):,} open{overdue}; the first is due {time(due)}" if found.requests else None
     reached = ", ".join(f"{each.name} (failing)" if each.failing else each.name for each in found.targets)
     return Fields(
         ("requests", asked if found.requests else None),
         ("holds", f"{found.holds:,} active" if found.holds else None),
-        ("incidents", f"{found.incidents:,} open" if found.incidents else None),
+        ("incidents", f"{len(found.incidents):,} open" if found.incidents else None),
         ("alerts to", reached or None),
         ("state", f"{found.state} ({size(found.state_bytes)})" if found.jobs and found.state else None),
     )
@@ -139,8 +138,8 @@ def _job_row(each: JobView) -> list[Cell]:
     return [
         said(each.name),
         said(each.do),
-        said("paused" if each.paused else _time(each.next)),
-        said("" if last is None else _time(last.fire_time)),
+        said("paused" if each.paused else time(each.next)),
+        said("" if last is None else time(last.fire_time)),
         said("" if last is None else last.status),
     ]
 
@@ -169,7 +168,3 @@ def _table_row(each: TableStatus) -> list[Cell]:
         said(", ".join(each.tags)),
         said(each.owner),
     ]
-
-
-def _time(moment: datetime | None) -> str:
-    return "" if moment is None else cell(moment.replace(microsecond=0)).text

@@ -92,7 +92,9 @@ def vacuum(
     if not session.go_ahead(question, yes=yes):
         session.out.note("nothing was done")
         return
-    with progress(session, "vacuuming") as step:
+    names = tuple(table.name for table, _ in found)
+    alone = session.lake.jobs.alone(*names, waiting=session.out.note)
+    with alone, progress(session, "vacuuming") as step:
         done = [table.vacuum(plan=plan, grace=wait, step=step) for table, plan in found]
     untouched = [plan for _, plan in plans if plan.changes_nothing]
     session.out.emit(

@@ -96,8 +96,8 @@ def holders(config: Config, table: str, subject: str) -> tuple[str, ...]:
     )
 
 
-def found_by(config: Config, table: str) -> dict[str, str]:
-    """The columns of a table by which people are found.
+def searched_for(config: Config, table: str) -> dict[str, str]:
+    """The columns of a table in whose texts people are looked for.
 
     Args:
         config: The lake's config.
@@ -107,11 +107,10 @@ def found_by(config: Config, table: str) -> dict[str, str]:
         Column to the kind of person.
     """
     return {
-        name: subject
+        _INTO.split(column)[0]: subject
         for subject in config.subjects
-        for found, column, _ in _places(config, subject)
-        if found == table
-        for name in (column, _INTO.split(column)[0])
+        for found, column, identifier in _places(config, subject)
+        if found == table and not identifier
     }
 
 

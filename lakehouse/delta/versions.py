@@ -14,6 +14,7 @@ from typing import Final
 
 from lakehouse.config.moments import iso
 from lakehouse.delta.features import in_commit_timestamps
+from lakehouse.delta.kept_times import kept_times
 from lakehouse.delta.log_files import LogListing
 from lakehouse.delta.log_reading import Commit, list_log, read_commit_info, to_millis
 from lakehouse.delta.missing import no_table, what_remains
@@ -144,7 +145,7 @@ def commit_times(storage: Storage) -> Callable[[Commit], int]:
     if listing.latest is None:
         raise no_table(storage)
     since = _in_commit_since(storage, listing, listing.latest)
-    times = _file_times(listing)
+    times = _file_times(storage, listing)
 
     def made(commit: Commit) -> int:
         if since is not None and commit.version >= since:
@@ -173,7 +174,7 @@ def _clocks(storage: Storage, listing: LogListing, latest: int) -> list[_Clock]:
     # Where compactions alone bridge the log, at least the newest version can be read.
     readable = readable or [latest]
     since = _in_commit_since(storage, listing, latest)
-    times = _file_times(listing)
+    times = _file_times(storage, listing)
     if since is None:
         return [_Clock(readable, times.__getitem__)]
 
@@ -205,15 +206,16 @@ def _spoken(millis: int) -> str:
     return iso(moment_of(millis), timespec="milliseconds")
 
 
-def _file_times(listing: LogListing) -> dict[int, int]:
+def _file_times(storage: Storage, listing: LogListing) -> dict[int, int]:
     """Modification times, each at least a millisecond after the one before."""
+    kept = kept_times(storage)
     files = {number: items[0].files[0] for number, items in listing.checkpoints.items()} | dict(
         listing.commits
     )
     times: dict[int, int] = {}
     last: int | None = None
     for number in sorted(files):
-        now = to_millis(files[number].modified)
+        now = kept.get(number, to_millis(files[number].modified))
         last = now if last is None else max(now, last + 1)
         times[number] = last
     return times

@@ -15,6 +15,7 @@ POSTGRES: Final = "postgres"
 SHOP: Final = "shop"
 LAKE: Final = "lake"
 KEYS: Final = "keys"
+ARRIVALS: Final = "arrivals"
 _OURS: Final = b"# Made by `lakehouse demo`"
 
 
@@ -42,7 +43,7 @@ def set_stage(directory: Path, shop: Shop) -> bool:
     """
     again = _is_ours(directory)
     if again:
-        for name in (LAKE, KEYS, POSTGRES, SHOP):
+        for name in (LAKE, KEYS, POSTGRES, SHOP, ARRIVALS):
             _remove(directory / name)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / CONFIG).write_text(config_text(), encoding="utf-8")

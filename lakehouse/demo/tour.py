@@ -11,8 +11,9 @@ from typing import Any, Final
 from lakehouse.cli.cells import size
 from lakehouse.cli.grid import Grid
 from lakehouse.demo.shop import Shop, make_shop
-from lakehouse.demo.stage import CONFIG, POSTGRES, SHOP, config_text, set_stage
+from lakehouse.demo.stage import ARRIVALS, CONFIG, POSTGRES, SHOP, config_text, set_stage
 from lakehouse.demo.typed import Teller, command_name, quoted
+from lakehouse.demo.unattended import unattended
 from lakehouse.lake import Lakehouse
 
 ALL_EVENTS: Final = "*.jsonl"
@@ -67,6 +68,7 @@ def run(directory: Path, echo: Callable[[str], None]) -> None:
     _postgres(teller, directory)
     _let_go(teller)
     _forget(teller, directory)
+    unattended(teller, arrivals=directory / ARRIVALS, config=directory / CONFIG)
     _all_well(teller)
     _your_turn(teller, directory, called, seconds=time.perf_counter() - started)
 

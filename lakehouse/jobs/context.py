@@ -14,14 +14,14 @@ from lakehouse.config.models.jobs import JobConfig
 from lakehouse.errors import LakehouseError
 from lakehouse.jobs.leases import Held
 from lakehouse.jobs.stop import RunStoppedError, Stop
-from lakehouse.storage import Storage
-from lakehouse.table import Table
 
 if TYPE_CHECKING:
     from lakehouse.pii.verbs import Pii
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
     from lakehouse.state.database import State
+    from lakehouse.storage import Storage
+    from lakehouse.table import Table
 
 _LOG: Final = logging.getLogger("lakehouse.jobs")
 

@@ -2,38 +2,32 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import secrets
 import socket
 import threading
 import time
-import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from lakehouse.config.durations import format_duration
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.errors import LakehouseError, UsageError, VerificationError
 from lakehouse.jobs.context import JobContext, Lake
-from lakehouse.jobs.kinds import work_of
 from lakehouse.jobs.leases import LEASE, Held
 from lakehouse.jobs.observing import RunObserver, tell_began, tell_ended
-from lakehouse.jobs.result import JobResult
 from lakehouse.jobs.status import RunView, view_of
-from lakehouse.jobs.stop import RunStoppedError, Stop
-from lakehouse.jobs.tail import Tail, heard
+from lakehouse.jobs.stop import Stop
+from lakehouse.jobs.working import Going, Outcome, outcome_of, work
 from lakehouse.state.database import State
 from lakehouse.state.job_rows import Claim, JobRun
 
+LOSSES: Final = 3
+"""So often, and as often more as its job has retries, a run may be lost with its process."""
 GRACE: Final = timedelta(seconds=30)
 """So long work may go on after it was asked to end."""
 _QUEUE_PAUSE: Final = 0.5
 _JOIN: Final = 0.2
-_LOG: Final = logging.getLogger("lakehouse.jobs")
 
 
 def _now() -> datetime:
@@ -43,6 +37,15 @@ def _now() -> datetime:
 def new_owner() -> str:
     """A name for this process that no other has."""
     return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(3)}"
+
+
+def losses_of(job: JobConfig) -> int:
+    """How often a run of a job may be lost with its process before it has failed.
+
+    Args:
+        job: The job.
+    """
+    return LOSSES + job.retries - 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +61,9 @@ class Runner:
         grace: How long work may go on after it was asked to end.
         clock: Gives the time, timezone-aware.
         observers: Who hears of runs that begin and end here.
+        closing: Called with what became of a run, and whether its work has ended, by who writes that down in
+            place of this. Without it, a run whose work does not end although it was asked to is given up,
+            and its tables stay locked for another lease.
     """
 
     lake: Lake
@@ -68,6 +74,7 @@ class Runner:
     grace: timedelta = GRACE
     clock: Callable[[], datetime] = field(default=_now)
     observers: tuple[RunObserver, ...] = ()
+    closing: Callable[[Outcome, bool], None] | None = field(default=None, repr=False)
 
     def run(self, name: str, *, fire_time: datetime, cause: str) -> RunView:
         """Carries out a job for a moment, unless that was done before or is being done.
@@ -121,7 +128,7 @@ class Runner:
         """
         job = self.lake.config.jobs[run.job]
         try:
-            claim = self._claim(run, queue=job.overlap == "queue")
+            claim = self._claim(run, job)
         except KeyboardInterrupt:
             self.state.leases.end(run.id, "cancelled", {"reason": "it was stopped while it waited"})
             raise
@@ -129,55 +136,72 @@ class Runner:
             reason = "the run before was still going on"
             self.state.leases.end(run.id, "skipped", {"reason": reason})
         elif claim.outcome == "started":
-            return self._observed(run, job, claim)
+            self.carry(run, claim.token)
         return self._view(run)
 
-    def _observed(self, run: JobRun, job: JobConfig, claim: Claim) -> RunView:
+    def carry(self, run: JobRun, token: int, *, stop: Stop | None = None) -> Outcome:
+        """Sees a run through that was begun for this process.
+
+        Args:
+            run: The run.
+            token: That it is ours.
+            stop: By which it can be asked to end.
+
+        Returns:
+            What became of it.
+        """
+        job = self.lake.config.jobs[run.job]
         tables = self._tables(job)
         if self.observers:
             tell_began(self.observers, self._view(run), tables)
         try:
-            self._see_through(run, job, claim)
+            return self._see_through(run, job, token, stop or Stop())
         finally:
-            view = self._view(run)
-            tell_ended(self.observers, view, tables)
-        return view
+            if self.observers:
+                tell_ended(self.observers, self._view(run), tables)
 
     def _tables(self, job: JobConfig) -> tuple[str, ...]:
         return self.lake.tables if job.tables == "all" else tuple(job.tables)
 
-    def _claim(self, run: JobRun, *, queue: bool) -> Claim:
+    def _claim(self, run: JobRun, job: JobConfig) -> Claim:
         while True:
-            claim = self.state.leases.start(run.id, owner=self.owner, lease=self.lease)
-            if claim.outcome != "overlap" or not queue:
+            claim = self.state.leases.start(run.id, owner=self.owner, lease=self.lease, losses=losses_of(job))
+            if claim.outcome != "overlap" or job.overlap != "queue":
                 return claim
             time.sleep(_QUEUE_PAUSE)
 
-    def _see_through(self, run: JobRun, job: JobConfig, claim: Claim) -> None:
-        stop, going = Stop(), _Going()
+    def _see_through(self, run: JobRun, job: JobConfig, token: int, stop: Stop) -> Outcome:
+        going = Going()
         deadline = None if job.timeout is None else time.monotonic() + job.timeout.total_seconds()
         held = Held(
             self.state.leases,
+            self.state.locks,
             run_id=run.id,
-            token=claim.token,
+            token=token,
             stop=stop,
             lease=self.lease,
             deadline=deadline,
         )
         context = self._context(run, job, held, stop)
         with held:
-            work = threading.Thread(
-                target=_work, args=(context, held, stop, going), name=f"run {run.id}", daemon=True
+            thread = threading.Thread(
+                target=work, args=(context, held, stop, going), name=f"run {run.id}", daemon=True
             )
-            work.start()
+            thread.start()
             interrupt = self._wait(going, stop)
-            event, detail = _told(going, stop, job, ended=going.done.is_set())
-            if stop.why != "lost":
-                held.end(event, detail, log=going.tail.text, keep_locks=not going.done.is_set())
+            ended = going.done.is_set()
+            outcome = outcome_of(going, stop, job, ended=ended)
+            if self.closing is not None and outcome.event != "lost":
+                self.closing(outcome, ended)
+            elif outcome.event == "queued":
+                held.give_back(reason=str(outcome.detail["reason"]), log=outcome.log)
+            elif outcome.event != "lost":
+                held.end(outcome.event, outcome.detail, log=outcome.log, keep_locks=not ended)
         if interrupt is not None:
             raise interrupt
+        return outcome
 
-    def _wait(self, going: _Going, stop: Stop) -> KeyboardInterrupt | None:
+    def _wait(self, going: Going, stop: Stop) -> KeyboardInterrupt | None:
         """Waits for the work; once it was asked to end, only for the grace.
 
         Not by `Thread.join`: in Python 3.11 one that is interrupted takes the thread for ended.
@@ -215,105 +239,3 @@ class Runner:
         found = self.state.jobs.get(run.id)
         assert found is not None  # noqa: S101 - runs stay
         return view_of(*found)
-
-
-@dataclass(slots=True)
-class _Going:
-    """What the thread that works leaves for the one that waits for it."""
-
-    done: threading.Event = field(default_factory=threading.Event)
-    tail: Tail = field(default_factory=Tail)
-    result: JobResult | None = None
-    error: BaseException | None = None
-
-
-def _work(context: JobContext, held: Held, stop: Stop, going: _Going) -> None:
-    with heard(going.tail):
-        try:
-            going.result = _try(context, held, stop)
-        except BaseException as error:  # noqa: BLE001 - the one that waits tells of it
-            going.error = error
-    going.done.set()
-
-
-def _try(context: JobContext, held: Held, stop: Stop) -> JobResult:
-    job = context.config
-    work = work_of(job.do)
-    attempt = 0
-    while True:
-        try:
-            stop.check()
-            return work(context)
-        except Exception as error:
-            if isinstance(error, RunStoppedError) or not can_pass(error) or attempt >= job.retries:
-                raise
-            reason = reason_of(error)
-        pause = job.backoff * 2**attempt
-        attempt += 1
-        _LOG.warning("try %d failed: %s; the next one in %s", attempt, reason, format_duration(pause))
-        held.note("retrying", {"reason": reason, "attempt": attempt, "pause": pause.total_seconds()})
-        stop.wait(pause.total_seconds())
-
-
-def can_pass(error: Exception) -> bool:
-    """Whether trying again can help.
-
-    Args:
-        error: What was raised.
-    """
-    if isinstance(error, LakehouseError):
-        return error.retryable
-    return isinstance(error, ConnectionError | TimeoutError)
-
-
-def reason_of(error: BaseException) -> str:
-    """What is kept and shown of an error.
-
-    Args:
-        error: One of ours says it itself; of others only the kind and the place, since a message could carry
-            values of rows.
-    """
-    if isinstance(error, LakehouseError):
-        return str(error)
-    frames = traceback.extract_tb(error.__traceback__)
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{place}"
-
-
-def _told(going: _Going, stop: Stop, job: JobConfig, *, ended: bool) -> tuple[str, dict[str, Any]]:
-    """What became of a run, as an event."""
-    error = going.error
-    if not ended or isinstance(error, RunStoppedError):
-        return _stopped(stop, job, ended=ended)
-    if error is not None:
-        code = error.exit_code if isinstance(error, LakehouseError) else 1
-        return "failed", {"error": type(error).__name__, "reason": reason_of(error), "exit_code": code}
-    result = going.result or JobResult()
-    if result.found:
-        broken = VerificationError
-        more = {"error": broken.__name__, "reason": result.found, "exit_code": broken.exit_code}
-        return "failed", {**result.to_dict(), **more}
-    return "succeeded", result.to_dict()
-
-
-def _stopped(stop: Stop, job: JobConfig, *, ended: bool) -> tuple[str, dict[str, Any]]:
-    late = "" if ended else ", and did not end when it was asked to"
-    if stop.why == "timeout" and job.timeout is not None:
-        reason = f"it took longer than its timeout ({format_duration(job.timeout)}){late}"
-        return "failed", {"error": "TimeoutError", "reason": reason, "exit_code": 1}
-    return "cancelled", {"reason": f"it was stopped{late}"}
-
-
-def ensure_runnable(job: JobConfig) -> None:
-    """Refuses a job whose function is not there, before a run of it is written down.
-
-    Args:
-        job: The job.
-
-    Raises:
-        UsageError: It is not there.
-    """
-    try:
-        work_of(job.do)
-    except ImportError as error:
-        raise UsageError(f"the job's function {job.do} can't be imported ({type(error).__name__})") from None

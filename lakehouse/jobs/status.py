@@ -22,12 +22,13 @@ STATUSES: Final[tuple[Status, ...]] = (
     "cancelled",
 )
 TERMINAL: Final[frozenset[Status]] = frozenset({"succeeded", "failed", "skipped", "cancelled"})
-"""From these nothing leads on."""
+"""From these nothing leads on, unless somebody asks for the run again."""
 
 _AFTER: Final[Mapping[str, Status]] = {
     "queued": "queued",
     "started": "running",
     "retrying": "running",
+    "stopping": "running",
     "abandoned": "abandoned",
     "succeeded": "succeeded",
     "failed": "failed",

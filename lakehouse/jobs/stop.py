@@ -7,11 +7,12 @@ from typing import ClassVar, Literal, TypeAlias
 
 from lakehouse.errors import LakehouseError
 
-Why: TypeAlias = Literal["timeout", "cancelled", "lost"]
+Why: TypeAlias = Literal["timeout", "cancelled", "handed_over", "lost"]
 
 _WORDS: dict[Why, str] = {
     "timeout": "it took longer than its `timeout`",
     "cancelled": "it was stopped",
+    "handed_over": "another process is to go on with it",
     "lost": "somebody else has begun it since: its lease had ended",
 }
 

@@ -1,81 +1,30 @@
-"""``lake.jobs``: the jobs of the config: list, run, history, pause, resume, backfill."""
+"""``lake.jobs``: the jobs of the config: list, run, retry, cancel, history, pause, resume, backfill."""
 
 from __future__ import annotations
 
 import builtins
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
-from lakehouse.config.models.jobs import JobConfig
-from lakehouse.config.nearest import nearest
-from lakehouse.control import Control
-from lakehouse.errors import NotFoundError, UsageError
-from lakehouse.jobs.after import in_order, moment_after
-from lakehouse.jobs.context import Lake
-from lakehouse.jobs.leases import LEASE
-from lakehouse.jobs.observing import RunObserver
-from lakehouse.jobs.runner import Runner, ensure_runnable
-from lakehouse.jobs.schedule import due, fires, next_fire
-from lakehouse.jobs.status import STATUSES, RunView, view_of
+from lakehouse.errors import RefusedError
+from lakehouse.jobs.after import in_order
+from lakehouse.jobs.alone import WAIT, alone
+from lakehouse.jobs.deciding import due_moments, newest_over, resting
+from lakehouse.jobs.looking import Looking, aware, without_run
+from lakehouse.jobs.runner import Runner
+from lakehouse.jobs.status import RunView
+from lakehouse.jobs.working import ensure_runnable
 from lakehouse.protection.given import LONGEST_REASON, author_of, ensure_plain, text_of
 from lakehouse.records import operator
 from lakehouse.state.database import State
-from lakehouse.state.job_rows import Pause
 
 _LOG: Final = logging.getLogger("lakehouse.jobs")
-LIMIT: Final = 50
-"""So many runs a history shows unless told otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobView:
-    """A job, as it is now.
-
-    Args:
-        name: Its name.
-        do: What it does.
-        schedule: When, as the config says it; empty for one that runs when it is called.
-        timezone: Whose clock that follows.
-        after: The jobs that it waits for.
-        tables: The tables that it is for.
-        paused: Why its schedule is at rest; empty where it is not.
-        next: The next moment of its schedule (UTC); None without one.
-        last: Its newest run.
-        running: Its runs that go on.
-    """
-
-    name: str
-    do: str
-    schedule: str
-    timezone: str
-    after: tuple[str, ...]
-    tables: tuple[str, ...]
-    paused: str = ""
-    next: datetime | None = None
-    last: RunView | None = None
-    running: int = 0
-
-    def to_dict(self) -> dict[str, Any]:
-        """The same as JSON can hold it."""
-        return {
-            "job": self.name,
-            "do": self.do,
-            "schedule": self.schedule,
-            "timezone": self.timezone,
-            "after": list(self.after),
-            "tables": list(self.tables),
-            "paused": self.paused,
-            "next": self.next,
-            "running": self.running,
-            "last": None if self.last is None else self.last.to_dict(),
-        }
-
-
-class Jobs:
+class Jobs(Looking):
     """The jobs of a lake. Reached as `Lakehouse.jobs`; can be used from many threads and processes.
 
     Args:
@@ -87,47 +36,8 @@ class Jobs:
         afterwards: Called once all runs of a call are over, as alerts are passed on; it can't make them fail.
     """
 
-    def __init__(
-        self,
-        lake: Lake,
-        *,
-        control: Control,
-        lease: timedelta = LEASE,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
-        observers: Callable[[State], tuple[RunObserver, ...]] = lambda _: (),
-        afterwards: Callable[[], object] = lambda: None,
-    ) -> None:
-        self._lake = lake
-        self._control = control
-        self._lease = lease
-        self._clock = clock
-        self._observers = observers
-        self._afterwards = afterwards
-
     def __repr__(self) -> str:
         return f"Jobs({self._lake.config.name!r})"
-
-    def list(self) -> builtins.list[JobView]:
-        """All jobs, in the order of the config.
-
-        Raises:
-            StorageError: The state database can't be read.
-        """
-        state, now = self._control.existing(), self._clock()
-        paused = {} if state is None else state.jobs.paused()
-        alive = [] if state is None else [each.job for each in state.leases.open() if each.alive]
-        return [
-            _job_view(
-                name,
-                job,
-                tables=self._lake.tables if job.tables == "all" else tuple(job.tables),
-                paused=paused.get(name),
-                last=self._newest(state, name),
-                running=alive.count(name),
-                now=now,
-            )
-            for name, job in self._lake.config.jobs.items()
-        ]
 
     def run(self, job: str, *, fire_time: datetime | None = None, author: str | None = None) -> RunView:
         """Runs a job now. Runs of it that were lost with their process are done first.
@@ -148,8 +58,8 @@ class Jobs:
         """
         found = self._job(job)
         ensure_runnable(found)
-        moment = self._clock() if fire_time is None else _aware(fire_time, "fire_time")
-        runner = self._runner(author)
+        moment = self._clock() if fire_time is None else aware(fire_time, "fire_time")
+        runner = self.runner(author=author)
         with self._passing_on():
             runner.recover(job)
             return runner.run(job, fire_time=moment, cause="manual")
@@ -173,7 +83,7 @@ class Jobs:
         """
         for each in jobs:
             self._job(each)
-        runner = self._runner(author)
+        runner = self.runner(author=author)
         with self._passing_on():
             done = runner.recover(*jobs)
             for name in in_order(self._lake.config.jobs):
@@ -183,76 +93,76 @@ class Jobs:
                     done.append(runner.run(name, fire_time=moment, cause="schedule"))
         return done
 
-    def history(
-        self,
-        job: str | None = None,
-        *,
-        status: Collection[str] | None = None,
-        cause: str | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int | None = LIMIT,
-    ) -> builtins.list[RunView]:
-        """Runs, newest first.
+    def retry(self, run_id: str, *, author: str | None = None) -> RunView:
+        """Carries a run out once more that failed, was stopped, or was left out.
 
         Args:
-            job: Only of one job; also one that is not in the config any more.
-            status: Only of these statuses.
-            cause: Only ``schedule``, ``manual`` or ``backfill``.
-            since: Only for moments from this one on.
-            until: Only for moments before this one.
-            limit: At most so many; None means all.
+            run_id: Its id.
+            author: On whose order; None means the user that this process runs as.
+
+        Returns:
+            The run as it is now; what happened before stays with it.
 
         Raises:
-            UsageError: There is no such status or cause.
-            StorageError: The state database can't be read.
+            NotFoundError: There is none of that id, or the config has no such job any more.
+            RefusedError: It has succeeded, or goes on.
         """
-        wanted = None if status is None else frozenset([status] if isinstance(status, str) else status)
-        for each in sorted(wanted or ()):
-            if each not in STATUSES:
-                raise UsageError(f"there is no status {each}", advice=f"there are {', '.join(STATUSES)}")
-        if cause not in {None, "schedule", "manual", "backfill"}:
-            raise UsageError(f"there is no cause {cause}", advice="there are schedule, manual, backfill")
-        state = self._control.existing()
+        found = self.show(run_id)
+        ensure_runnable(self._job(found.job))
+        if found.status not in {"failed", "cancelled", "skipped"}:
+            raise RefusedError(
+                f"the run {found.id} is {found.status}, so there is nothing to do again",
+                advice=f"`lakehouse jobs run {found.job}` runs the job for now",
+            )
+        runner = self.runner(author=author)
+        runner.state.leases.again(found.id, author=_who(author), now=self._clock())
+        with self._passing_on():
+            runner.take(runner.state.jobs.get(found.id)[0])  # type: ignore[index]
+        return self.show(found.id)
+
+    def cancel(self, run_id: str, *, author: str | None = None) -> RunView:
+        """Ends a run: at once where nobody works on it, otherwise by asking the one who does.
+
+        Args:
+            run_id: Its id.
+            author: On whose order; None means the user that this process runs as.
+
+        Returns:
+            The run as it is now: it ends within seconds where a daemon has it, else within a quarter of its
+            lease, and only where its work asks whether to go on.
+
+        Raises:
+            NotFoundError: There is none of that id.
+            RefusedError: It is over.
+        """
+        found = self.show(run_id)
+        state = self._control.made(now=self._clock())
+        if state.leases.cancel(found.id, author=_who(author)) is None:
+            raise RefusedError(f"the run {found.id} is over: it has {found.status}")
+        return self.show(found.id)
+
+    @contextmanager
+    def alone(
+        self, *tables: str, wait: timedelta = WAIT, waiting: Callable[[str], None] = lambda _: None
+    ) -> Iterator[None]:
+        """Has tables for itself, among all jobs and all others who ask for that.
+
+        Without a state database nobody else can have them, and nothing is taken.
+
+        Args:
+            *tables: Their names.
+            wait: How long to wait for others that have one of them.
+            waiting: Called once, with a sentence, where others are waited for.
+
+        Raises:
+            ConflictError: Somebody else has one of them all the time.
+        """
+        state = self._control.existing() if tables else None
         if state is None:
-            return []
-        found = state.jobs.history(
-            job=job,
-            statuses=wanted,
-            cause=cause,
-            since=None if since is None else _aware(since, "since"),
-            until=None if until is None else _aware(until, "until"),
-            limit=limit,
-        )
-        return [view_of(run, events) for run, events in found]
-
-    def show(self, run_id: str) -> RunView:
-        """One run.
-
-        Args:
-            run_id: Its id.
-
-        Raises:
-            NotFoundError: There is none of that id.
-        """
-        state = self._control.existing()
-        found = None if state is None else state.jobs.get(text_of(run_id, "the id of a run"))
-        if found is None:
-            raise NotFoundError("there is no run of that id", advice="`lakehouse jobs history` shows them")
-        return view_of(*found)
-
-    def log(self, run_id: str) -> str:
-        """The last lines of what a run said: at most 200.
-
-        Args:
-            run_id: Its id.
-
-        Raises:
-            NotFoundError: There is none of that id.
-        """
-        self.show(run_id)
-        state = self._control.existing()
-        return "" if state is None else state.jobs.log(run_id)
+            yield
+            return
+        with alone(state, tables, wait=wait, lease=self._lease, waiting=waiting):
+            yield
 
     def pause(self, job: str, *, reason: str = "", author: str | None = None) -> None:
         """Lets the schedule of a job rest, for all processes, until it is resumed. Runs that go on do so.
@@ -280,27 +190,6 @@ class Jobs:
         """
         self._pause(job, paused=False, reason=reason, author=author)
 
-    def missing(self, job: str, *, start: datetime, end: datetime) -> builtins.list[datetime]:
-        """The moments of a job's schedule in a window for which there is no run.
-
-        Args:
-            job: Its name.
-            start: The window's start, in it.
-            end: Its end, not in it.
-
-        Raises:
-            NotFoundError: There is no such job.
-            UsageError: It has no schedule, or the window is none.
-        """
-        found = self._job(job)
-        if found.schedule is None:
-            raise UsageError(f"the job {job} has no schedule, so there are no moments to make up for")
-        first, last = _aware(start, "start"), _aware(end, "end")
-        if first >= last:
-            raise UsageError("the window ends before it begins")
-        moments = fires(found.schedule, start=first, end=last, zone=found.timezone)
-        return _new(self._control.existing(), job, moments)
-
     def backfill(
         self, job: str, *, start: datetime, end: datetime, author: str | None = None
     ) -> builtins.list[RunView]:
@@ -324,7 +213,7 @@ class Jobs:
         moments = self.missing(job, start=start, end=end)
         ensure_runnable(self._job(job))
         done: builtins.list[RunView] = []
-        runner = self._runner(author)
+        runner = self.runner(author=author)
         with self._passing_on():
             for each in moments:
                 done.append(runner.run(job, fire_time=each, cause="backfill"))
@@ -341,24 +230,16 @@ class Jobs:
             _LOG.warning("alerts could not be passed on (%s)", type(error).__name__)
 
     def _moments(self, state: State, name: str) -> builtins.list[datetime]:
-        job = self._lake.config.jobs[name]
-        if job.pause or name in state.jobs.paused():
+        jobs = self._lake.config.jobs
+        job = jobs[name]
+        if name in resting({name: job}, state.jobs.paused()):
             return []
-        before = [self._newest(state, each) for each in job.after]
-        follows = moment_after(before)
-        if job.after and follows is None:
-            return []
+        before = [newest_over(state, each) for each in job.after]
         last = state.jobs.last(name, cause="schedule")
-        if job.schedule is not None:
-            found = due(job, name=name, last=None if last is None else last.fire_time, now=self._clock())
-            return _new(state, name, found)
-        if follows is None or (last is not None and last.fire_time >= follows):
-            return []
-        return _new(state, name, [follows])
-
-    def _newest(self, state: State | None, job: str) -> RunView | None:
-        found = [] if state is None else state.jobs.history(job=job, limit=1)
-        return view_of(*found[0]) if found else None
+        found = due_moments(
+            name, job, last=None if last is None else last.fire_time, before=before, now=self._clock()
+        )
+        return without_run(state, name, found)
 
     def _pause(self, job: str, *, paused: bool, reason: str, author: str | None) -> None:
         self._job(job)
@@ -367,71 +248,22 @@ class Jobs:
         who, now = _who(author), self._clock()
         self._control.made(now=now).jobs.pause(job, paused=paused, author=who, reason=why, now=now)
 
-    def _runner(self, author: str | None) -> Runner:
+    def runner(self, *, author: str | None = None, **more: Any) -> Runner:
+        """Gives what carries runs out, for a process that does so again and again.
+
+        Args:
+            author: On whose order; None means the user that this process runs as.
+            **more: What else a `Runner` takes.
+
+        Raises:
+            StorageError: The state database can't be reached.
+        """
         state = self._control.made(now=self._clock())
+        given = {"lease": self._lease, "clock": self._clock, **more}
         return Runner(
-            lake=self._lake,
-            state=state,
-            author=_who(author),
-            lease=self._lease,
-            clock=self._clock,
-            observers=self._observers(state),
+            lake=self._lake, state=state, author=_who(author), observers=self._observers(state), **given
         )
-
-    def _job(self, name: str) -> JobConfig:
-        jobs = self._lake.config.jobs
-        text = text_of(name, "the name of a job")
-        if text in jobs:
-            return jobs[text]
-        near = nearest(text, jobs)
-        known = f"its jobs are: {', '.join(jobs)}" if jobs else "it names none yet (`jobs:`)"
-        raise NotFoundError(
-            f"lake {self._lake.config.name} has no job {text}",
-            advice=f"did you mean {near}?" if near else known,
-        )
-
-
-def _new(state: State | None, job: str, moments: builtins.list[datetime]) -> builtins.list[datetime]:
-    """Of moments, in their order, those for which a job has no run."""
-    if state is None or not moments:
-        return moments
-    there = state.jobs.moments(job, since=moments[0], until=moments[-1])
-    return [each for each in moments if each not in there]
 
 
 def _who(author: str | None) -> str:
     return operator() if author is None else author_of(author)
-
-
-def _aware(moment: datetime, what: str) -> datetime:
-    if moment.tzinfo is None:
-        raise UsageError(f"{what} needs a timezone", advice="as datetime.now(UTC)")
-    return moment.astimezone(UTC)
-
-
-def _job_view(
-    name: str,
-    job: JobConfig,
-    *,
-    tables: tuple[str, ...],
-    paused: Pause | None,
-    last: RunView | None,
-    running: int,
-    now: datetime,
-) -> JobView:
-    why = "by the config" if job.pause else ""
-    if paused is not None:
-        why = paused.reason or f"by {paused.author}"
-    following = None if job.schedule is None else next_fire(job.schedule, after=now, zone=job.timezone)
-    return JobView(
-        name=name,
-        do=job.do,
-        schedule="" if job.schedule is None else str(job.schedule),
-        timezone=job.timezone,
-        after=job.after,
-        tables=tables,
-        paused=why,
-        next=None if why else following,
-        last=last,
-        running=running,
-    )

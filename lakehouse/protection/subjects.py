@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import polars as pl
 
@@ -15,6 +15,9 @@ from lakehouse.protection.conditions import equality
 
 Columns: TypeAlias = Callable[[str], pl.Schema | None]
 """Gives the columns of a table; None where they are not known yet."""
+
+CLOSED: Final = pl.Object()
+"""The type of a column whose values no condition can be compared with: a table is held whole for it."""
 
 Pairs: TypeAlias = Sequence[tuple[str, str]]
 Resolved: TypeAlias = tuple[tuple[str, str | None], ...]
@@ -31,7 +34,7 @@ def resolve_strictly(subject: SubjectConfig, identifiers: Pairs, *, name: str, c
 
     Returns:
         Table and condition; a table is held whole where its columns are not known yet, or people are in
-        nested columns or free text.
+        nested columns, free text or columns under keys of people.
 
     Raises:
         NotFoundError: An identifier that the config does not know.
@@ -133,7 +136,9 @@ def _condition(where: Mapping[str, str], identifiers: Pairs, schema: pl.Schema) 
 
 def _is_plain(where: Mapping[str, str], schema: pl.Schema) -> bool:
     """Whether rows are found by columns as they are, and not in nested ones or in free text."""
-    return bool(where) and all(column in schema or column_of(column) not in schema for column in where)
+    return bool(where) and all(
+        schema[column] != CLOSED if column in schema else column_of(column) not in schema for column in where
+    )
 
 
 def _values(identifiers: Pairs, name: str) -> list[str]:

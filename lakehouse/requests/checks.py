@@ -151,7 +151,14 @@ class _Checks:
         for name, place in self._subject.identifiers.items():
             home = home_of(place)
             yield from self._at((*self._way, "identifiers", name), self._holds(home.table, home.column))
+        kept = [(rows.table, rows.where) for rows in self._subject.rows if rows.do == "keep" and rows.where]
         for at, rows in enumerate(self._subject.rows):
+            if rows.do == "delete" and (rows.table, rows.where) in kept:
+                yield Finding(
+                    (*self._way, "rows", at, "do"),
+                    f"deletes the same rows of `{rows.table}` that another rule keeps on a ground, and would "
+                    "never delete any: leave one of the two out",
+                )
             yield from self._rows(rows, (*self._way, "rows", at))
 
     def _rows(self, rows: SubjectRows, way: Steps) -> Iterator[Finding]:

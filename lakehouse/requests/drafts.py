@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -64,6 +65,64 @@ def draft_of(
         UsageError: Something can't be used.
         NotFoundError: The config has no such subject, or it no such identifier.
     """
+    given = _given(config, kind=kind, subject=subject, identifiers=identifiers, external_id=external_id)
+    if given.mistakes:
+        raise given.mistakes[0]
+    return given.draft()
+
+
+@dataclass(slots=True)
+class _Given:
+    """What a request says, as far as it can be used, and all that can't."""
+
+    kind: str = ""
+    subject: str = ""
+    pairs: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    external_id: str | None = None
+    mistakes: list[LakehouseError] = field(default_factory=list)
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Notes what is wrong, and goes on behind it."""
+        try:
+            yield
+        except LakehouseError as error:
+            self.mistakes.append(error)
+
+    def draft(self) -> Draft:
+        return Draft(kind=self.kind, person=Person(self.subject, self.pairs), external_id=self.external_id)
+
+
+def _given(
+    config: Config, *, kind: object, subject: object, identifiers: Mapping[str, Any], external_id: object
+) -> _Given:
+    found = _Given()
+    with found.noting():
+        found.kind = _kind(kind)
+    with found.noting():
+        found.subject = _subject(config, subject)
+    section = config.subjects.get(found.subject)
+    before = len(found.mistakes)
+    for name, value in identifiers.items():
+        with found.noting():
+            pairs = pairs_of({name: value})
+            if section is not None:
+                ensure_known(section, pairs, name=found.subject)
+                _ensure_numbers(config, section, pairs)
+            found.pairs = tuple(dict.fromkeys((*found.pairs, *pairs)))
+    if not found.pairs and len(found.mistakes) == before:
+        known = "" if section is None else f" of {found.subject}: {', '.join(section.identifiers)}"
+        found.mistakes.append(
+            UsageError("a request needs to say who it is about", advice=f"give one of the identifiers{known}")
+        )
+    if external_id is not None:
+        with found.noting():
+            text = text_of(external_id, "the external id")
+            found.external_id = ensure_plain(text, what="the external id", longest=_LONGEST_EXTERNAL)
+    return found
+
+
+def _kind(kind: object) -> str:
     what = text_of(kind, "the kind of a request")
     if what not in KINDS:
         near = nearest(what, KINDS)
@@ -71,28 +130,18 @@ def draft_of(
             f"there is no kind of request `{what}`" if what.isidentifier() else "that is no kind of request",
             advice=f"did you mean {near}?" if near else f"write {' or '.join(KINDS)}",
         )
+    return what
+
+
+def _subject(config: Config, subject: object) -> str:
     name = text_of(subject, "the subject")
-    section = config.subjects.get(name)
-    if section is None:
+    if name not in config.subjects:
         near = nearest(name, tuple(config.subjects))
         known = f"its subjects are: {', '.join(config.subjects)}" if config.subjects else "it has none"
         raise NotFoundError(
             f"the config has no subject {name}", advice=f"did you mean {near}?" if near else known
         )
-    pairs = pairs_of(identifiers)
-    if not pairs:
-        raise UsageError(
-            "a request needs to say who it is about",
-            advice=f"give one of the identifiers of {name}: {', '.join(section.identifiers)}",
-        )
-    ensure_known(section, pairs, name=name)
-    _ensure_numbers(config, section, pairs)
-    external = None
-    if external_id is not None:
-        external = ensure_plain(
-            text_of(external_id, "the external id"), what="the external id", longest=_LONGEST_EXTERNAL
-        )
-    return Draft(kind=what, person=Person(name, pairs), external_id=external)
+    return name
 
 
 def _ensure_numbers(config: Config, section: SubjectConfig, pairs: Sequence[tuple[str, str]]) -> None:
@@ -139,18 +188,17 @@ def drafts_of_file(config: Config, path: Path, *, kind: str | None, subject: str
         given = {
             name: value for name, value in record.items() if name not in _FIELDS and value not in (None, "")
         }
-        try:
-            draft = draft_of(
-                config,
-                kind=record.get("kind") or kind or "",
-                subject=record.get("subject") or subject or "",
-                identifiers=given,
-                external_id=_text(record.get("external_id")),
-            )
-        except LakehouseError as error:
-            meant = f" ({error.advice})" if error.advice and error.advice.startswith("did you mean") else ""
-            problems.append(f"line {line}: {error.message}{meant}")
+        told = _given(
+            config,
+            kind=record.get("kind") or kind or "",
+            subject=record.get("subject") or subject or "",
+            identifiers=given,
+            external_id=_text(record.get("external_id")),
+        )
+        if told.mistakes:
+            problems.append(f"line {line}: {'; '.join(map(_said, told.mistakes))}")
             continue
+        draft = told.draft()
         if draft.external_id is not None:
             first = seen.setdefault(draft.external_id, line)
             if first != line:
@@ -169,6 +217,11 @@ def drafts_of_file(config: Config, path: Path, *, kind: str | None, subject: str
     if not drafts:
         raise DataError(f"there is no request in {path}")
     return drafts
+
+
+def _said(error: LakehouseError) -> str:
+    meant = f" ({error.advice})" if error.advice and error.advice.startswith("did you mean") else ""
+    return f"{error.message}{meant}"
 
 
 def _text(value: object) -> str | None:

@@ -6,12 +6,9 @@ named without statistics, since bounds can be a person's values.
 
 from __future__ import annotations
 
-import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import uuid4
 
@@ -20,11 +17,11 @@ import polars as pl
 from lakehouse.delta import protocols
 from lakehouse.delta.actions import Action, AddFile, CommitInfo
 from lakehouse.delta.aftercare import look_after
-from lakehouse.delta.data import read_rows_at, scan_file, write_files
+from lakehouse.delta.data import read_rows_at
 from lakehouse.delta.log import Commit
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.transaction import Committed, Conflicted, commit
-from lakehouse.errors import LakehouseError, ProtectedError
+from lakehouse.errors import ProtectedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
 from lakehouse.protection.gate import ADVICE
@@ -32,16 +29,13 @@ from lakehouse.requests.find import Found
 from lakehouse.requests.forgetting import keys_to_forget
 from lakehouse.requests.locate import FILE, POSITION
 from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
+from lakehouse.requests.rewritten import Drafts, Written, clean_up, rewrite_file
 from lakehouse.verbs.opened import OpenTable
 
 OPERATION: Final = "ERASE"
 """What the log calls it."""
 
 _TRIES: Final = 50
-_MOST_ROWS: Final = 500_000
-_MOST_THREADS: Final = 4
-_WORTH_THREADS: Final = 32 << 20
-"""Bytes of files from which on several are written at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,20 +65,13 @@ class _HoldsChangedError(Exception):
     """A hold was placed or released since the rows were found."""
 
 
-@dataclass(slots=True)
-class _Written:
-    adds: list[AddFile] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-    deleted: int = 0
-    anonymized: int = 0
-
-
 def erase(
     table: OpenTable,
     found: Found,
     *,
     again: Callable[[], Found],
     sleep: Callable[[float], None] = time.sleep,
+    drafts: Drafts | None = None,
 ) -> Erased:
     """Erases people from the newest version.
 
@@ -93,6 +80,7 @@ def erase(
         found: Their rows.
         again: Finds them anew, on the version that is newest then.
         sleep: How to wait between tries.
+        drafts: Keeps what is written until it is committed; for callers who go on with what ``again`` found.
 
     Raises:
         ProtectedError: Rows are held; leave the requests out that wait for them (`Found.without`).
@@ -100,6 +88,18 @@ def erase(
         ConflictError: Other writers were faster in every try.
         StorageError: The store failed.
     """
+    with drafts or Drafts(table) as kept:
+        return _erase(table, found, again=again, sleep=sleep, drafts=kept)
+
+
+def _erase(
+    table: OpenTable,
+    found: Found,
+    *,
+    again: Callable[[], Found],
+    sleep: Callable[[float], None],
+    drafts: Drafts,
+) -> Erased:
     winner: Commit | None = None
     for attempt in range(1, _TRIES + 1):
         ensure_erasable(found, fixed=fixed_columns(table))
@@ -110,14 +110,14 @@ def erase(
         forgetting = keys_to_forget(table, found) if memory.files else None
         if not chosen and (forgetting is None or not _remembers(table, memory, forgetting)):
             return Erased(table=table.name, version=newest.version)
-        done = _attempt(table, found, chosen, memory, forgetting)
+        done = _attempt(table, found, chosen, memory, forgetting, drafts=drafts)
         if done is not None:
             return done
         after = table.snapshot()
         won = winners(table.storage, since=newest, until=after)
         winner = won[-1] if won else winner
         sleep(pause(attempt))
-        found = again()
+        found = drafts.unseen(again())
     raise gave_up(table.name, tries=_TRIES, winner=winner)
 
 
@@ -200,34 +200,30 @@ def _attempt(
     chosen: dict[int, Changes],
     memory: Manifest,
     forgetting: pl.DataFrame | None,
+    *,
+    drafts: Drafts,
 ) -> Erased | None:
     """One try to commit. None where another writer was faster."""
     snapshot = found.past.newest
     now_ms = int(table.clock().timestamp() * 1000)
-    written = _Written()
     adds = [snapshot.files[found.past.files[number].add.path] for number in chosen]
     # Readers of a change feed would look for the rows in files that are about to go.
     change = not protocols.change_feed(snapshot.protocol, snapshot.metadata)
-    try:
-        _rewrite_all(table, found, list(zip(adds, chosen.values(), strict=True)), written)
-        pointer = None
-        if forgetting is not None:
-            pointer = rewrite(
-                table.storage, memory, _without(forgetting), now_ms=now_ms, written=written.paths
-            )
-    except BaseException:
-        _clean_up(table, written)
-        raise
+    written = drafts.write(found, list(zip(adds, chosen.values(), strict=True)))
+    remembered: list[str] = []
+    pointer = None
+    if forgetting is not None:
+        try:
+            pointer = rewrite(table.storage, memory, _without(forgetting), now_ms=now_ms, written=remembered)
+        except BaseException:
+            clean_up(table, remembered)
+            raise
     removes = [replace(add.remove(at_ms=now_ms), stats=None, tags=None, data_change=change) for add in adds]
     fresh = [replace(add, data_change=change) for add in written.adds]
     tail: list[Action] = [pointer] if pointer is not None else []
-    try:
-        outcome = _commit(table, found, [*removes, *fresh, *tail], written, adds, now_ms=now_ms)
-    except _HoldsChangedError:
-        _clean_up(table, written)
-        return None
+    outcome = _commit(table, found, [*removes, *fresh, *tail], written, adds, drafts=drafts, now_ms=now_ms)
     if not isinstance(outcome, Committed):
-        _clean_up(table, written)
+        clean_up(table, remembered)
         return None
     table.newest.remember(look_after(table.storage, base=snapshot, done=outcome))
     return Erased(
@@ -245,26 +241,38 @@ def _commit(
     table: OpenTable,
     found: Found,
     actions: Sequence[Action],
-    written: _Written,
+    written: Written,
     adds: Sequence[AddFile],
     *,
+    drafts: Drafts,
     now_ms: int,
-) -> Committed | Conflicted:
+) -> Committed | Conflicted | None:
+    """None where holds changed, and nothing was committed."""
     snapshot = found.past.newest
 
     def refuse_new_holds() -> None:
         if table.protection() != found.protection:
             raise _HoldsChangedError
 
-    return commit(
-        table.storage,
-        version=snapshot.version + 1,
-        actions=actions,
-        commit_info=_commit_info(snapshot, written, adds),
-        base=snapshot,
-        now_ms=lambda: now_ms,
-        last_look=refuse_new_holds,
-    )
+    try:
+        outcome = commit(
+            table.storage,
+            version=snapshot.version + 1,
+            actions=actions,
+            commit_info=_commit_info(snapshot, written, adds),
+            base=snapshot,
+            now_ms=lambda: now_ms,
+            last_look=refuse_new_holds,
+        )
+    except _HoldsChangedError:
+        return None
+    except BaseException:
+        # It may have been committed.
+        drafts.keep()
+        raise
+    if isinstance(outcome, Committed):
+        drafts.keep()
+    return outcome
 
 
 def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
@@ -277,47 +285,6 @@ def _without(keys: pl.DataFrame) -> Callable[[pl.DataFrame], pl.DataFrame]:
         return rows.join(same, on=keys.columns, how="anti", maintain_order="left")
 
     return left
-
-
-def _rewrite_all(
-    table: OpenTable, found: Found, files: Sequence[tuple[AddFile, Changes]], written: _Written
-) -> None:
-    """Writes what stays of files: several at once where they are large."""
-    parts = [_Written() for _ in files]
-
-    def go(at: int) -> None:
-        _rewrite(table, found, files[at][0], files[at][1], parts[at])
-
-    threads = min(len(files), len(os.sched_getaffinity(0)), _MOST_THREADS)
-    try:
-        if threads > 1 and sum(add.size for add, _ in files) > _WORTH_THREADS:
-            with ThreadPoolExecutor(threads, thread_name_prefix="lakehouse-erase") as pool:
-                list(pool.map(go, range(len(files))))
-        else:
-            for at in range(len(files)):
-                go(at)
-    finally:
-        for part in parts:
-            written.adds += part.adds
-            written.paths += part.paths
-            written.deleted += part.deleted
-            written.anonymized += part.anonymized
-
-
-def _rewrite(table: OpenTable, found: Found, add: AddFile, changes: Changes, written: _Written) -> None:
-    """Writes what stays of a file."""
-    snapshot = found.past.newest
-    for part in _parts(table, snapshot, add):
-        done = changes.applied(part)
-        written.deleted += done.deleted
-        written.anonymized += done.anonymized
-        if done.left.is_empty():
-            continue
-        left = done.left.drop(POSITION)
-        for new in write_files(table.storage, left, schema=snapshot.schema, metadata=snapshot.metadata):
-            written.adds.append(new)
-            path = new.relative_path(table.storage.url)
-            written.paths += [path] if path is not None else []
 
 
 def write_rest(
@@ -337,27 +304,16 @@ def write_rest(
     changes = changes_of(found, rows)
     if not _has_work(table, found, number, changes):
         return None
-    written = _Written()
+    written = Written()
     try:
-        _rewrite(table, found, found.past.files[number].add, changes, written)
+        rewrite_file(table, found, found.past.files[number].add, changes, written)
     except BaseException:
-        _clean_up(table, written)
+        clean_up(table, written.paths)
         raise
     return written.adds, written.deleted, written.anonymized
 
 
-def _parts(table: OpenTable, snapshot: Snapshot, add: AddFile) -> Iterator[pl.DataFrame]:
-    scan = scan_file(table.storage, snapshot, add, row_index=POSITION)
-    start = 0
-    while True:
-        part = scan.slice(start, _MOST_ROWS).collect()
-        if part.is_empty():
-            return
-        yield part
-        start += part.height
-
-
-def _commit_info(snapshot: Snapshot, written: _Written, adds: Sequence[AddFile]) -> CommitInfo:
+def _commit_info(snapshot: Snapshot, written: Written, adds: Sequence[AddFile]) -> CommitInfo:
     """What the log says: counts."""
     return CommitInfo(
         operation=OPERATION,
@@ -372,8 +328,3 @@ def _commit_info(snapshot: Snapshot, written: _Written, adds: Sequence[AddFile])
         read_version=snapshot.version,
         is_blind_append=False,
     )
-
-
-def _clean_up(table: OpenTable, written: _Written) -> None:
-    with suppress(LakehouseError):
-        table.storage.delete(written.paths)

@@ -5,14 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Final
 
+import polars as pl
+
 from lakehouse.config import Config
 from lakehouse.errors import RefusedError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.requests.masked import with_masks
 from lakehouse.requests.people import People, Place, resolve
+from lakehouse.requests.shredded import Clear, ShreddedIdentifiers
 from lakehouse.requests.spellings import Spellings
 
 _ROUNDS: Final = 20
+
+
+def unopened(_table: str, cells: pl.Series) -> pl.Series:
+    """Cells as they are stored: where nobody has keys of people."""
+    return cells
 
 
 def nowhere(_table: str) -> tuple[Place, ...]:
@@ -27,7 +35,9 @@ def all_known(
     place: Callable[[str], Place | None],
     ring: KeyRing,
     more: Callable[[str], Iterable[Place]] = nowhere,
+    clear: Clear = unopened,
     allow_many: bool = False,
+    follow: bool = True,
 ) -> People:
     """Finds the other identifiers of people, how they are written, and their masks, until nothing is new.
 
@@ -39,7 +49,10 @@ def all_known(
         place: Gives a table; None for one that has not been made.
         ring: The keys of the lake; asked only where there are masks.
         more: Gives further places with a table's columns: its archives.
+        clear: Opens cells that are stored under keys of people.
         allow_many: Whether to follow identifiers too that lead to more people than one.
+        follow: Whether identifiers lead to others; if not, only what stands for those that are given is
+            found.
 
     Raises:
         RefusedError: Rows are to be found by a column whose masks tell nobody apart.
@@ -56,10 +69,12 @@ def all_known(
         )
 
     spellings = Spellings(config, place, more)
+    shredded = ShreddedIdentifiers(config, place, more, clear)
     people = masks(people)
     for _ in range(_ROUNDS):
-        people = resolve(people, config, place=place, allow_many=allow_many)
-        now = masks(spellings.of(people))
+        if follow:
+            people = resolve(people, config, place=place, allow_many=allow_many)
+        now = masks(shredded.of(spellings.of(people)))
         if now.known.height == people.known.height:
             return now
         people = now

@@ -8,7 +8,7 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.delta.scan import scan_files
+from lakehouse.delta.scan import drop_hidden, scan_files
 from lakehouse.delta.schema import to_polars
 from lakehouse.protection import Protection
 from lakehouse.protection.conditions import marked
@@ -20,10 +20,11 @@ from lakehouse.requests.past import Past, PastFile
 from lakehouse.requests.reading import plain_types
 from lakehouse.requests.rules import RowRule
 
-__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "HeldRows", "find", "held_rows"]
+__all__ = ["HELD", "REQUEST", "RULE", "SCHEMA", "Found", "HeldRows", "find", "find_on", "held_rows"]
 
 RULE: Final = "__rule"
 HELD: Final = "__held"
+_INDEX: Final = "__index"
 
 SCHEMA: Final = {
     FILE: pl.UInt32(),
@@ -82,21 +83,24 @@ class Found:
 
     @property
     def counts(self) -> dict[str, dict[str, int]]:
-        """By request how many rows of the newest version go, are emptied, and stay: each row once.
+        """By request how many rows of the newest version go, are emptied, and stay on a ground.
 
-        A row that several rules find goes if one of them says so; else it is emptied if one says so.
+        A row that several rules find stays if one of them keeps it; else it goes if one of them says so.
+        Whether it stays or not, cells of it are emptied if one says so: such a row counts for both.
         """
-        does = pl.Series([_STRONGEST.index(rule.do) for rule in self.rules], dtype=pl.Int32)
+        does = pl.Series([_DOES.index(rule.do) for rule in self.rules], dtype=pl.Int32)
         rows = self.rows.filter(pl.col(LIVE))
-        rows = rows.with_columns(does.gather(rows[RULE]).alias("what"))
-        rows = rows.group_by(REQUEST, FILE, POSITION).agg(pl.col("what").min())
+        rows = rows.select(REQUEST, FILE, POSITION, does.gather(rows[RULE]).alias("what")).unique()
+        # What goes is not emptied before.
+        gone = rows.filter(pl.col("what") == _DOES.index("delete"))
+        rows = pl.concat([gone, rows.join(gone, on=[REQUEST, FILE, POSITION], how="anti")])
         found: dict[str, dict[str, int]] = {}
         for request, what, count in rows.group_by(REQUEST, "what").len().sort(REQUEST, "what").iter_rows():
-            found.setdefault(request, {})[_STRONGEST[what]] = count
+            found.setdefault(request, {})[_DOES[what]] = count
         return found
 
 
-_STRONGEST: Final = ("delete", "anonymize", "keep")
+_DOES: Final = ("delete", "anonymize", "keep")
 
 
 def find(
@@ -133,6 +137,57 @@ def find(
     )
 
 
+def find_on(known: Found, place: Place, *, rules: Sequence[RowRule], protection: Protection) -> Found:
+    """Finds rows of the same people again, after others wrote: only in files that have come since.
+
+    Args:
+        known: What was found last.
+        place: The table as it is now.
+        rules: What the config says of it.
+        protection: What is held of it now.
+
+    Raises:
+        CorruptTableError: A file can't be read.
+    """
+    before, now = known.past.newest, place.past.newest
+    if before.metadata != now.metadata or known.rules != tuple(rules):
+        return find(known.table, place, rules=rules, people=known.people, protection=protection)
+    seen = {_same(each): number for number, each in enumerate(known.past.files)}
+    files = place.past.files
+    fresh = [at for at, each in enumerate(files) if _same(each) not in seen]
+    part = Place(place.storage, replace(place.past, files=tuple(files[at] for at in fresh)))
+    new = _rows(part, rules, known.people)
+    new = new.with_columns(pl.Series(fresh, dtype=pl.UInt32).gather(new[FILE]).alias(FILE))
+    moved = {seen[_same(each)]: at for at, each in enumerate(files) if _same(each) in seen}
+    there = known.rows.filter(pl.col(FILE).is_in(list(moved)))
+    there = there.with_columns(pl.col(FILE).replace_strict(moved, return_dtype=pl.UInt32))
+    found = pl.concat([_alive(place, there).select(*SCHEMA), new.select(*SCHEMA)])
+    held = held_rows(place, found, rules, protection)
+    return replace(
+        known,
+        past=place.past,
+        rows=found,
+        held=held.requests,
+        held_files=held.files,
+        protection=protection,
+    )
+
+
+def _same(file: PastFile) -> tuple[object, ...]:
+    """What tells that a file is the same. What the log did not name yet can be of another partition."""
+    return file.path, file.size, tuple(sorted(file.add.partition_values.items()))
+
+
+def _alive(place: Place, rows: pl.DataFrame) -> pl.DataFrame:
+    """Rows that were found before, and whether the newest version has them."""
+    current = [at for at, each in enumerate(place.past.files) if each.add.path in place.past.newest.files]
+    here = rows.with_row_index(_INDEX)
+    alive = drop_hidden(place.storage, here, place.past.adds, file=FILE, position=POSITION)
+    return rows.with_columns(
+        here[_INDEX].is_in(alive[_INDEX].implode()).alias(LIVE) & pl.col(FILE).is_in(current)
+    )
+
+
 def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFrame:
     newest = place.past.newest
     asked: list[tuple[int, pl.DataFrame]] = []
@@ -157,8 +212,21 @@ def _rows(place: Place, rules: Sequence[RowRule], people: People) -> pl.DataFram
     ]
     parts += _in_texts(place, rules, people)
     found = pl.concat(parts).unique() if parts else pl.DataFrame(schema=SCHEMA)
+    found = _without_kept(found, rules)
     current = [number for number, each in enumerate(place.past.files) if each.add.path in newest.files]
     return found.with_columns(pl.col(LIVE) & pl.col(FILE).is_in(current))
+
+
+def _without_kept(found: pl.DataFrame, rules: Sequence[RowRule]) -> pl.DataFrame:
+    """A ground keeps a row of a person, whatever else would delete it; cells of it can still be emptied."""
+    keeping, deleting = (
+        [number for number, rule in enumerate(rules) if rule.do == do] for do in ("keep", "delete")
+    )
+    if not keeping or not deleting:
+        return found
+    kept = found.filter(pl.col(RULE).is_in(keeping)).select(FILE, POSITION, REQUEST)
+    going = found.filter(pl.col(RULE).is_in(deleting)).join(kept, on=kept.columns, how="anti")
+    return pl.concat([found.filter(~pl.col(RULE).is_in(deleting)), going])
 
 
 def _in_texts(place: Place, rules: Sequence[RowRule], people: People) -> Iterator[pl.DataFrame]:

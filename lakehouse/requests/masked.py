@@ -28,6 +28,7 @@ from lakehouse.pii.spans import SpanFinder
 from lakehouse.requests.elsewhere.wanted import columns_of
 from lakehouse.requests.known import People
 from lakehouse.requests.rules import rules_of
+from lakehouse.requests.shredded import is_cell
 from lakehouse.requests.values import as_text, as_value
 
 
@@ -51,7 +52,8 @@ def with_masks(
     for subject in dict.fromkeys(people.known["subject"]):
         mine = people.known.filter(pl.col("subject") == subject)
         for identifier, columns in columns_of(config, subject).items():
-            known = mine.filter(pl.col("identifier") == identifier)
+            # What is stored under a key of the person is masked nowhere.
+            known = mine.filter((pl.col("identifier") == identifier) & ~is_cell(pl.col("value")))
             if known.height:
                 ways = [
                     way

@@ -19,11 +19,13 @@ from lakehouse.delta.bounds import bounds_frame
 from lakehouse.delta.exact import column as column_of
 from lakehouse.delta.scan import scan_files
 from lakehouse.errors import DataError
+from lakehouse.merge.shredded import shredded_in
 from lakehouse.pii.paths import ColumnPath, parse_path
 from lakehouse.requests.elsewhere.wanted import columns_of
 from lakehouse.requests.identity import normal_form
 from lakehouse.requests.known import People, Place
 from lakehouse.requests.reading import plain_types, spread
+from lakehouse.requests.shredded import is_cell
 
 _VALUE: Final = "__spelling"
 _NORMAL: Final = "__normal"
@@ -62,7 +64,7 @@ class Spellings:
         for subject in dict.fromkeys(people.known["subject"]):
             mine = people.known.filter(pl.col("subject") == subject)
             for identifier, columns in columns_of(self.config, subject).items():
-                known = mine.filter(pl.col("identifier") == identifier)
+                known = mine.filter((pl.col("identifier") == identifier) & ~is_cell(pl.col("value")))
                 made = self._spelled(known, subject, identifier, columns) if known.height else None
                 if made is not None:
                     parts.append(made)
@@ -81,6 +83,9 @@ class Spellings:
             asked = self._asked.setdefault((subject, identifier, table, column), set())
             wanted = frozenset(normal.values()) - asked - {""}
             asked |= wanted
+            there = self.place(table) if wanted else None
+            if there is not None and column in shredded_in(there.past.newest.configuration):
+                continue  # it holds nothing but cells
             for place in self._all_places(table) if wanted else ():
                 found.update(_stored(place, column, wanted))
         fresh = {value: normal_form(value) for value in found - normal.keys()}

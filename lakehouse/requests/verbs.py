@@ -54,6 +54,7 @@ class Requests:
         answering: Gives what answers requests for access.
         keys: The keys of people under which columns are stored.
         shape: Gives what a table looks like; None where nothing is known of it.
+        copies: Gives the masked copies, and the tables that they are made from.
         clock: Gives the time, timezone-aware.
     """
 
@@ -68,12 +69,14 @@ class Requests:
         answering: Callable[[], Answering],
         keys: SubjectKeys,
         shape: Shapes,
+        copies: Callable[[], Mapping[str, str]],
         clock: Clock = utc_now,
     ) -> None:
         self._config = config
         self._answering = answering
         self._keys = keys
         self._shape = shape
+        self._copies = copies
         self._control = control
         self._ring = ring
         self._protection = protection
@@ -198,7 +201,12 @@ class Requests:
         promise = None
         if status_of(events) not in TERMINAL:
             promise = promise_of(
-                self._config, request, events, protection=self._protection, now=self._clock()
+                self._config,
+                request,
+                events,
+                protection=self._protection,
+                now=self._clock(),
+                copies=self._copies(),
             )
         return view_of(request, events, promise=promise)
 
@@ -488,13 +496,15 @@ class Requests:
                     advice="give each request an external id of its own",
                 )
         events = state.requests.events([request.id for request, _ in done])
+        # What holds and copies there are is asked once for all of them.
+        copies, protection = self._copies(), cache(self._protection)
         return [
             view_of(
                 request,
                 events[request.id],
                 is_new=is_new,
                 promise=promise_of(
-                    self._config, request, events[request.id], protection=self._protection, now=now
+                    self._config, request, events[request.id], protection=protection, now=now, copies=copies
                 ),
             )
             for request, is_new in done

@@ -18,10 +18,13 @@ class Promise:
     Args:
         earliest: The earliest time at which all of it is done; None where that can't be told.
         reasons: What it waits for, in words.
+        decided_by: What the time depends on, or what makes that it can't be told; empty where it can be done
+            at once.
     """
 
     earliest: datetime | None
     reasons: tuple[str, ...] = ()
+    decided_by: str = ""
 
     def late(self, due: datetime) -> bool:
         """Whether it is already known that a request will not be done in time."""
@@ -99,6 +102,8 @@ class RequestView:
             earliest = self.promise.earliest
             document["promise"] = {
                 "earliest": None if earliest is None else iso(earliest),
+                "decided_by": self.promise.decided_by,
+                "late": self.promise.late(self.due),
                 "reasons": list(self.promise.reasons),
             }
         return document

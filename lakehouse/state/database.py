@@ -13,15 +13,20 @@ from sqlalchemy.engine import Connection
 from lakehouse.errors import StorageError
 from lakehouse.state.alerts import SqlAlerts
 from lakehouse.state.certificates import SqlCertificates
+from lakehouse.state.daemons import SqlDaemons
 from lakehouse.state.engine import WRITES, Place, empty_log, engine_of, make_file, place_of
 from lakehouse.state.failures import explaining
 from lakehouse.state.following import SqlFollowing
 from lakehouse.state.holds import SqlHolds
+from lakehouse.state.incidents import SqlIncidents
 from lakehouse.state.job_files import SqlJobFiles
+from lakehouse.state.job_queue import SqlQueue
 from lakehouse.state.jobs import SqlJobs
 from lakehouse.state.keys import SqlKeys
 from lakehouse.state.leases import SqlLeases
+from lakehouse.state.locks import SqlLocks
 from lakehouse.state.plans import SqlPlans
+from lakehouse.state.points import SqlPoints
 from lakehouse.state.records import SqlRecords
 from lakehouse.state.requests import SqlRequests
 from lakehouse.state.scans import SqlScans
@@ -45,6 +50,7 @@ class Database:
         self._engine: Engine = engine_of(place)
         self._lock = threading.RLock()
         self._ready = False
+        self._anchor: Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -86,8 +92,24 @@ class Database:
             with explaining(self.place.shown):
                 empty_log(self.place)
 
+    def stay_open(self) -> None:
+        """Keeps SQLite's file open: whoever closes it last moves its log into it, each time.
+
+        For a process that uses it again and again; until `close`.
+        """
+        if self.place.file is not None and self._anchor is None:
+            with explaining(self.place.shown):
+                self._anchor = self._engine.connect()
+                # Without a transaction, so that it is in nobody's way.
+                self._anchor.exec_driver_sql("SELECT name FROM sqlite_master LIMIT 1").all()
+                self._anchor.rollback()
+
     def close(self) -> None:
         """Closes what is open; it opens again when it is used."""
+        if self._anchor is not None:
+            with explaining(self.place.shown):
+                self._anchor.close()
+            self._anchor = None
         self._engine.dispose()
 
     def _up_to_date(self, *, make: bool) -> None:
@@ -161,7 +183,12 @@ class State:
         self.subject_keys = SqlSubjectKeys(self._database)
         self.jobs = SqlJobs(self._database)
         self.leases = SqlLeases(self._database)
+        self.locks = SqlLocks(self._database)
         self.job_files = SqlJobFiles(self._database)
+        self.queue = SqlQueue(self._database)
+        self.daemons = SqlDaemons(self._database)
+        self.points = SqlPoints(self._database)
+        self.incidents = SqlIncidents(self._database)
         self.following = SqlFollowing(self._database)
         self.alerts = SqlAlerts(self._database)
         self.totals = SqlTotals(self._database)
@@ -224,6 +251,14 @@ class State:
             connection.execute(mine, {"lake": lake})
         with self._database.reading() as connection:
             return str(connection.execute(select(claims.c.lake)).scalar_one())
+
+    def stay_open(self) -> None:
+        """Keeps SQLite's file open until `close`, for a process that uses it again and again.
+
+        Raises:
+            StorageError: It can't be opened.
+        """
+        self._database.stay_open()
 
     def close(self) -> None:
         """Closes what is open; it opens again when it is used."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 
@@ -38,8 +38,8 @@ class JobEvent:
     Args:
         run: The run.
         number: Which of its events, from 1.
-        event: ``queued``, ``started``, ``retrying``, ``abandoned``, ``succeeded``, ``failed``, ``skipped`` or
-            ``cancelled``.
+        event: ``queued``, ``started``, ``retrying``, ``stopping``, ``abandoned``, ``succeeded``, ``failed``,
+            ``skipped`` or ``cancelled``.
         at: When (timezone-aware).
         detail: More, as JSON can hold it; without values of rows.
     """
@@ -76,11 +76,121 @@ class Lease:
         job: Its job.
         owner: The process that works on it; None while it waits.
         alive: Whether the owner was heard of in time.
+        token: Rises each time that somebody begins it.
+        left: How long it stays its owner's without a sign of life.
+        cancelled: Whether it was asked to end.
     """
 
     run: str
     job: str
     owner: str | None
+    alive: bool
+    token: int = 0
+    left: timedelta = timedelta(0)
+    cancelled: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A job that is to run for a moment.
+
+    Args:
+        job: The job.
+        fire_time: The moment (timezone-aware).
+        kind: What the job does.
+    """
+
+    job: str
+    fire_time: datetime
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """How runs of a job are begun.
+
+    Args:
+        skip: A run that comes while another one goes on is left out; otherwise it waits.
+        losses: So often a run may be lost with its process before it has failed.
+    """
+
+    skip: bool
+    losses: int
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a run that its worker has done.
+
+    Args:
+        run: The run.
+        token: That it is ours.
+        event: How: ``succeeded``, ``failed`` or ``cancelled``.
+        detail: More.
+        log: The last lines of what it said.
+    """
+
+    run: str
+    token: int
+    event: str
+    detail: Mapping[str, Any]
+    log: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A run that is ours now.
+
+    Args:
+        run: The run.
+        token: That it is ours.
+        again: Whether somebody had begun it before.
+    """
+
+    run: JobRun
+    token: int
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What came of asking for work.
+
+    Args:
+        claimed: The runs that are ours now.
+        ended: Runs that were ended without work, with the event that did.
+        waiting: So many others could be begun now.
+        new: So many runs were written down that were not there before.
+    """
+
+    claimed: tuple[Claimed, ...] = ()
+    ended: tuple[tuple[JobRun, str], ...] = ()
+    waiting: int = 0
+    new: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaemonRow:
+    """A daemon, as it says it is.
+
+    Args:
+        id: What it is called.
+        host: Where it runs.
+        pid: Its process there.
+        started: Since when (timezone-aware).
+        seen: Its last sign of life.
+        version: Of Lakehouse.
+        config: A digest of its config, which tells it from others.
+        alive: Whether it was heard of in time.
+    """
+
+    id: str
+    host: str
+    pid: int
+    started: datetime
+    seen: datetime
+    version: str
+    config: str
     alive: bool
 
 

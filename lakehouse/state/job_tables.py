@@ -70,6 +70,7 @@ leases: Final = Table(
     Column("owner", Text, comment="the process that works on it; none while it waits"),
     Column("token", BigInteger, nullable=False, comment="rises each time somebody begins it"),
     Column("expires", Moment),
+    Column("cancelled_by", Text, comment="who wants it to end"),
     comment="the runs that are not over; the row goes when the run is",
 )
 
@@ -124,6 +125,19 @@ file_ends: Final = Table(
     Column("run_id", _ID, nullable=False),
     Column("at", Moment, nullable=False),
     comment="what became of them",
+)
+
+daemons: Final = Table(
+    "lakehouse_daemons",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("started", Moment, nullable=False),
+    Column("seen", Moment, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("config", Text, nullable=False, comment="digest of its config"),
+    comment="the daemons that share the work; the row goes with the daemon",
 )
 
 APPEND_ONLY: Final = ("job_runs", "job_events", "job_pauses", "job_files", "job_file_ends")

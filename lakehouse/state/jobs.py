@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, func, insert, or_, select
+from sqlalchemy import ColumnElement, Row, Select, func, insert, not_, or_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -71,7 +71,7 @@ class SqlJobs:
             if new:
                 connection.execute(insert(leases).values(run_id=found.id, job=job, token=0))
                 happened(connection, found.id, "queued", at=now)
-            return _run(found), new
+            return run_of(found), new
 
     def get(self, run_id: str) -> tuple[JobRun, builtins.list[JobEvent]] | None:
         """A run and all that happened to it; None where there is none of that id.
@@ -81,7 +81,7 @@ class SqlJobs:
         """
         with self._database.reading() as connection:
             row = connection.execute(select(runs).where(runs.c.id == run_id)).first()
-            return None if row is None else (_run(row), _events(connection, [row.id])[row.id])
+            return None if row is None else (run_of(row), _events(connection, [row.id])[row.id])
 
     def log(self, run_id: str) -> str:
         """The last lines of what a run said; empty where it said nothing.
@@ -127,7 +127,7 @@ class SqlJobs:
         with self._database.reading() as connection:
             if statuses is not None:
                 query = _with_status(connection, query, frozenset(statuses))
-            found = [_run(row) for row in connection.execute(query)]
+            found = [run_of(row) for row in connection.execute(query)]
             said = _events(connection, [each.id for each in found])
         return [(each, said[each.id]) for each in found]
 
@@ -143,7 +143,7 @@ class SqlJobs:
             query = query.where(runs.c.cause == cause)
         with self._database.reading() as connection:
             row = connection.execute(query).first()
-        return None if row is None else _run(row)
+        return None if row is None else run_of(row)
 
     def moments(self, job: str, *, since: datetime, until: datetime) -> set[datetime]:
         """The moments in a window for which a job has a run.
@@ -211,7 +211,10 @@ def _with_status(connection: Connection, query: Select[Any], statuses: frozenset
     found: builtins.list[ColumnElement[bool]] = []
     over = statuses.difference(_OPEN)
     if over:
-        ended = select(events.c.run_id).where(events.c.event.in_(over))
+        later = events.alias()
+        after = select(later.c.seq).where(later.c.run_id == events.c.run_id, later.c.number > events.c.number)
+        # One that failed, and was done again, has ended as it did then.
+        ended = select(events.c.run_id).where(events.c.event.in_(over), not_(after.exists()))
         some = ended.limit(_RARE + 1).subquery()
         rare = connection.execute(select(func.count()).select_from(some)).scalar_one() <= _RARE
         # Few are looked up; of many, the newest are soon found by looking at run after run.
@@ -252,7 +255,12 @@ def _events(connection: Connection, ids: Sequence[str]) -> dict[str, builtins.li
     return found
 
 
-def _run(row: Row[Any]) -> JobRun:
+def run_of(row: Row[Any]) -> JobRun:
+    """Makes a run of its row.
+
+    Args:
+        row: With all columns of a run.
+    """
     return JobRun(
         id=row.id,
         job=row.job,

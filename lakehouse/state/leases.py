@@ -1,4 +1,4 @@
-"""Who works on which run and table, in the database: leases that end by themselves, and fencing tokens.
+"""Who works on which run, in the database: leases that end by themselves, and fencing tokens.
 
 Whether a lease has ended is told by one clock: the server's for PostgreSQL, the host's for SQLite. Whatever
 is written about a run proves with its token that nobody else has begun it since.
@@ -7,29 +7,24 @@ is written about a run proves with its token that nobody else has begun it since
 from __future__ import annotations
 
 import builtins
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from sqlalchemy import delete, insert, or_, select, text, update
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Row, delete, func, insert, select, text, update
 from sqlalchemy.engine import Connection
 
 from lakehouse.state.clock import time_of
 from lakehouse.state.job_rows import Claim, Lease
-from lakehouse.state.job_tables import leases, locks, logs
+from lakehouse.state.job_tables import events, leases, locks, logs, runs
 from lakehouse.state.jobs import happened
 from lakehouse.state.transactions import Transactions
 
-_ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended(:job, 0))")
-
-
-class _NotFreeError(Exception):
-    """A table is somebody else's: what was taken with it is given back."""
+_ALONE: Final = text("SELECT pg_advisory_xact_lock(hashtextextended('lakehouse jobs', 0))")
 
 
 class SqlLeases:
-    """Leases of runs and locks of tables, in a database.
+    """Leases of runs, in a database.
 
     Args:
         database: Where.
@@ -38,7 +33,9 @@ class SqlLeases:
     def __init__(self, database: Transactions) -> None:
         self._database = database
 
-    def start(self, run_id: str, *, owner: str, lease: timedelta, alone: bool = True) -> Claim:
+    def start(
+        self, run_id: str, *, owner: str, lease: timedelta, alone: bool = True, losses: int | None = None
+    ) -> Claim:
         """Begins a run, unless somebody else works on it.
 
         Args:
@@ -46,12 +43,10 @@ class SqlLeases:
             owner: Who asks.
             lease: How long it stays theirs without a `beat`.
             alone: Not while another run of the same job goes on.
+            losses: A run that was lost with its process more often than that has failed.
         """
         with self._database.writing() as connection:
-            job = connection.execute(select(leases.c.job).where(leases.c.run_id == run_id)).scalar()
-            if job is None:
-                return Claim("over")
-            _one_by_one(connection, job)
+            one_by_one(connection)
             row = connection.execute(
                 select(leases).where(leases.c.run_id == run_id).with_for_update()
             ).first()
@@ -60,8 +55,12 @@ class SqlLeases:
                 return Claim("over")
             if row.owner is not None and row.expires > now:
                 return Claim("taken")
+            if losses is not None and _lost(connection, row) > losses:
+                detail = {"reason": "its process died each time", "error": "LostError", "exit_code": 1}
+                _over(connection, run_id, "failed", at=now, detail=detail)
+                return Claim("over")
             others = select(leases.c.run_id).where(
-                leases.c.job == job,
+                leases.c.job == row.job,
                 leases.c.run_id != run_id,
                 leases.c.owner.is_not(None),
                 leases.c.expires > now,
@@ -75,7 +74,7 @@ class SqlLeases:
             happened(connection, run_id, "started", at=now, detail={"owner": owner, "token": row.token + 1})
             return Claim("started", row.token + 1, row.owner is not None)
 
-    def beat(self, run_id: str, token: int, *, lease: timedelta) -> bool:
+    def beat(self, run_id: str, token: int, *, lease: timedelta) -> Literal["ours", "cancelled"] | None:
         """Says that the work goes on; the run's tables stay its own as long as the run does.
 
         Args:
@@ -84,15 +83,17 @@ class SqlLeases:
             lease: How long until the next beat is missed.
 
         Returns:
-            Whether it is still theirs.
+            None where it is not theirs any more; otherwise whether somebody wants it to end.
         """
         with self._database.writing() as connection:
             until = time_of(connection) + lease
             mine = update(leases).where(leases.c.run_id == run_id, leases.c.token == token)
-            if connection.execute(mine.values(expires=until)).rowcount == 0:
-                return False
+            mine = mine.where(leases.c.owner.is_not(None)).values(expires=until)
+            row = connection.execute(mine.returning(leases.c.cancelled_by)).first()
+            if row is None:
+                return None
             connection.execute(update(locks).where(locks.c.run_id == run_id).values(expires=until))
-            return True
+            return "ours" if row.cancelled_by is None else "cancelled"
 
     def note(self, run_id: str, token: int, event: str, detail: Mapping[str, Any]) -> bool:
         """Keeps what happened to a run that goes on.
@@ -146,12 +147,84 @@ class SqlLeases:
                 return False
             if token is not None and row.token != token:
                 return False
-            happened(connection, run_id, event, at=now, detail=detail)
+            _over(connection, run_id, event, at=now, detail=detail, log=log, keep_locks=keep_locks)
+            return True
+
+    def give_back(self, run_id: str, token: int, *, reason: str, lost: bool = False, log: str = "") -> bool:
+        """Lets the next one begin a run at once that goes on here no more; its tables are free.
+
+        Args:
+            run_id: The run.
+            token: Of the one who worked on it.
+            reason: Why.
+            lost: Its process has died, which a run may do only so often.
+            log: The last lines of what it said.
+
+        Returns:
+            Whether it was still theirs.
+        """
+        with self._database.writing() as connection:
+            if not _holds(connection, run_id, token):
+                return False
+            now = time_of(connection)
+            if lost:
+                happened(connection, run_id, "abandoned", at=now, detail={"reason": reason})
+            happened(connection, run_id, "queued", at=now, detail={} if lost else {"reason": reason})
             if log:
                 connection.execute(insert(logs).values(run_id=run_id, lines=log))
-            connection.execute(delete(leases).where(leases.c.run_id == run_id))
-            if not keep_locks:
-                connection.execute(update(locks).where(locks.c.run_id == run_id).values(run_id=None))
+            mine = update(leases).where(leases.c.run_id == run_id)
+            connection.execute(mine.values(owner=None, expires=None))
+            connection.execute(update(locks).where(locks.c.run_id == run_id).values(run_id=None))
+            return True
+
+    def cancel(self, run_id: str, *, author: str) -> Literal["asked", "ended"] | None:
+        """Ends a run that nobody works on; asks the one who works on it to end it.
+
+        Args:
+            run_id: The run.
+            author: On whose order.
+
+        Returns:
+            Which; None where there is nothing to end.
+        """
+        with self._database.writing() as connection:
+            row = connection.execute(
+                select(leases).where(leases.c.run_id == run_id).with_for_update()
+            ).first()
+            now = time_of(connection)
+            if row is None:
+                return None
+            if row.owner is None or row.expires <= now:
+                detail = {"reason": f"it was stopped by {author}"}
+                _over(connection, run_id, "cancelled", at=now, detail=detail)
+                return "ended"
+            if row.cancelled_by is None:
+                happened(connection, run_id, "stopping", at=now, detail={"author": author})
+                mine = update(leases).where(leases.c.run_id == run_id)
+                connection.execute(mine.values(cancelled_by=author))
+            return "asked"
+
+    def again(self, run_id: str, *, author: str, now: datetime) -> bool:
+        """Lets a run that is over be begun once more.
+
+        Args:
+            run_id: The run.
+            author: On whose order.
+            now: The time.
+
+        Returns:
+            Whether that was done; not where it goes on, or waits.
+        """
+        with self._database.writing() as connection:
+            one_by_one(connection)
+            if connection.execute(select(leases.c.run_id).where(leases.c.run_id == run_id)).first():
+                return False
+            job = connection.execute(select(runs.c.job).where(runs.c.id == run_id)).scalar_one()
+            begun = select(func.count()).where(events.c.run_id == run_id, events.c.event == "started")
+            # Whoever worked on it before, and perhaps still does, has a lower token.
+            token = connection.execute(begun).scalar_one() + 1
+            connection.execute(insert(leases).values(run_id=run_id, job=job, token=token))
+            happened(connection, run_id, "queued", at=now, detail={"reason": f"again, by {author}"})
             return True
 
     def open(self) -> builtins.list[Lease]:
@@ -164,72 +237,12 @@ class SqlLeases:
                     job=row.job,
                     owner=row.owner,
                     alive=row.owner is not None and row.expires > now,
+                    token=row.token,
+                    left=timedelta(0) if row.expires is None else row.expires - now,
+                    cancelled=row.cancelled_by is not None,
                 )
                 for row in connection.execute(select(leases).order_by(leases.c.run_id))
             ]
-
-    def lock(self, tables: Sequence[str], *, run_id: str, token: int, lease: timedelta) -> bool | None:
-        """Takes tables for a run: all of them or none.
-
-        Args:
-            tables: Their names.
-            run_id: The run.
-            token: Of the one who works on it.
-            lease: How long they stay its own without a `beat`.
-
-        Returns:
-            Whether they are its own now; None where the run is not its worker's any more.
-        """
-        try:
-            with self._database.writing() as connection:
-                if not _holds(connection, run_id, token):
-                    return None
-                now = time_of(connection)
-                # In one order everywhere, so that two who take several don't wait for each other.
-                for each in sorted(set(tables)):
-                    if not _lock(connection, each, run_id, now, now + lease):
-                        raise _NotFreeError
-        except _NotFreeError:
-            return False
-        return True
-
-    def unlock(self, tables: Sequence[str], *, run_id: str) -> None:
-        """Gives tables back.
-
-        Args:
-            tables: Their names.
-            run_id: The run that has them.
-        """
-        mine = update(locks).where(locks.c.table_name.in_(tables), locks.c.run_id == run_id)
-        with self._database.writing() as connection:
-            connection.execute(mine.values(run_id=None))
-
-    def holder(self, table: str) -> str | None:
-        """The run that has a table; None where it is free.
-
-        Args:
-            table: Its name.
-        """
-        with self._database.reading() as connection:
-            now = time_of(connection)
-            row = connection.execute(select(locks).where(locks.c.table_name == table)).first()
-        return None if row is None or row.run_id is None or row.expires <= now else str(row.run_id)
-
-
-def _lock(connection: Connection, table: str, run_id: str, now: datetime, until: datetime) -> bool:
-    kind = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-    free = or_(locks.c.run_id.is_(None), locks.c.run_id == run_id, locks.c.expires <= now)
-    statement = (
-        kind(locks)
-        .values(table_name=table, run_id=run_id, token=1, expires=until)
-        .on_conflict_do_update(
-            index_elements=["table_name"],
-            set_={"run_id": run_id, "token": locks.c.token + 1, "expires": until},
-            where=free,
-        )
-        .returning(locks.c.token)
-    )
-    return connection.execute(statement).first() is not None
 
 
 def _holds(connection: Connection, run_id: str, token: int) -> bool:
@@ -237,7 +250,37 @@ def _holds(connection: Connection, run_id: str, token: int) -> bool:
     return connection.execute(mine.with_for_update()).first() is not None
 
 
-def _one_by_one(connection: Connection, job: str) -> None:
-    """Lets nobody else begin a run of the job in this transaction; SQLite has one writer anyway."""
+def _lost(connection: Connection, row: Row[Any]) -> int:
+    """How often a run was lost with its process, this time too."""
+    if row.token == 0:
+        return 0
+    said = select(func.count()).where(events.c.run_id == row.run_id, events.c.event == "abandoned")
+    return int(connection.execute(said).scalar_one()) + int(row.owner is not None)
+
+
+def _over(
+    connection: Connection,
+    run_id: str,
+    event: str,
+    *,
+    at: datetime,
+    detail: Mapping[str, Any],
+    log: str = "",
+    keep_locks: bool = False,
+) -> None:
+    happened(connection, run_id, event, at=at, detail=detail)
+    if log:
+        connection.execute(insert(logs).values(run_id=run_id, lines=log))
+    connection.execute(delete(leases).where(leases.c.run_id == run_id))
+    if not keep_locks:
+        connection.execute(update(locks).where(locks.c.run_id == run_id).values(run_id=None))
+
+
+def one_by_one(connection: Connection) -> None:
+    """Lets nobody else begin a run in this transaction; SQLite has one writer anyway.
+
+    Args:
+        connection: In a transaction that writes.
+    """
     if connection.dialect.name == "postgresql":
-        connection.execute(_ALONE, {"job": f"lakehouse job {job}"})
+        connection.execute(_ALONE)

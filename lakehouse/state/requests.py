@@ -88,9 +88,15 @@ class SqlRequests:
         return _request(row)
 
     def list(self) -> builtins.list[Request]:
-        """All requests, in the order in which they came."""
+        """All requests, in the order in which they came; those of one file in the order of its lines."""
+        # All of a file came at the same time: their first events are numbered as they were kept.
+        first = (request_events.c.request_id == requests.c.id) & (request_events.c.number == 1)
         with self._database.reading() as connection:
-            query = select(requests).order_by(requests.c.submitted, requests.c.id)
+            query = (
+                select(requests)
+                .join(request_events, first, isouter=True)
+                .order_by(requests.c.submitted, request_events.c.seq, requests.c.id)
+            )
             return [_request(row) for row in connection.execute(query)]
 
     def events(self, ids: Iterable[str] | None = None) -> dict[str, tuple[RequestEvent, ...]]:

@@ -31,7 +31,7 @@ from sqlalchemy.types import TypeDecorator
 HEAD: Final = "0007"
 """The newest migration. Compared with what the database says, so that alembic is not needed to find out."""
 
-KNOWN: Final = frozenset({"0001", "0002", "0003", "0004", HEAD})
+KNOWN: Final = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", HEAD})
 """All migrations of this release; a database at another one was made by a newer release."""
 
 VERSION_TABLE: Final = "lakehouse_revision"

@@ -6,6 +6,15 @@ from lakehouse.storage.local import LocalStorage
 from lakehouse.storage.objects import Storage
 
 
+def keeps_times(storage: Storage) -> bool:
+    """Whether an object that is written over can keep its time.
+
+    Args:
+        storage: Where it is.
+    """
+    return isinstance(storage, LocalStorage)
+
+
 def put_keeping_time(storage: Storage, path: str, data: bytes) -> bool:
     """Write over an object, which keeps the time of its last change where that can be done.
 

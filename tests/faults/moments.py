@@ -13,7 +13,7 @@ from lakehouse.table import Table
 from tests.fixtures.faults import WRITES, Moment
 from tests.properties.tables import Row, everywhere
 
-SOME: Final = os.environ.get("KILL_POINTS", "6")
+SOME: Final = os.environ.get("KILL_POINTS", "4")
 """How many moments of a longer piece of work are tried; ``all`` tries every one."""
 
 SEED: Final = int(os.environ.get("KILL_SEED", "1"))
@@ -43,12 +43,12 @@ def moments(calls: Sequence[tuple[str, str]]) -> list[tuple[int, Moment]]:
     return found
 
 
-def some(calls: Sequence[tuple[str, str]]) -> list[tuple[int, Moment]]:
-    """Those of `moments` at which a commit is tried, and as many of the others as are asked for."""
+def some(calls: Sequence[tuple[str, str]], *, times: int = 1) -> list[tuple[int, Moment]]:
+    """Those of `moments` at which a commit is tried, and some others: `times` as many as are asked for."""
     found = moments(calls)
     if SOME == "all":
         return found
     commits = [moment for moment in found if calls[moment[0] - 1][0] == "put_if_absent"]
     others = [moment for moment in found if moment not in commits]
-    chosen = random.Random(SEED).sample(others, min(int(SOME), len(others)))
+    chosen = random.Random(SEED).sample(others, min(times * int(SOME), len(others)))
     return sorted({*commits, *chosen})

@@ -15,7 +15,7 @@ from deltalake import DeltaTable, QueryBuilder
 from lakehouse.delta.vacuum_notes import FOLDER, read_notes
 from lakehouse.table import Table
 from tests.faults import ledger, work
-from tests.faults.moments import moments
+from tests.faults.moments import SOME, some
 from tests.faults.nursery import Nursery
 from tests.fixtures.faults import KILLED
 from tests.fixtures.servers import S3Server
@@ -74,7 +74,7 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery) -> None:
     ]
 
     unfinished = 0
-    for at, when in moments(calls):
+    for at, when in some(calls, times=3):
         root = tmp_path / f"{at}-{when}"
         shutil.copytree(base, root)
         place = f"{when} call {at}, {calls[at - 1]}"
@@ -93,7 +93,7 @@ def test_a_kill_at_any_moment(tmp_path: Path, nursery: Nursery) -> None:
         assert work.table(root, **SECTION).vacuum(grace="0s").changes_nothing, place
         assert all(note.finished for note in read_notes(work.table(root).storage)), place
         shutil.rmtree(root)
-    assert unfinished > 10
+    assert unfinished > (10 if SOME == "all" else 2)
 
 
 def check(table: Table, root: Path, kept: dict[int, list[Row]], place: str) -> None:

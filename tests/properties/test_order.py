@@ -150,7 +150,7 @@ def _adds_up(collapsed: Collapsed, events: Sequence[Event]) -> None:
     assert collapsed.lost.height == counts
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events(partial=False), data=st.data())
 def test_whole_rows_in_one_batch_are_the_model_in_any_order(events: list[Event], data: st.DataObject) -> None:
     keyed = data.draw(st.sampled_from([_same, _by_text, _by_two]))
@@ -167,7 +167,7 @@ def test_whole_rows_in_one_batch_are_the_model_in_any_order(events: list[Event],
     )
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(events=_events(partial=True))
 def test_partial_rows_in_one_batch_are_the_model(events: list[Event]) -> None:
     collapsed = collapse(make_batch(events))
@@ -175,7 +175,7 @@ def test_partial_rows_in_one_batch_are_the_model(events: list[Event]) -> None:
     assert _rows(collapsed.frame.filter(pl.col(OP) == UPSERT), list(SEQUENCE)) == _complete(table(events))
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(stored=_events(partial=False, width=0, size=4), events=_events(partial=True, width=0))
 def test_without_a_sequence_arrival_is_the_order(stored: list[Event], events: list[Event]) -> None:
     before = _complete(apply(stored))
@@ -206,7 +206,7 @@ FIRST = upsert(1, (0, 0), a=1, b="x")
 PATCH = upsert(1, (1, 0), b="y")
 
 
-@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.too_slow])
 @given(batches=st.lists(_events(partial=True, size=5), max_size=5), again=st.integers(0, 4))
 # A contradiction of a cell that is already part of a newer row, from both sides.
 @example(batches=[[upsert(1, (0, 0), a=1), PATCH], [upsert(1, (0, 0), a=2)]], again=0)

@@ -166,7 +166,7 @@ def outcome(
     return found
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(
     ages=st.lists(AGES, min_size=1, max_size=24),
     kind=st.sampled_from(KINDS),

@@ -2,7 +2,9 @@
 
 from lakehouse.config.models.base import Model, RuleError
 from lakehouse.config.models.changes import ChangesConfig, HistoryConfig
+from lakehouse.config.models.charts import ChartOverride, ChartsConfig
 from lakehouse.config.models.config import Config
+from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import JOB_KINDS, AlertConfig, JobConfig
 from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig, SubjectRows
@@ -15,13 +17,17 @@ __all__ = [
     "JOB_KINDS",
     "AlertConfig",
     "ChangesConfig",
+    "ChartOverride",
+    "ChartsConfig",
     "ColumnPii",
     "Config",
+    "DaemonConfig",
     "Expectation",
     "HistoryConfig",
     "JobConfig",
     "KeysConfig",
     "LineageConfig",
+    "LogsConfig",
     "Model",
     "NlpConfig",
     "OperatorConfig",

@@ -9,6 +9,8 @@ from typing import Annotated, Final, Literal
 from pydantic import Field, PlainValidator, PrivateAttr, WithJsonSchema
 
 from lakehouse.config.models.base import KIND, SHOWN, Model, Name
+from lakehouse.config.models.charts import ChartsConfig
+from lakehouse.config.models.daemon import DaemonConfig, LogsConfig
 from lakehouse.config.models.jobs import AlertConfig, JobConfig
 from lakehouse.config.models.lineage import LineageConfig
 from lakehouse.config.models.people import RequestsConfig, RoleConfig, SubjectConfig
@@ -88,7 +90,14 @@ class Config(Model):
         default_factory=dict, description="What somebody who reads in a role sees, by name."
     )
     jobs: dict[str, JobConfig] = Field(default_factory=dict, description="Work with a schedule, by name.")
+    daemon: DaemonConfig = Field(
+        default_factory=DaemonConfig, description="The process that runs the jobs: `lakehouse daemon`."
+    )
+    logs: LogsConfig = Field(default_factory=LogsConfig, description="What the daemon logs.")
     alerts: tuple[AlertConfig, ...] = Field(default=(), description="Who hears of what.")
+    charts: ChartsConfig = Field(
+        default_factory=ChartsConfig, description="What of jobs and tables is watched by control charts."
+    )
     lineage: LineageConfig | None = Field(
         default=None, description="Where OpenLineage events of the runs of jobs go."
     )

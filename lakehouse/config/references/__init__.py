@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lakehouse.config.models import Config
+from lakehouse.config.references.charts import chart_findings
 from lakehouse.config.references.derived import derived_findings
 from lakehouse.config.references.lookup import Finding, Lookup, column_of
 from lakehouse.config.references.operators import operator_findings
@@ -36,3 +37,4 @@ def check_references(config: Config, data: Any) -> Iterator[Finding]:
     yield from shredding_findings(lookup)
     yield from operator_findings(lookup)
     yield from work_findings(lookup)
+    yield from chart_findings(lookup)

@@ -9,7 +9,7 @@ from lakehouse.config.document import Steps
 from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import listed
 from lakehouse.config.references.lookup import Finding, Lookup, column_of
-from lakehouse.config.shredding import found_by, holders, identifier_of
+from lakehouse.config.shredding import holders, identifier_of, searched_for
 
 _TOLD_APART: Final = ("string", "long", "integer", "short", "byte")
 _IN_MEMORY: Final = ("sqlite://", "sqlite:///", "sqlite:///:memory:")
@@ -58,12 +58,11 @@ def _column(lookup: Lookup, name: str, table: TableConfig, column: str) -> str:
     }
     if column in reasons:
         return f"`{column}` can't be shredded, since {reasons[column]}"
-    subject = found_by(lookup.config, name).get(column)
-    if subject is not None:
+    if searched_for(lookup.config, name).get(column) is not None:
         return (
-            f"`{column}` can't be shredded, since people are found by it (`subjects.{subject}`), and nothing "
-            "is found in what is encrypted: take it out of the subject's `identifiers` and `where`, or leave "
-            "`shred` out"
+            f"`{column}` can't be shredded, since people are found in its texts (`subjects."
+            f"{searched_for(lookup.config, name)[column]}.rows`), and no word is found in what is encrypted: "
+            "take it out of `text`, or leave `shred` out"
         )
     return ""
 
@@ -71,6 +70,17 @@ def _column(lookup: Lookup, name: str, table: TableConfig, column: str) -> str:
 def _holder(lookup: Lookup, name: str, column: str, subject: str) -> str:
     found = holders(lookup.config, name, subject)
     identifier = identifier_of(lookup.config, subject)
+    if column in found:
+        others = [each for each in lookup.config.subjects[subject].identifiers if each != identifier]
+        return (
+            f"`{column}` can't be shredded, since it says whose the row is: it holds `{identifier}`, the "
+            f"first identifier of `{subject}`, to which the keys belong"
+            + (
+                f"; put another one first that stands in `{name}` too ({listed(others)})"
+                if others
+                else f", and `{subject}` has no other one; name one that is stored clear, and put it first"
+            )
+        )
     if not found:
         return (
             f"whose a row of `{name}` is can't be told: no column is said to hold `{identifier}`, the first "

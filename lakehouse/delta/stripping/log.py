@@ -18,6 +18,7 @@ from typing import Final, Literal, TypeAlias
 
 import orjson
 
+from lakehouse.delta.kept_times import rewrite_commit
 from lakehouse.delta.locations import is_local
 from lakehouse.delta.log_files import LAST_CHECKPOINT, LOG_FOLDER, commit_version
 from lakehouse.delta.log_reading import in_parallel
@@ -26,7 +27,6 @@ from lakehouse.delta.stripping.files import partition_names, stripped_checkpoint
 from lakehouse.delta.stripping.rules import Rules
 from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.storage import ObjectInfo, Storage
-from lakehouse.storage.keeping import put_keeping_time
 
 Kind: TypeAlias = Literal["commit", "compaction", "checkpoint", "checksum", "hint", "unknown"]
 
@@ -219,7 +219,7 @@ def _strip(storage: Storage, info: ObjectInfo, kind: Kind, rules: Rules, *, date
     drop_hadoop_checksum(storage, info.path)
     kept = True
     if dated:
-        kept = put_keeping_time(storage, info.path, new)
+        kept = rewrite_commit(storage, info.path, new)
     else:
         storage.put(info.path, new)
     return _Look(StrippedFile(info.path, kind, len(data), len(new), kept), kind, partitions)

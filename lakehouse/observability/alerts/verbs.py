@@ -18,6 +18,7 @@ from lakehouse.observability.alerts.problems import KEPT
 from lakehouse.observability.alerts.sending import Send, SendError, send
 from lakehouse.observability.alerts.targets import Target, targets_of
 from lakehouse.observability.alerts.words import Text
+from lakehouse.observability.incidents.happenings import Happenings
 from lakehouse.state.alert_rows import Problem, Standing
 from lakehouse.state.database import State
 
@@ -78,7 +79,7 @@ class Alerts:
         config: Config,
         *,
         control: Control,
-        incidents: Callable[[State], Incidents | None] = lambda _: None,
+        incidents: Callable[[State], Incidents | None] = Happenings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         send: Send = send,
     ) -> None:

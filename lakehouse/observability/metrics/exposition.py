@@ -12,6 +12,7 @@ from lakehouse.errors import UsageError
 from lakehouse.observability.metrics.adding import add
 from lakehouse.observability.metrics.facts import facts_of
 from lakehouse.observability.metrics.families import Family, Histogram, families
+from lakehouse.observability.metrics.measured import Points
 from lakehouse.observability.metrics.points import Charted
 from lakehouse.state.database import State
 
@@ -26,7 +27,7 @@ def exposition(config: Config, state: State, *, now: datetime, charted: Charted 
         config: The lake's config.
         state: Its state database.
         now: The time (timezone-aware).
-        charted: Reads what was measured of tables; None where nothing is.
+        charted: Reads what was measured of tables; None means from the points of their control charts.
 
     Raises:
         StorageError: The state database can't be read.
@@ -34,7 +35,7 @@ def exposition(config: Config, state: State, *, now: datetime, charted: Charted 
     """
     library = _library()
     fold(state)
-    facts = facts_of(config, state, now=now, charted=charted)
+    facts = facts_of(config, state, now=now, charted=charted or Points(state, now))
     registry = library.CollectorRegistry(auto_describe=False)
     registry.register(_Collector(facts.lake, tuple(families(facts))))
     written: bytes = library.generate_latest(registry)

@@ -68,3 +68,31 @@ class LateRing:
     def versions(self, purpose: str) -> tuple[int, ...]:
         """See `KeyRing.versions`."""
         return self.ring().versions(purpose)
+
+
+@dataclass(frozen=True, slots=True)
+class OnceRing:
+    """A `KeyRing` that is asked once for each key: for many values at once, and for one piece of work alone.
+
+    Args:
+        ring: The keys.
+    """
+
+    ring: KeyRing
+    _known: dict[tuple[str, int | None], Key] = field(default_factory=dict, repr=False)
+
+    def current(self, purpose: str) -> Key:
+        """See `KeyRing.current`."""
+        if (purpose, None) not in self._known:
+            self._known[purpose, None] = self.ring.current(purpose)
+        return self._known[purpose, None]
+
+    def version(self, purpose: str, version: int) -> Key:
+        """See `KeyRing.version`."""
+        if (purpose, version) not in self._known:
+            self._known[purpose, version] = self.ring.version(purpose, version)
+        return self._known[purpose, version]
+
+    def versions(self, purpose: str) -> tuple[int, ...]:
+        """See `KeyRing.versions`."""
+        return self.ring.versions(purpose)

@@ -6,6 +6,7 @@ A key that were remembered here would outlive its destruction in other processes
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +14,7 @@ from lakehouse.control import Control
 from lakehouse.merge.target import Clock
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.shred.people import Hasher, Names
-from lakehouse.pii.shred.wrapping import Wrapping
+from lakehouse.pii.shred.wrapping import Materials, Wrapping
 from lakehouse.state.rows import IdentifierDigest, SubjectKey, SubjectKeyCount
 
 
@@ -88,7 +89,7 @@ class PersonKeys:
         opened |= self._made(subject, sorted(missing), wrapping, keep=keep)
         return {value: opened[name] for value, name in called.items()}
 
-    def of_names(self, names: Collection[str]) -> dict[str, PersonKey]:
+    def of_names(self, names: Collection[str]) -> Materials:
         """The keys that cells name; those that nobody knows are missing.
 
         Args:
@@ -98,8 +99,12 @@ class PersonKeys:
             KeysError: A key of the lake is not there.
             StorageError: The state database can't be read.
         """
-        wrapping = Wrapping(self.ring())
-        return {name: _opened(row, wrapping) for name, row in self._rows(names).items()}
+        state = self.control.existing() if names else None
+        if state is None:
+            return Materials()
+        # Closed here also where a key can't be unwrapped: a connection belongs to its thread.
+        with closing(state.subject_keys.wrapped(list(names))) as wrapped:
+            return Wrapping(self.ring()).materials(wrapped)
 
     def destroy(self, digests: Iterable[IdentifierDigest]) -> int:
         """Destroys keys; see `lakehouse.pii.shred.verbs.SubjectKeys.destroy`."""

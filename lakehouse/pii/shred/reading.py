@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
@@ -15,6 +15,9 @@ from lakehouse.merge.shredded import shredded_in
 
 if TYPE_CHECKING:
     from lakehouse.pii.shred.person_keys import PersonKeys
+
+
+_TOGETHER: Final = "__shredded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +44,27 @@ class ShreddedCells:
         if not wanted:
             return rows
         known = set(rows.collect_schema())
-        # By columns: a condition on others is still tried while files are read, and a column that nobody
-        # asks for is not opened.
-        return rows.with_columns(
-            column(name).map_batches(
-                partial(_opened, keys=self.keys, table=self.table, name=name),
-                return_dtype=pl.String,
-                is_elementwise=True,
-            )
-            for name in wanted
-            if name in known
+        names = [name for name in wanted if name in known]
+        if not names:
+            return rows
+        # All of them together, since a person's key is dear to get and serves each of them; apart from the
+        # rest: a condition on others is still tried while files are read, and where nobody asks for any of
+        # them none is opened.
+        together = pl.struct(column(name) for name in names).map_batches(
+            partial(_opened, keys=self.keys, table=self.table),
+            return_dtype=pl.Struct(dict.fromkeys(names, pl.String)),
+            is_elementwise=True,
         )
+        rows = rows.with_columns(together.alias(_TOGETHER))
+        return rows.with_columns(pl.col(_TOGETHER).struct.field(name) for name in names).drop(_TOGETHER)
 
 
-def _opened(values: pl.Series, *, keys: Callable[[], PersonKeys], table: str, name: str) -> pl.Series:
-    if values.dtype != pl.String or values.null_count() == len(values):
-        return values
+def _opened(cells: pl.Series, *, keys: Callable[[], PersonKeys], table: str) -> pl.Series:
+    columns = cells.struct.unnest().get_columns()
+    todo = [each for each in columns if each.dtype == pl.String and each.null_count() < len(each)]
+    if not todo:
+        return cells
     from lakehouse.pii.shred.cells import opened  # noqa: PLC0415 - most tables have no such cells
 
-    return opened(values.alias(name), keys().of_names, table=table)
+    done = {each.name: each for each in opened(todo, keys().of_names, table=table)}
+    return pl.DataFrame([done.get(each.name, each) for each in columns]).to_struct(cells.name)

@@ -6,9 +6,12 @@ import builtins
 from collections.abc import Collection, Iterable
 from typing import Final
 
+import polars as pl
+
 from lakehouse.config import Config
 from lakehouse.config.shredding import identifier_of
 from lakehouse.errors import NotFoundError
+from lakehouse.pii.shred.cells import opened
 from lakehouse.pii.shred.people import SUPPRESS, Names
 from lakehouse.pii.shred.person_keys import PersonKeys
 from lakehouse.records import Records, operator
@@ -112,6 +115,22 @@ class SubjectKeys:
         back = self._keys.readmit(each for each in digests if each.identifier == identifier)
         self._note("readmit", subject, back)
         return back
+
+    def clear(self, table: str, cells: pl.Series) -> pl.Series:
+        """Opens the cells of a column, for those who may read the table as it is.
+
+        Args:
+            table: The table.
+            cells: Cells as they are stored, under the column's name; what is none stays as it is.
+
+        Returns:
+            As many texts; null where the key was destroyed.
+
+        Raises:
+            KeysError: A key is not there that nobody destroyed, or a cell is of another column.
+            StorageError: The state database can't be read.
+        """
+        return opened([cells], self._keys.of_names, table=table)[0]
 
     def rewrap(self) -> int:
         """Wraps the keys of people by the newest version of the key ``shred``; cells stay as they are.

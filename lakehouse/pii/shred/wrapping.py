@@ -7,6 +7,7 @@ generation, so that nobody can give one person the key of another.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,6 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from lakehouse.errors import KeysError
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.state.rows import SubjectKey
+from lakehouse.state.subject_keys import WrappedKey
 
 SHRED: Final = "shred"
 """The purpose of the key that wraps."""
@@ -25,6 +27,19 @@ SIZE: Final = 32
 
 _NONCE: Final = 12
 _POOL: Final = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """Keys of many people, for those who open cells. In plain dicts: a million objects are dear to keep.
+
+    Args:
+        keys: The keys, by name and generation as cells write them: ``<name>:<generation>``.
+        generations: By name the generation that there is; its key was destroyed where it is not in `keys`.
+    """
+
+    keys: dict[str, bytes] = field(default_factory=dict, repr=False)
+    generations: dict[str, int] = field(default_factory=dict, repr=False)
 
 
 @dataclass(slots=True)
@@ -80,11 +95,32 @@ class Wrapping:
         try:
             return self._cipher(by).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _bound(key))
         except InvalidTag:
-            raise KeysError(
-                f"the key of a person can't be unwrapped with version {by} of the key `{SHRED}`: it was "
-                "wrapped with another one, or was changed",
-                advice="put the key in place that was there when it was wrapped",
-            ) from None
+            raise _not_ours(by) from None
+
+    def materials(self, keys: Iterable[WrappedKey]) -> Materials:
+        """Unwraps very many keys.
+
+        Args:
+            keys: Wrapped keys, as `SqlSubjectKeys.wrapped` gives them.
+
+        Raises:
+            KeysError: The lake's key is not there, or is another one.
+        """
+        found: dict[str, bytes] = {}
+        generations: dict[str, int] = {}
+        by, decrypt = 0, None
+        for name, generation, wrapped, version in keys:
+            generations[name] = generation
+            if wrapped is None or version is None:
+                continue
+            if version != by or decrypt is None:
+                by, decrypt = version, self._cipher(version).decrypt
+            key = f"{name}:{generation}"
+            try:
+                found[key] = decrypt(wrapped[:_NONCE], wrapped[_NONCE:], key.encode())
+            except InvalidTag:
+                raise _not_ours(version) from None
+        return Materials(found, generations)
 
     def anew(self, key: SubjectKey) -> SubjectKey:
         """The same key, wrapped by the newest version.
@@ -116,3 +152,11 @@ class Wrapping:
 
 def _bound(key: SubjectKey) -> bytes:
     return f"{key.digest}:{key.generation}".encode()
+
+
+def _not_ours(by: int) -> KeysError:
+    return KeysError(
+        f"the key of a person can't be unwrapped with version {by} of the key `{SHRED}`: it was wrapped with "
+        "another one, or was changed",
+        advice="put the key in place that was there when it was wrapped",
+    )

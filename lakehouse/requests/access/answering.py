@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias
 
@@ -15,6 +15,7 @@ from lakehouse.merge.result import QUARANTINE
 from lakehouse.merge.target import Clock, utc_now
 from lakehouse.pii.keys.ring import KeyRing, LateRing
 from lakehouse.pii.reveal import KIND as REVEAL
+from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.pii.spans import SpanFinder
 from lakehouse.protection import Protection
 from lakehouse.records import Records
@@ -31,8 +32,8 @@ from lakehouse.requests.elsewhere.quarantine import find_in_quarantine
 from lakehouse.requests.everyone import all_known
 from lakehouse.requests.find import find
 from lakehouse.requests.identity import Person, unseal
-from lakehouse.requests.past import past_of
-from lakehouse.requests.people import People, Place, people_of
+from lakehouse.requests.people import People, people_of
+from lakehouse.requests.places import Places
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.status import approved_by, ensure_next
 from lakehouse.retention.places import ArchivePlaces
@@ -43,8 +44,6 @@ from lakehouse.verbs.opened import OpenTable
 
 Identified: TypeAlias = Literal["checked", "all", "given"]
 """By which identifiers the person is known; see `Answering.answer`."""
-
-Placing: TypeAlias = Callable[[str], Place | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,7 @@ class Answering:
         table: Gives a table of the config.
         ring: Gives the keys of the lake.
         finder: Gives what finds personal data in texts.
+        keys: The keys of people under which columns are stored.
         clock: Gives the time.
     """
 
@@ -69,6 +69,7 @@ class Answering:
     table: Callable[[str], OpenTable]
     ring: Callable[[], KeyRing]
     finder: Callable[[], SpanFinder]
+    keys: SubjectKeys
     clock: Clock = utc_now
 
     def answer(
@@ -88,7 +89,7 @@ class Answering:
         path = target(to, name=f"access-{request.id}.zip", replace=overwrite, lake=self.lake.url)
         asked = Asked(own=self._columns(own), others=self._columns(others))
         # Each table as it is now, once for all that is asked of it.
-        place = cache(self._place)
+        place = self._places()
         people = self._people(request, person, identified, place)
         sources = tuple(self._sources(request, people, place, include_history=include_history))
         if identified == "checked":
@@ -124,6 +125,9 @@ class Answering:
             raise
         return done
 
+    def _places(self) -> Places:
+        return Places(self.table, ensure_whole)
+
     def _opened(self, request_id: str) -> tuple[Request, tuple[RequestEvent, ...], Person]:
         """The request, what happened to it, and who it is about.
 
@@ -148,33 +152,23 @@ class Answering:
         sealed = state.requests.contents([request_id])
         return request, events, unseal(sealed[request_id], request=request_id, ring=self.ring())
 
-    def _people(self, request: Request, person: Person, identified: Identified, place: Placing) -> People:
-        given = people_of({request.id: person})
-        if identified == "given":
-            return given
+    def _people(self, request: Request, person: Person, identified: Identified, place: Places) -> People:
         archives = ArchivePlaces(config=self.config, lake=self.lake)
         found = all_known(
-            given,
+            people_of({request.id: person}),
             self.config,
             place=place,
             ring=self.ring(),
             more=lambda name: places_in_archives(self.table(name), archives.of_table(name)),
+            clear=self.keys.clear,
+            follow=identified != "given",
         )
         if identified == "checked":
             ensure_one(found, person, config=self.config, request=request.id)
         return found
 
-    def _place(self, name: str) -> Place | None:
-        table = self.table(name)
-        newest = table.find()
-        if newest is None:
-            return None
-        past = past_of(table.storage, newest)
-        ensure_whole(name, past)
-        return Place(table.storage, past)
-
     def _sources(
-        self, request: Request, people: People, place: Placing, *, include_history: bool
+        self, request: Request, people: People, place: Places, *, include_history: bool
     ) -> Iterator[Source]:
         rules = rules_of(self.config, subjects=frozenset({request.subject}))
         belongs = belongs_of(self.config, request.subject)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from importlib import metadata as packages
 from typing import Final, Protocol
 
 from lakehouse.errors import ConflictError, RefusedError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.requests.certificate.canonical import canonical
 from lakehouse.requests.certificate.document import (
     Certificate,
     Content,
@@ -19,8 +19,8 @@ from lakehouse.requests.certificate.document import (
     SearchedKind,
     Signed,
 )
-from lakehouse.requests.certificate.signing import PURPOSE, Signer, as_document
-from lakehouse.requests.search.report import SearchReport
+from lakehouse.requests.certificate.signing import PURPOSE, Signer
+from lakehouse.requests.search.report import Searched, SearchReport
 from lakehouse.state.rows import CertificateRecord
 
 _TRIES: Final = 50
@@ -77,8 +77,8 @@ def issue(
         for content in contents:
             if content.request.id not in issued:
                 before = fresh[-1] if fresh else last
-                signed = sign(_next(content, before, lake=lake, now=now, software=software))
-                fresh.append(_record(signed, now=now))
+                signed, document = sign(_next(content, before, lake=lake, now=now, software=software))
+                fresh.append(_record(signed, document, now=now))
                 issued[content.request.id] = signed
         try:
             if fresh:
@@ -116,12 +116,7 @@ def search_part(reports: SearchReport, *, request: str, needles: int, anywhere: 
     return Search(
         needles=needles,
         anywhere=anywhere,
-        searched=tuple(
-            SearchedKind(
-                kind=each.kind, objects=each.objects, bytes=each.bytes, rows=each.rows, cells=each.cells
-            )
-            for each in reports.searched
-        ),
+        searched=_kinds(reports.searched),
         hits=sum(hit.count for hit in reports.hits if hit.request == request),
         part_of_longer=reports.inside,
         not_searched=_missing(reports),
@@ -129,18 +124,26 @@ def search_part(reports: SearchReport, *, request: str, needles: int, anywhere: 
     )
 
 
+@lru_cache(maxsize=8)
+def _kinds(searched: tuple[Searched, ...]) -> tuple[SearchedKind, ...]:
+    """The same for all requests of a search."""
+    return tuple(
+        SearchedKind(kind=each.kind, objects=each.objects, bytes=each.bytes, rows=each.rows, cells=each.cells)
+        for each in searched
+    )
+
+
 def _missing(reports: SearchReport) -> tuple[Missing, ...]:
     return tuple(Missing(what=each.path or "the lake", reason=each.reason) for each in reports.not_searched)
 
 
-def _record(signed: Signed, *, now: datetime) -> CertificateRecord:
-    content = canonical(as_document(signed))
+def _record(signed: Signed, document: bytes, *, now: datetime) -> CertificateRecord:
     certificate = signed.certificate
     return CertificateRecord(
         sequence=certificate.sequence,
         previous=certificate.previous,
-        digest=hashlib.sha256(content).hexdigest(),
+        digest=hashlib.sha256(document).hexdigest(),
         request=certificate.request.id,
         at=now,
-        document=content.decode(),
+        document=document.decode(),
     )

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 
 from lakehouse.errors import DataError
 from lakehouse.pii.keys.ring import Key
-from lakehouse.requests.certificate.canonical import canonical
+from lakehouse.requests.certificate.canonical import canonical, joined
 from lakehouse.requests.certificate.document import Certificate, Signed, SigningKey
 
 PURPOSE = "sign"
@@ -85,16 +85,21 @@ class Signer:
         self._private = private_key(key)
         public = self._private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
         self._about = SigningKey(version=key.version, public=base64.b64encode(public).decode())
+        self._key = canonical(self._about.model_dump(mode="json"))
 
-    def __call__(self, certificate: Certificate) -> Signed:
+    def __call__(self, certificate: Certificate) -> tuple[Signed, bytes]:
         """Signs a certificate.
 
         Args:
             certificate: What it says.
+
+        Returns:
+            It, and the canonical bytes of `as_document`.
         """
-        signed = canonical(_json({"certificate": certificate, "key": self._about}))
-        signature = base64.b64encode(self._private.sign(signed)).decode()
-        return Signed(certificate=certificate, key=self._about, signature=signature)
+        members = {"certificate": canonical(certificate.model_dump(mode="json")), "key": self._key}
+        signature = base64.b64encode(self._private.sign(joined(members))).decode()
+        signed = Signed(certificate=certificate, key=self._about, signature=signature)
+        return signed, joined({**members, "signature": canonical(signature)})
 
 
 def as_document(signed: Signed) -> dict[str, Any]:
@@ -105,7 +110,3 @@ def as_document(signed: Signed) -> dict[str, Any]:
     """
     document: dict[str, Any] = signed.model_dump(mode="json")
     return document
-
-
-def _json(parts: dict[str, Certificate | SigningKey]) -> dict[str, Any]:
-    return {name: part.model_dump(mode="json") for name, part in parts.items()}

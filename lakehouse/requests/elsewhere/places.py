@@ -12,6 +12,7 @@ from typing import Literal
 
 from lakehouse.config import Config
 from lakehouse.copies import list_copies
+from lakehouse.errors import UsageError
 from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.pii.mask.copies import MaskedCopies
@@ -158,3 +159,66 @@ def left_alone(*, config: Config, lake: Storage) -> tuple[str, ...]:
         lake: The lake's root.
     """
     return tuple(each.name for each in list_copies(lake) if each.source not in config.tables)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unruled:
+    """A masked copy in which nobody looks for people, though they are there.
+
+    Args:
+        copy: The copy.
+        source: The table that it is a copy of.
+        subject: The kind of person.
+    """
+
+    copy: str
+    source: str
+    subject: str
+
+    def __str__(self) -> str:
+        return (
+            f"people of `{self.subject}` are in {self.source}, and no rule says what happens to its rows: "
+            f"they stay there, and so do their masks in the copy {self.copy}"
+        )
+
+
+def unruled(*, config: Config, lake: Storage) -> tuple[Unruled, ...]:
+    """Masked copies of tables that identifiers come from and no rule names.
+
+    Args:
+        config: The lake's config.
+        lake: The lake's root.
+    """
+    homes = {
+        (subject, place.partition(".")[0]): None
+        for subject, section in config.subjects.items()
+        for place in section.identifiers.values()
+    }
+    ruled = {(subject, rows.table) for subject, section in config.subjects.items() for rows in section.rows}
+    open_ = [each for each in homes if each not in ruled]
+    return tuple(
+        Unruled(copy=copy.name, source=source, subject=subject)
+        for subject, source in open_
+        for copy in list_copies(lake, source=source)
+        if copy.name not in config.tables or (subject, copy.name) not in ruled
+    )
+
+
+def ensure_ruled(*, config: Config, lake: Storage) -> None:
+    """Refuses a config that lets people stay in masked copies without a word.
+
+    Args:
+        config: The lake's config.
+        lake: The lake's root.
+
+    Raises:
+        UsageError: It does; each copy is named.
+    """
+    found = unruled(config=config, lake=lake)
+    if found:
+        lines = "".join(f"\n  {each}" for each in found)
+        raise UsageError(
+            f"erasures would not reach all masked copies:{lines}",
+            advice=f"say in `subjects.{found[0].subject}.rows` what happens to rows of {found[0].source}, "
+            "and the copy follows; `do: keep` with a ground, if they are to stay",
+        )

@@ -19,6 +19,7 @@ from lakehouse.delta.checkpoint import forget_removed, write_checkpoint
 from lakehouse.delta.checkpoints_check import check_checkpoints
 from lakehouse.delta.checkpoints_read import has_sidecars, sidecar_paths
 from lakehouse.delta.closed import closed_commit
+from lakehouse.delta.kept_times import rewrite_commit
 from lakehouse.delta.log_reading import list_log
 from lakehouse.delta.parquet_edit.problems import CantEditError
 from lakehouse.delta.snapshot import load_snapshot
@@ -27,7 +28,6 @@ from lakehouse.delta.transaction import commit
 from lakehouse.errors import CorruptTableError, NotFoundError
 from lakehouse.maintenance.vacuum.names import LogName, log_name
 from lakehouse.storage import ObjectInfo, Storage
-from lakehouse.storage.keeping import put_keeping_time
 
 _WRITERS_TAKE: Final = timedelta(days=1)
 _A_PART: Final = 500
@@ -167,7 +167,7 @@ def _emptied(storage: Storage, path: str) -> bool:
     if new == data:
         return False
     drop_hadoop_checksum(storage, path)
-    put_keeping_time(storage, path, new)
+    rewrite_commit(storage, path, new)
     return True
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 
 from lakehouse.config.shredding import subjects_with_keys
 from lakehouse.errors import ProtectedError
+from lakehouse.pii.keys.ring import OnceRing
 from lakehouse.requests.elsewhere.archives import FoundInArchive, erase_in_archive
 from lakehouse.requests.erase import Erased, erase, fixed_columns
 from lakehouse.requests.find import Found
 from lakehouse.requests.identity import Person, digests_of, seal
 from lakehouse.requests.rewriting import ensure_erasable
+from lakehouse.requests.rewritten import Drafts
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot, caught_up
 from lakehouse.requests.run.target import RunTarget
@@ -57,8 +59,8 @@ def erase_people(target: RunTarget, ledger: Ledger, lookup: Lookup) -> ErasedPeo
     """
     lookup = _set_aside(ledger, lookup, lookup.held)
     going = lookup.persons()
-    _begin(target, ledger, lookup)
-    _suppress(target, lookup)
+    _begin(target, ledger, lookup, going)
+    _suppress(target, going)
     done: list[Erased] = []
     for name in tuple(lookup.spots):
         target.step(f"erasing from {name}", len(done), len(lookup.spots))
@@ -85,13 +87,12 @@ def _set_aside(ledger: Ledger, lookup: Lookup, held: Mapping[str, tuple[str, ...
     return lookup.without(held)
 
 
-def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
+def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup, persons: Mapping[str, Person]) -> None:
     """Notes what is about to be done, and by what people are known: once rows are gone, nothing tells it.
 
     Both at once: a run that comes too late finds nobody any more, and must not forget what another one knew.
     """
-    persons = lookup.persons()
-    plans = lookup.plans()
+    plans, ring = lookup.plans(), OnceRing(target.ring)
     versions = {name: found.past.newest.version for name, found in lookup.founds.items()}
     ledger.say(
         "started",
@@ -102,16 +103,14 @@ def _begin(target: RunTarget, ledger: Ledger, lookup: Lookup) -> None:
             }
             for request in persons
         },
-        contents={
-            request: seal(person, request=request, ring=target.ring) for request, person in persons.items()
-        },
+        contents={request: seal(person, request=request, ring=ring) for request, person in persons.items()},
     )
 
 
-def _suppress(target: RunTarget, lookup: Lookup) -> None:
+def _suppress(target: RunTarget, persons: Mapping[str, Person]) -> None:
     """Remembers who must not come back, before they go: a merge that comes in between drops them already."""
     known = {(each.request, each.digest) for each in target.state.requests.suppressed()}
-    now = target.clock()
+    now, ring = target.clock(), OnceRing(target.ring)
     fresh = [
         Suppression(
             request=request,
@@ -121,8 +120,8 @@ def _suppress(target: RunTarget, lookup: Lookup) -> None:
             at=now,
             author=target.author,
         )
-        for request, person in lookup.persons().items()
-        for digest in digests_of(person, ring=target.ring)
+        for request, person in persons.items()
+        for digest in digests_of(person, ring=ring)
         if (request, digest) not in known
     ]
     if fresh:
@@ -133,15 +132,15 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tupl
     """Erases from one table; who is held meanwhile is set aside."""
     while True:
         spot = lookup.spots[name]
-        newest = [spot.found]
+        newest, drafts = [spot.found], Drafts(spot.table)
 
         def anew(spot: Spot = spot, newest: list[Found] = newest) -> Found:
-            newest.append(spot.anew(newest[-1].people))
+            newest.append(spot.anew(newest[-1]))
             return newest[-1]
 
         before = spot.found.past.newest.version
         try:
-            erased = erase(spot.table, spot.found, again=anew)
+            erased = erase(spot.table, spot.found, again=anew, drafts=drafts)
         except ProtectedError:
             held = newest[-1].held
             if not held:
@@ -149,7 +148,8 @@ def _erase(target: RunTarget, ledger: Ledger, lookup: Lookup, name: str) -> tupl
             lookup = _set_aside(ledger, lookup.with_spot(replace(spot, found=newest[-1])), held)
             continue
         _record(target, erased, before=before)
-        return lookup.with_spot(replace(spot, found=_moved_on(spot.table, newest[-1]))), erased
+        left = drafts.unseen(newest[-1])
+        return lookup.with_spot(replace(spot, found=_moved_on(spot.table, left))), erased
 
 
 def _shred(target: RunTarget, persons: Iterable[Person]) -> None:

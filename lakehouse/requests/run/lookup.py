@@ -8,18 +8,18 @@ from functools import partial
 
 import polars as pl
 
-from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import ConflictError, CorruptTableError, NotFoundError
 from lakehouse.requests.elsewhere.archives import FoundInArchive, find_in_archives, places_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable
 from lakehouse.requests.everyone import all_known
-from lakehouse.requests.find import Found, find
+from lakehouse.requests.find import Found, find, find_on
 from lakehouse.requests.identity import Person
 from lakehouse.requests.known import REQUEST
 from lakehouse.requests.locate import FILE
 from lakehouse.requests.masked import behind_masks
 from lakehouse.requests.past import past_of
 from lakehouse.requests.people import People, Place, people_of, persons_of
+from lakehouse.requests.places import Places
 from lakehouse.requests.rules import RowRule, rules_of
 from lakehouse.requests.run.missing import ensure_there
 from lakehouse.requests.run.results import TablePlan
@@ -35,13 +35,13 @@ class Spot:
     Args:
         table: The table.
         found: Their rows.
-        anew: Finds people again, on the version that is newest then.
+        anew: Finds people again, on the version that is newest then, given what was found last.
         exact: Whether these are their rows alone: only then old files can be emptied where they lie.
     """
 
     table: OpenTable
     found: Found
-    anew: Callable[[People], Found]
+    anew: Callable[[Found], Found]
     exact: bool = True
 
 
@@ -112,38 +112,6 @@ class Lookup:
         return {request: tuple(plans) for request, plans in found.items()}
 
 
-class Places:
-    """The tables of a lake as places to look into; what was read of a table once is read once."""
-
-    def __init__(self, target: RunTarget) -> None:
-        self._target = target
-        self._known: dict[str, tuple[OpenTable, Place] | None] = {}
-
-    def __call__(self, name: str) -> Place | None:
-        """A table's place; None for one that has not been made."""
-        found = self.opened(name)
-        return None if found is None else found[1]
-
-    def newest(self, name: str) -> Snapshot | None:
-        """A table's newest version; None for one that has not been made."""
-        found = self(name)
-        return None if found is None else found.past.newest
-
-    def opened(self, name: str) -> tuple[OpenTable, Place] | None:
-        """A table and its place; None for one that has not been made."""
-        if name not in self._known:
-            table = self._target.table(name)
-            try:
-                newest = table.find()
-                place = None if newest is None else Place(table.storage, past_of(table.storage, newest))
-            except CorruptTableError as error:
-                # What is wrong with a log does not say whose it is.
-                told = f"table {name} can't be read: {error.message}"
-                raise CorruptTableError(told, advice=error.advice) from error.__cause__
-            self._known[name] = None if place is None else (table, place)
-        return self._known[name]
-
-
 def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool = False) -> Lookup:
     """Finds people: first all by which they are known, then their rows.
 
@@ -161,7 +129,7 @@ def look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: boo
 
 
 def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bool) -> Lookup:
-    places = Places(target)
+    places = Places(target.table)
     subjects = frozenset(each.subject for each in persons.values())
     ensure_there(target, subjects=subjects, there=lambda name: places(name) is not None)
     people = all_known(
@@ -170,6 +138,7 @@ def _look_up(target: RunTarget, persons: Mapping[str, Person], *, allow_many: bo
         place=places,
         ring=target.ring,
         more=lambda name: places_in_archives(target.table(name), target.archives(name)),
+        clear=target.keys.clear,
         allow_many=allow_many,
     )
     hidden = behind_masks(people, target.config, snapshot=places.newest, ring=target.ring)
@@ -244,8 +213,8 @@ def _rejects(target: RunTarget, people: People) -> dict[str, Spot]:
 
 
 def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot | None:
-    def anew(now: People) -> Found:
-        found = steadily(lambda: other.find(now, source), what=f"table {other.table.name}")
+    def anew(known: Found) -> Found:
+        found = steadily(lambda: other.find(known.people, source), what=f"table {other.table.name}")
         if found is None:
             raise ConflictError(f"table {other.table.name} is gone", advice="run it again")
         return found.found
@@ -254,10 +223,12 @@ def _elsewhere(other: OtherTable, source: Found | None, people: People) -> Spot 
     return None if here is None else Spot(table=other.table, found=here.found, anew=anew, exact=here.exact)
 
 
-def _anew(table: OpenTable, rules: tuple[RowRule, ...], people: People) -> Found:
+def _anew(table: OpenTable, rules: tuple[RowRule, ...], known: Found) -> Found:
+    """Looks only at files that have come since: while others write all the time there is no time for all."""
+
     def look() -> Found:
         place = Place(table.storage, past_of(table.storage, table.snapshot()))
-        return _found(table, place, rules, people)
+        return find_on(known, place, rules=rules, protection=table.protection())
 
     return steadily(look, what=f"table {table.name}")
 

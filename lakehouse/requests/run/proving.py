@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, Literal
 
 from lakehouse.config import Config
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.requests.certificate import NOT_COVERED, Content, search_part
 from lakehouse.requests.certificate import document as certificate
 from lakehouse.requests.elsewhere.archives import ARCHIVE
+from lakehouse.requests.elsewhere.places import Unruled
 from lakehouse.requests.needles import Hit
 from lakehouse.requests.rules import rules_of
 from lakehouse.requests.run.choose import last
@@ -27,6 +29,7 @@ def content_of(
     config: Config,
     now: datetime,
     left_alone: Sequence[str] = (),
+    unruled: Sequence[Unruled] = (),
 ) -> Content:
     """What a certificate tells.
 
@@ -37,8 +40,9 @@ def content_of(
         config: The lake's config.
         now: When it was done (timezone-aware).
         left_alone: Masked copies of tables that the config does not name any more.
+        unruled: Masked copies of tables that people are in and no rule names.
     """
-    mine = [needle for needle in verified.needles if needle.request == request.id]
+    mine = verified.needles.get(request.id, ())
     rows = rows_done(events)
     return Content(
         request=certificate.Request(
@@ -64,6 +68,11 @@ def content_of(
         not_covered=(
             *NOT_COVERED,
             *map(_left_alone, left_alone),
+            *(
+                certificate.Missing(what=f"masks in the copy {each.copy}", reason=str(each))
+                for each in unruled
+                if each.subject == request.subject
+            ),
             *_stayed(verified.stayed.get(request.id, ())),
         ),
     )
@@ -121,10 +130,15 @@ def _files(events: Sequence[RequestEvent]) -> dict[str, tuple[certificate.File, 
     for event in events:
         if event.event == "purging":
             for each in event.detail["files"]:
-                found.setdefault(each["table"], {})[each["path"], each["action"]] = certificate.File(
-                    action=each["action"], path=each["path"], bytes=each["bytes"], sha256=each["sha256"]
-                )
+                file = _file(each["action"], each["path"], each["bytes"], each["sha256"])
+                found.setdefault(each["table"], {})[each["path"], each["action"]] = file
     return {table: tuple(files.values()) for table, files in found.items()}
+
+
+@lru_cache(maxsize=1024)
+def _file(action: Literal["removed", "redacted"], path: str, size: int, sha256: str) -> certificate.File:
+    """The files of people who are erased together are mostly the same."""
+    return certificate.File(action=action, path=path, bytes=size, sha256=sha256)
 
 
 def _closed(events: Sequence[RequestEvent]) -> dict[str, tuple[tuple[int, ...], int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from lakehouse.errors import ProtectedError
 from lakehouse.maintenance.vacuum.plan import ranges
@@ -14,6 +14,7 @@ from lakehouse.requests.purge import Purged, PurgedFile, plan_purge, purge
 from lakehouse.requests.purge.unnamed import sought_of
 from lakehouse.requests.run.ledger import Ledger
 from lakehouse.requests.run.lookup import Lookup, Spot
+from lakehouse.requests.run.steady import steadily
 from lakehouse.requests.run.target import RunTarget
 from lakehouse.requests.search.sought import Sought
 
@@ -84,8 +85,11 @@ def _purge(target: RunTarget, ledger: Ledger, spot: Spot, sought: Sought) -> tup
     def note(files: Sequence[PurgedFile]) -> None:
         touched.update(_note(ledger, files))
 
-    history = target.config.requests.history if spot.exact else "cut"
-    plan = plan_purge(spot.table, spot.found, history=history, sought=sought)
+    history: Literal["cut", "redact"] = target.config.requests.history if spot.exact else "cut"
+    plan = steadily(
+        lambda: plan_purge(spot.table, spot.found, history=history, sought=sought),
+        what=f"table {spot.table.name}",
+    )
     held = {request: holds for request, holds in plan.refused.items() if ledger.status(request) == "purging"}
     ledger.say("held", {request: {"holds": list(holds)} for request, holds in held.items()})
     # Said beforehand: of a run that was killed the next one can't tell what it closed.

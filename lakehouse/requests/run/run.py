@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 from lakehouse.errors import NotFoundError
 from lakehouse.pii.executor import Executor
+from lakehouse.pii.keys.ring import OnceRing
 from lakehouse.requests.brakes import brakes, refuse_braked
 from lakehouse.requests.certificate import issue
 from lakehouse.requests.erase import Erased
@@ -98,7 +99,7 @@ class _Run:
         chosen, target = self.chosen, self.target
         if chosen.erase or chosen.purge or chosen.verify:
             # Before anything is written: without these it could not be brought to its end.
-            for purpose in (SUPPRESS, REQUESTS, SIGN):
+            for purpose in (SUPPRESS, REQUESTS) if dry_run else (SUPPRESS, REQUESTS, SIGN):
                 target.ring.current(purpose)
         persons = self._persons((*chosen.erase, *chosen.purge, *chosen.verify))
         lookup = None
@@ -115,6 +116,8 @@ class _Run:
                 "that it is a copy of; put it back into the config, or delete the copy"
                 for name in target.left_alone
             ]
+            kinds = {person.subject for person in persons.values()}
+            self.notes += [str(each) for each in target.unruled if each.subject in kinds]
         plans = tuple(self._plans(lookup))
         if dry_run:
             return RunReport(plans=plans, dry_run=True, notes=tuple(self.notes))
@@ -147,10 +150,8 @@ class _Run:
 
     def _persons(self, requests: Sequence[str]) -> dict[str, Person]:
         contents = self.target.state.requests.contents(requests)
-        return {
-            request: unseal(sealed, request=request, ring=self.target.ring)
-            for request, sealed in contents.items()
-        }
+        ring = OnceRing(self.target.ring)
+        return {request: unseal(sealed, request=request, ring=ring) for request, sealed in contents.items()}
 
     def _plans(self, lookup: Lookup | None) -> list[RequestPlan]:
         tables = {} if lookup is None else lookup.plans()
@@ -253,6 +254,7 @@ class _Run:
                     config=self.target.config,
                     now=now,
                     left_alone=self.target.left_alone,
+                    unruled=self.target.unruled,
                 )
                 for request in requests
             ],

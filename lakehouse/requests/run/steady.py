@@ -20,14 +20,17 @@ def steadily(look: Callable[[], _T], *, what: str) -> _T:
 
     Raises:
         ConflictError: Files went in every try.
+        NotFoundError: Something is missing in every try.
         CorruptTableError: Something can't be read, or is missing in every try.
     """
-    last: CorruptTableError | None = None
+    last: NotFoundError | CorruptTableError | None = None
     for _ in range(_TRIES):
         try:
             return look()
         except FileNotFoundError:
             last = None
+        except NotFoundError as error:
+            last = error
         except CorruptTableError as error:
             if not isinstance(error.__cause__, NotFoundError):
                 raise

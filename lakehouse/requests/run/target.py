@@ -12,7 +12,7 @@ from lakehouse.pii.executor import Suited
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.shred.verbs import SubjectKeys
 from lakehouse.records import Records
-from lakehouse.requests.elsewhere.places import OtherTable
+from lakehouse.requests.elsewhere.places import OtherTable, Unruled
 from lakehouse.state.database import State
 from lakehouse.storage import Storage
 from lakehouse.verbs.opened import OpenTable
@@ -38,6 +38,7 @@ class RunTarget:
         copies: Masked copies, and the tables that they are made from.
         others: Gives the other tables in which people of a table can be: its quarantine and copies.
         left_alone: Masked copies of tables that the config does not name any more.
+        unruled: Masked copies of tables that people are in and no rule names.
         archives: Gives the folders of a table's archives.
         executor: Gives what searches, for as long as it is needed.
         records: Keeps what was done to tables.
@@ -62,3 +63,4 @@ class RunTarget:
     keys: SubjectKeys
     step: Step = field(default=silent)
     left_alone: tuple[str, ...] = ()
+    unruled: tuple[Unruled, ...] = ()

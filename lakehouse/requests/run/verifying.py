@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from lakehouse.config import Config
 from lakehouse.delta import column_mapping
@@ -25,17 +25,18 @@ class Verified:
 
     Args:
         report: What was searched; of the finds only those that should not be there.
-        needles: What was looked for.
+        needles: By request what was looked for.
         hits: By request the finds that should not be there.
         stayed: By request the finds in what the config lets stay: rows on a ground, columns not emptied.
     """
 
     report: SearchReport
-    needles: tuple[Needle, ...]
+    needles: Mapping[str, tuple[Needle, ...]]
     hits: Mapping[str, tuple[Hit, ...]]
     stayed: Mapping[str, tuple[Hit, ...]]
 
 
+_Each = TypeVar("_Each", Hit, Needle)
 _Columns: TypeAlias = tuple[tuple[str, str], ...]
 
 
@@ -62,16 +63,16 @@ def verify_people(target: RunTarget, persons: Mapping[str, Person], *, executor:
     fine = set(report.hits) - set(wrong)
     return Verified(
         report=replace(report, hits=wrong),
-        needles=needles,
+        needles=_by_request(needles),
         hits=_by_request(wrong),
         stayed=_by_request([hit for hit in report.hits if hit in fine]),
     )
 
 
-def _by_request(hits: Iterable[Hit]) -> dict[str, tuple[Hit, ...]]:
-    found: dict[str, list[Hit]] = {}
-    for hit in hits:
-        found.setdefault(hit.request, []).append(hit)
+def _by_request(every: Iterable[_Each]) -> dict[str, tuple[_Each, ...]]:
+    found: dict[str, list[_Each]] = {}
+    for each in every:
+        found.setdefault(each.request, []).append(each)
     return {request: tuple(mine) for request, mine in found.items()}
 
 

@@ -51,6 +51,8 @@ class Form:
 
 def plain(text: str) -> str:
     """A text without what two spellings of the same may differ in: case and composition (NFC)."""
+    if text.isascii():
+        return text.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).casefold())
 
 
@@ -90,14 +92,18 @@ def _spellings(value: str) -> Iterator[str]:
 
 def _escaped(text: str) -> Iterator[str]:
     yield text
+    if text.isascii() and text.isalnum():
+        # Nobody escapes these.
+        return
     inside = json.dumps(text)[1:-1]
     careful = "".join(_CAREFUL.get(sign, sign) for sign in text)
-    for once in (
+    ways = (
         inside,
-        json.dumps(text, ensure_ascii=False)[1:-1],
+        inside if text.isascii() else json.dumps(text, ensure_ascii=False)[1:-1],
         inside.replace("/", "\\/"),
         "".join(sign if ord(sign) < 128 else json.dumps(sign)[1:-1] for sign in careful),
-    ):
+    )
+    for once in dict.fromkeys(ways):
         yield once
         yield json.dumps(once)[1:-1]
     yield quote(text, safe="")

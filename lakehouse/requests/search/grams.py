@@ -146,9 +146,13 @@ class _Part:
         places, kept = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.uint8)]
         # Pieces that stay in the processor's cache between the steps.
         for start in range(0, len(words), _CHUNK):
-            chunk = (words[start : start + _CHUNK] | _FOLD_32) & self._mask_32
-            flags = self._first.take(self._hash_32(chunk), mode="wrap")
-            passed = np.flatnonzero(flags)
+            chunk = words[start : start + _CHUNK] | _FOLD_32
+            if self._gram < _STEP:
+                chunk &= self._mask_32
+            chunk *= _SPREAD_32
+            chunk >>= self._shift
+            flags = self._first.take(chunk, mode="wrap")
+            passed = np.flatnonzero(flags != 0)
             if len(passed):
                 places.append(passed + start)
                 kept.append(flags[passed])

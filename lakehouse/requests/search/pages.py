@@ -39,14 +39,42 @@ class Page:
         return self.header.get(1) == _DICTIONARY
 
     @property
+    def is_data(self) -> bool:
+        """Whether it holds values of rows."""
+        return self.header.get(1) in (_DATA, _DATA_2)
+
+    @property
+    def values(self) -> int:
+        """Values of rows, nulls included."""
+        return int(self._about.get(1, 0))
+
+    @property
+    def encoding(self) -> int | None:
+        """The number of the encoding of its values."""
+        return self._about.get(4) if 8 in self.header else self._about.get(2)
+
+    @property
     def by_dictionary(self) -> bool:
         """Whether it holds only numbers of values in the dictionary."""
-        about = self.header.get(5) or self.header.get(8) or {}
-        encoding = about.get(4) if 8 in self.header else about.get(2)
-        return encoding in _BY_DICTIONARY
+        return self.encoding in _BY_DICTIONARY
+
+    @property
+    def level_encoding(self) -> int | None:
+        """The number of the encoding of what tells nulls, in pages of the first version."""
+        return self._about.get(3)
+
+    @property
+    def level_bytes(self) -> int | None:
+        """How many bytes before what is packed tell nulls and lists; None in pages of the first version."""
+        return int(self._about.get(5, 0)) + int(self._about.get(6, 0)) if 8 in self.header else None
+
+    @property
+    def _about(self) -> Struct:
+        about: Struct = self.header.get(5) or self.header.get(8) or {}
+        return about
 
 
-def pages_of(chunk: Chunk, data: bytes) -> Iterator[Page]:
+def pages_of(chunk: Chunk, data: memoryview) -> Iterator[Page]:
     """The pages of a column chunk.
 
     Args:
@@ -65,13 +93,14 @@ def pages_of(chunk: Chunk, data: bytes) -> Iterator[Page]:
         end = begin + length
         if length < 0 or end > len(data):
             raise DamagedError("a page is longer than its column")
-        yield Page(header, Span(chunk.span.start + at, end - at), Span(begin, length))
-        values += int((header.get(5) or header.get(8) or {}).get(1, 0))
+        page = Page(header, Span(chunk.span.start + at, end - at), Span(begin, length))
+        yield page
+        values += page.values
         at = end
 
 
-def dictionary_content(chunk: Chunk, page: Page, data: bytes) -> bytes | None:
-    """The values of a dictionary page, one after the other.
+def unpacked(chunk: Chunk, page: Page, data: memoryview) -> memoryview | None:
+    """What a page holds, without what tells nulls where that lies before what is packed.
 
     Args:
         chunk: The column chunk.
@@ -79,25 +108,27 @@ def dictionary_content(chunk: Chunk, page: Page, data: bytes) -> bytes | None:
         data: The chunk's bytes.
 
     Returns:
-        Them, not compressed; None for compressions that are not known here.
+        It, not compressed; None for compressions that are not known here.
 
     Raises:
-        DamagedError: They can't be unpacked.
+        DamagedError: It can't be unpacked.
     """
-    packed = data[page.content.start : page.content.end]
-    if chunk.codec == 0:
+    levels = page.level_bytes or 0
+    packed = data[page.content.start + levels : page.content.end]
+    about = page.header.get(8)
+    if chunk.codec == 0 or (about is not None and about.get(7) is False):
         return packed
     name = _CODECS.get(chunk.codec)
     if name is None:
         return None
     try:
-        unpacked = pa.Codec(name).decompress(packed, decompressed_size=page.header.get(2, 0))
-        return bytes(unpacked.to_pybytes() if hasattr(unpacked, "to_pybytes") else unpacked)
-    except (pa.ArrowException, OSError, ValueError):
-        raise DamagedError("a dictionary can't be unpacked") from None
+        size = int(page.header.get(2, 0)) - levels
+        return memoryview(pa.Codec(name).decompress(packed, decompressed_size=size)).cast("B")
+    except (pa.ArrowException, OSError, ValueError, TypeError):
+        raise DamagedError("a page can't be unpacked") from None
 
 
-def texts_of(content: bytes) -> list[bytes]:
+def texts_of(content: memoryview) -> list[bytes]:
     """The texts of a dictionary: each with its length before it.
 
     Args:
@@ -114,7 +145,7 @@ def texts_of(content: bytes) -> list[bytes]:
         at += 4
         if at + length > len(content):
             raise DamagedError("a dictionary ends within a value")
-        texts.append(content[at : at + length])
+        texts.append(bytes(content[at : at + length]))
         at += length
     return texts
 

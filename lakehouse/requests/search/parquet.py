@@ -1,10 +1,7 @@
-"""One Parquet file: all columns decoded, dictionaries, statistics, notes, and what lies between."""
+"""One Parquet file: all pages, decoded where they do not tell by themselves, and all that lies between."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any, Final
@@ -13,20 +10,25 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakehouse.requests.search.about import (
+    look_at_footer,
+    look_at_statistics,
+    look_at_typed_statistics,
+    without_lists,
+)
 from lakehouse.requests.search.cells import leaves, look_at
-from lakehouse.requests.search.documents import look_at_text
 from lakehouse.requests.search.footer import (
     MAGIC,
     Chunk,
     Footer,
     Span,
-    number_of,
     read_footer,
 )
 from lakehouse.requests.search.opening import read_at
-from lakehouse.requests.search.pages import Page, between, dictionary_content, pages_of, pieces, texts_of
+from lakehouse.requests.search.pages import Page, between, pages_of, pieces, texts_of, unpacked
 from lakehouse.requests.search.tally import Tally
 from lakehouse.requests.search.thrift import DamagedError, binaries, read_struct
+from lakehouse.requests.search.unpacked import Flat, flat_columns, values_without_finds
 from lakehouse.requests.search.values import Values
 from lakehouse.requests.search.walking import look_through
 
@@ -43,14 +45,7 @@ _WIDTHS: Final[dict[int, np.dtype[Any]]] = {
     4: np.dtype("<f4"),
     5: np.dtype("<f8"),
 }
-_BETWEEN: Final = {
-    ("list", "element"),
-    ("list", "item"),
-    ("bag", "array_element"),
-    ("key_value", "key"),
-    ("key_value", "value"),
-}
-_ARROW_SCHEMA: Final = b"ARROW:schema"
+_CANT_DECODE: Final = (pa.ArrowException, OSError, ValueError, NotImplementedError)
 
 
 @dataclass(slots=True)
@@ -63,6 +58,8 @@ class _File:
         tally: Where finds are noted.
         covered: The parts that were read as what they are.
         mixed: Columns of which some pages hold values, not only numbers of values in a dictionary.
+        flat: Columns whose pages can be looked through as they are.
+        done: Row groups and columns of which the pages told that nobody is in them.
     """
 
     file: IO[bytes]
@@ -70,6 +67,8 @@ class _File:
     tally: Tally
     covered: list[Span] = field(default_factory=list)
     mixed: set[str] = field(default_factory=set)
+    flat: dict[str, Flat] = field(default_factory=dict)
+    done: set[tuple[int, str]] = field(default_factory=set)
 
 
 def look_at_parquet(file: IO[bytes], size: int, tally: Tally, *, rows_as_documents: bool = False) -> None:
@@ -92,70 +91,31 @@ def look_at_parquet(file: IO[bytes], size: int, tally: Tally, *, rows_as_documen
         return
     work.covered += [Span(0, len(MAGIC)), footer.span]
     tally.rows += footer.rows
-    _footer(work, footer)
+    if not rows_as_documents:
+        work.flat = _flat(work)
+    look_at_footer(footer, tally)
     for chunk in footer.chunks:
         _chunk(work, chunk)
     _raw(work, between(work.covered, size), "bytes between pages")
     _values(work, footer, rows_as_documents=rows_as_documents)
 
 
-def _footer(work: _File, footer: Footer) -> None:
-    tally = work.tally
-    for key, value in footer.metadata:
-        _note(key, value, tally, "key-value metadata")
-    known = {value for pair in footer.metadata for value in pair}
-    for chunk in footer.chunks:
-        known.update(binaries(chunk.statistics))
-        _statistics(chunk, list(binaries(chunk.statistics)), tally)
-        for each in chunk.metadata:
-            _note(each.get(1, b""), each.get(2, b""), tally, "key-value metadata")
-    rest = [value for value in binaries(footer.raw) if value not in known]
-    tally.note(tally.sought.in_texts(rest, binary=True), "footer")
-    if footer.spare.strip(b"\0"):
-        tally.note(tally.sought.in_bytes(footer.spare), "bytes in the footer")
-
-
-def _note(key: bytes, value: bytes, tally: Tally, place: str) -> None:
-    tally.note(tally.sought.in_texts([key], binary=True), place)
-    if key == _ARROW_SCHEMA:
-        try:
-            value = base64.b64decode(value, validate=True)
-        except binascii.Error:
-            tally.fail("the Arrow schema in the footer can't be read")
-        tally.note(tally.sought.in_bytes(value), place)
-        return
-    look_at_text(value, tally, place=place)
-
-
-def _statistics(chunk: Chunk, values: list[bytes], tally: Tally) -> None:
-    """Smallest and greatest values: texts whole or cut off, numbers of columns that identify."""
-    column = tally.column(_without_lists(chunk.path))
-    place = f"statistics of column {column}"
-    tally.cells += len(values)
-    tally.note(tally.sought.in_texts(values, binary=True), place)
-    wanted = tally.columns.get(column)
-    for value in values:
-        for number in tally.sought.cut_off(value.decode("utf-8", "ignore")):
-            tally.hit(number, place)
-        known: Any = number_of(chunk.kind, value)
-        if known is None and chunk.kind == _BYTE_ARRAY:
-            known = value.decode("utf-8", "ignore")
-        for number in wanted.of(known) if wanted is not None else ():
-            tally.hit(number, place)
-
-
 def _chunk(work: _File, chunk: Chunk) -> None:
-    """Reads the headers of all pages and the dictionary of a column chunk, and its part of the page index."""
-    data = read_at(work.file, chunk.span.start, chunk.span.length)
-    column = work.tally.column(_without_lists(chunk.path))
+    """Reads all pages and the dictionary of a column chunk, and its part of the page index."""
+    data = memoryview(read_at(work.file, chunk.span.start, chunk.span.length))
+    column = work.tally.column(without_lists(chunk.path))
+    pages, found = [], False
     try:
         for page in pages_of(chunk, data):
             work.covered.append(page.span)
-            _statistics(chunk, list(binaries(page.header)), work.tally)
+            pages.append(page)
+            look_at_statistics(chunk, list(binaries(page.header)), work.tally)
             if page.is_dictionary:
-                _dictionary(chunk, page, data, work.tally)
+                found |= _dictionary(chunk, page, data, work.tally)
             elif not page.by_dictionary:
                 work.mixed.add(chunk.path)
+        if not found and chunk.path in work.flat:
+            _pages(work, chunk, pages, data)
     except DamagedError as error:
         work.mixed.add(chunk.path)
         work.tally.fail(f"pages of column {column}: {error.message}")
@@ -168,8 +128,15 @@ def _chunk(work: _File, chunk: Chunk) -> None:
             work.tally.fail(f"the page index of column {column} can't be read")
             continue
         work.covered.append(Span(span.start, length))
-        _statistics(chunk, list(binaries(index)), work.tally)
+        look_at_statistics(chunk, list(binaries(index)), work.tally)
     _bloom(work, chunk)
+
+
+def _pages(work: _File, chunk: Chunk, pages: list[Page], data: memoryview) -> None:
+    values = values_without_finds(chunk, work.flat[chunk.path], pages, data, work.tally)
+    if values is not None:
+        work.tally.cells += values
+        work.done.add((chunk.group, chunk.path))
 
 
 def _bloom(work: _File, chunk: Chunk) -> None:
@@ -185,33 +152,43 @@ def _bloom(work: _File, chunk: Chunk) -> None:
         work.tally.limit("a Bloom filter tells who may have been in a column, and can't be searched")
 
 
-def _dictionary(chunk: Chunk, page: Page, data: bytes, tally: Tally) -> None:
-    """Values that no row has any more are in dictionaries too; decoded rows do not show them."""
-    column = tally.column(_without_lists(chunk.path))
+def _dictionary(chunk: Chunk, page: Page, data: memoryview, tally: Tally) -> bool:
+    """Values that no row has any more are in dictionaries too; decoded rows do not show them.
+
+    Returns:
+        Whether rows have to tell what is in them: anything was found, even a part of a word, or can't be
+        looked for.
+    """
+    column = tally.column(without_lists(chunk.path))
     place = f"dictionary of column {column}"
-    content = dictionary_content(chunk, page, data)
+    content = unpacked(chunk, page, data)
     if content is None:
         tally.fail(f"the dictionary of column {column} is compressed in a way that is not known")
-        return
+        return True
     values = tally.columns.get(column)
     if chunk.kind == _BYTE_ARRAY:
-        if values is not None or tally.sought.in_bytes(content):
+        short = values is not None and values.has_short
+        if short or tally.sought.in_bytes(content):
             texts = texts_of(content)
             tally.note(tally.sought.in_texts(texts, binary=True), place)
-            _short(texts, values, tally, place)
+            if values is not None and short:
+                _short(texts, values, tally, place)
+            return True
     elif chunk.kind > _BYTE_ARRAY:
         tally.note(tally.sought.in_bytes(content), place)
+        return True
     elif values is not None and chunk.kind in _WIDTHS:
         width = _WIDTHS[chunk.kind]
         numbers = np.frombuffer(content[: len(content) // width.itemsize * width.itemsize], dtype=width)
-        for number in numbers[np.isin(numbers, values.whole())].tolist():
+        there = numbers[np.isin(numbers, values.whole())].tolist()
+        for number in there:
             for equal in values.of(number):
                 tally.hit(equal, place)
+        return bool(there)
+    return False
 
 
-def _short(texts: list[bytes], values: Values | None, tally: Tally, place: str) -> None:
-    if values is None or not len(values.as_type(pa.string())):
-        return
+def _short(texts: list[bytes], values: Values, tally: Tally, place: str) -> None:
     for text in texts:
         for number in values.of(text.decode("utf-8", "replace")):
             tally.hit(number, place)
@@ -225,52 +202,53 @@ def _raw(work: _File, spans: Any, place: str) -> None:
                 work.tally.note(work.tally.sought.in_bytes(piece), place)
 
 
+def _opened(work: _File, read_dictionary: list[str]) -> Any:
+    work.file.seek(0)
+    return pq.ParquetFile(
+        work.file,
+        read_dictionary=read_dictionary,
+        thrift_string_size_limit=1 << 30,
+        thrift_container_size_limit=1 << 30,
+    )
+
+
+def _flat(work: _File) -> dict[str, Flat]:
+    try:
+        return flat_columns(_opened(work, []))
+    except _CANT_DECODE:
+        # It is told where rows are decoded.
+        return {}
+
+
 def _values(work: _File, footer: Footer, *, rows_as_documents: bool) -> None:
-    """Decodes all of it, and compares each value."""
+    """Decodes what is left of it, and compares each value."""
     tally = work.tally
     # Columns that are dictionaries throughout stay so: each value is looked at once for each row group.
     flat = {chunk.path for chunk in footer.chunks if chunk.kind == _BYTE_ARRAY and "." not in chunk.path}
-    work.file.seek(0)
+    left: dict[int, dict[str, None]] = {}
+    for chunk in footer.chunks:
+        if (chunk.group, chunk.path) not in work.done:
+            left.setdefault(chunk.group, {})[chunk.path] = None
     try:
-        parquet = pq.ParquetFile(
-            work.file,
-            read_dictionary=sorted(flat - work.mixed),
-            thrift_string_size_limit=1 << 30,
-            thrift_container_size_limit=1 << 30,
-        )
+        parquet = _opened(work, sorted(flat - work.mixed))
         for group in range(parquet.num_row_groups):
-            _typed_statistics(parquet.metadata.row_group(group), tally)
-            for batch in _batches(parquet, group):
+            look_at_typed_statistics(parquet.metadata.row_group(group), tally)
+            for batch in _batches(parquet, group, list(left.get(group, ()))):
                 _batch(batch, tally, rows_as_documents=rows_as_documents)
-    except (pa.ArrowException, OSError, ValueError, NotImplementedError) as error:
+    except _CANT_DECODE as error:
         # The library's words can have values in them.
         tally.fail(f"rows can't be decoded ({type(error).__name__})")
         _raw(work, [Span(0, work.size)], "bytes")
 
 
-def _batches(parquet: Any, group: int) -> Iterator[Any]:
+def _batches(parquet: Any, group: int, columns: list[str]) -> Iterator[Any]:
     """Some rows at a time: fewer where they are wide."""
+    if not columns:
+        return
     about = parquet.metadata.row_group(group)
     width = about.total_byte_size // max(about.num_rows, 1) + 1
     rows = min(max(_BATCH_BYTES // width, _FEWEST), _BATCH)
-    yield from parquet.iter_batches(batch_size=rows, row_groups=[group], use_threads=False)
-
-
-def _typed_statistics(group: Any, tally: Tally) -> None:
-    """Dates, decimals and the like, of which the bytes alone do not say what they are."""
-    for at in range(group.num_columns if tally.columns else 0):
-        column = tally.column(_without_lists(group.column(at).path_in_schema))
-        values, known = tally.columns.get(column), group.column(at).statistics
-        if values is None or known is None or not known.has_min_max:
-            continue
-        try:
-            ends = (known.min, known.max)
-        except (pa.ArrowException, NotImplementedError, ValueError, OverflowError):
-            continue
-        for end in ends:
-            # Numbers and texts were compared before.
-            for number in () if isinstance(end, int | float | str | bytes) else values.of(end):
-                tally.hit(number, f"statistics of column {column}")
+    yield from parquet.iter_batches(batch_size=rows, row_groups=[group], columns=columns, use_threads=False)
 
 
 def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
@@ -287,17 +265,3 @@ def _batch(batch: Any, tally: Tally, *, rows_as_documents: bool) -> None:
     if not rows_as_documents:
         tally.cells += plainly.cells
         tally.inside += plainly.inside
-
-
-@functools.lru_cache(maxsize=4096)
-def _without_lists(path: str) -> str:
-    """A column's path without what Parquet puts between a list or map and its values."""
-    parts, at = path.split("."), 0
-    result = []
-    while at < len(parts):
-        if at and tuple(parts[at : at + 2]) in _BETWEEN:
-            at += 2
-        else:
-            result.append(parts[at])
-            at += 1
-    return ".".join(result)

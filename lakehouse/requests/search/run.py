@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Final, get_args
 
@@ -80,11 +81,35 @@ def search(
     started = time.monotonic()
     sought = Sought(needles)
     folders = [place for place in places if isinstance(place, Folder)]
-    total, seen, again = _Sum(), dict[_Key, Mark](), 0
+    total = _Sum()
     total.results += _unseen(folders)
-    for place in places:
-        if isinstance(place, StateDatabase):
-            total.results += look_at_database(place, sought)
+    databases = [place for place in places if isinstance(place, StateDatabase)]
+    # While others look at objects.
+    with ThreadPoolExecutor(1, thread_name_prefix="lakehouse-search") as beside:
+        told = [
+            beside.submit(lambda place: list(look_at_database(place, sought)), each) for each in databases
+        ]
+        again = _objects(folders, sought, total, executor=executor, progress=progress)
+        for each in told:
+            total.results += each.result()
+    return _report(total.results, sought, again=again, seconds=time.monotonic() - started)
+
+
+def weight(task: Task) -> int:
+    """How much there is to search in a task, in bytes."""
+    return sum(item.size for item in task.items)
+
+
+def _objects(
+    folders: Sequence[Folder],
+    sought: Sought,
+    total: _Sum,
+    *,
+    executor: Executor,
+    progress: Callable[[Progress], None] | None,
+) -> int:
+    """Searches all objects, round by round; how many came or changed meanwhile."""
+    seen, again = dict[_Key, Mark](), 0
     for turn in range(_ROUNDS + 1):
         tasks, marks = _tasks(folders, seen, sought, total, last=turn == _ROUNDS)
         if turn:
@@ -99,12 +124,7 @@ def search(
             total.bytes += sum(each.searched.bytes for each in results)
             if progress is not None:
                 progress(Progress(done=total.done, objects=known, bytes=total.bytes))
-    return _report(total.results, sought, again=again, seconds=time.monotonic() - started)
-
-
-def weight(task: Task) -> int:
-    """How much there is to search in a task, in bytes."""
-    return sum(item.size for item in task.items)
+    return again
 
 
 def _tasks(

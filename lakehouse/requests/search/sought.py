@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import numpy as np
 
@@ -58,12 +59,20 @@ class Sought:
         self._text_forms = [form for form in forms if form.encoding == "utf-8"]
         self._forms = forms
         self._texts = Grams([form.data for form in self._text_forms])
-        self._anything = Grams([form.data for form in forms])
         self._begin = sorted((plain(each.value), number) for number, each in long)
         self._by_column: dict[tuple[str, str], list[int]] = {}
         for number, each in enumerate(needles):
             for table, column in each.columns:
                 self._by_column.setdefault((table, column), []).append(number)
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Made once, and not in every process.
+        return {**vars(self), "_anything": self._anything}
+
+    @cached_property
+    def _anything(self) -> Grams:
+        """The forms of all encodings; who only asks for names of objects does without."""
+        return Grams([form.data for form in self._forms])
 
     def columns(self, tables: Sequence[str]) -> dict[str, Values]:
         """The columns in which needles are compared as values, and those values.
@@ -154,6 +163,20 @@ class Sought:
             if confirmed(form, view[begin : begin + len(form.data)].tobytes()):
                 found.whole[form.needle] += 1
         return found
+
+    def is_in(self, data: memoryview, *, binary: bool) -> bool:
+        """Whether any needle is in some bytes, as a word or as a part of one.
+
+        Args:
+            data: The bytes.
+            binary: As for `in_cells`.
+        """
+        grams, forms = self._choice(binary=binary)
+        view = np.frombuffer(data, dtype=np.uint8)
+        return any(
+            confirmed(forms[number], view[begin : begin + len(forms[number].data)].tobytes())
+            for begin, number in grams.find(view)
+        )
 
     def spans(self, text: str) -> Iterator[tuple[int, int, int]]:
         """Where in a short text needles are, words or parts of words.

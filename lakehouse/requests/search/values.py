@@ -14,6 +14,8 @@ from lakehouse.requests.needles import Needle
 from lakehouse.requests.search.forms import plain
 
 _NONE: Final[tuple[int, ...]] = ()
+_PLACE_BITS: Final = 20
+_SPREAD: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
 class Values:
@@ -82,6 +84,33 @@ class Values:
         found: npt.NDArray[np.int64] = self._sets["whole"]
         return found
 
+    @property
+    def has_short(self) -> bool:
+        """Whether there are some that are compared with whole texts, and are not looked for in them."""
+        return bool(self._texts)
+
+    def has_whole(self, numbers: npt.NDArray[np.integer]) -> bool:
+        """Whether some of them are among whole numbers.
+
+        Args:
+            numbers: The numbers, signed.
+        """
+        wanted = self.whole()
+        likely = numbers[self._marked().take(_places(numbers), mode="wrap")]
+        if not likely.size:
+            return False
+        nearest = np.minimum(np.searchsorted(wanted, likely), wanted.size - 1)
+        return bool((wanted[nearest] == likely).any())
+
+    def _marked(self) -> npt.NDArray[np.bool_]:
+        """A table of places where whole numbers can be: most others are told by one look into it."""
+        if "marked" not in self._sets:
+            marked = np.zeros(1 << _PLACE_BITS, dtype=np.bool_)
+            marked[_places(self.whole())] = True
+            self._sets["marked"] = marked
+        found: npt.NDArray[np.bool_] = self._sets["marked"]
+        return found
+
     def as_type(self, kind: Any) -> Any:
         """Those that a column of a type can have.
 
@@ -110,6 +139,12 @@ class Values:
         if pa.types.is_boolean(kind) or pa.types.is_null(kind) or pa.types.is_fixed_size_binary(kind):
             return pa.array([], type=kind)
         return pa.array([each for each in (_as(text, kind) for text in self._written) if each], type=kind)
+
+
+def _places(numbers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint64]:
+    places = numbers.astype(np.int64, copy=False).view(np.uint64) * _SPREAD
+    places >>= np.uint64(64 - _PLACE_BITS)
+    return places
 
 
 def _decimal(text: str) -> Decimal | None:

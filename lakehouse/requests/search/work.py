@@ -63,6 +63,7 @@ class Work:
 
     def __init__(self, sought: Sought) -> None:
         self.sought = sought
+        self._known: dict[tuple[str, ...], tuple[dict[str, Values], frozenset[str]]] = {}
 
     def __reduce__(self) -> tuple[Callable[[bytes], Work], tuple[bytes]]:
         return _unpacked, (self._packed,)
@@ -81,7 +82,9 @@ class Work:
             What each told.
         """
         tables = (task.folder.table, *task.folder.like)
-        columns, named = self.sought.columns(tables), self.sought.named(tables)
+        if tables not in self._known:
+            self._known[tables] = self.sought.columns(tables), self.sought.named(tables)
+        columns, named = self._known[tables]
         return tuple(self._one(task.folder, item, columns, named) for item in task.items)
 
     def _one(

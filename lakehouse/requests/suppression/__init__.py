@@ -55,8 +55,8 @@ class Suppression:
         """The columns of which a merge has to know what they were before a change; none without a list."""
         if not self.control.begun():
             return ()
-        deleting = (each for each in self.conditions if each.do == "delete")
-        return tuple(dict.fromkeys(name for each in deleting for name in each.names))
+        deciding = (each for each in self.conditions if each.do != "anonymize")
+        return tuple(dict.fromkeys(name for each in deciding for name in each.names))
 
     def _listed(self) -> Listed:
         return Listed(table=self.table, control=self.control, ring=self.ring)

@@ -10,7 +10,7 @@ import polars as pl
 
 from lakehouse.cdc.changes import OP, UPSERT, ChangeBatch, Rejected, absence, before
 from lakehouse.delta.schema import StructType
-from lakehouse.requests.suppression.conditions import Condition
+from lakehouse.requests.suppression.conditions import Condition, left_out
 from lakehouse.requests.suppression.emptying import empty
 from lakehouse.requests.suppression.listed import Listed
 from lakehouse.requests.suppression.recognising import Recogniser
@@ -56,12 +56,10 @@ class Keeper:
     def _of_rows(self, batch: ChangeBatch, schema: StructType) -> ChangeBatch:
         frame = batch.frame
         hits = self._recogniser.rows(partial(_column, frame), self._conditions, height=frame.height)
-        gone = pl.repeat(value=False, n=frame.height, eager=True)
+        gone = left_out(self._conditions, hits, height=frame.height)
         upserts = frame[OP] == UPSERT
         for condition, hit in zip(self._conditions, hits, strict=True):
-            if condition.do == "delete":
-                gone |= hit
-            elif hit.any():
+            if condition.do == "anonymize" and hit.any():
                 fixed = {*batch.key, *batch.sequence}
                 frame, refused = empty(
                     frame, hit & upserts, condition.columns, schema=schema, fixed=fixed, unless=absence
@@ -71,15 +69,14 @@ class Keeper:
 
     def _came_from(self, frame: pl.DataFrame) -> pl.Series:
         """Which changes are of a row that was such a person's before them."""
-        deleting = [each for each in self._conditions if each.do == "delete"]
-        told = [each for each in deleting if any(before(name) in frame.columns for name in each.names)]
-        gone = pl.repeat(value=False, n=frame.height, eager=True)
-        if told:
-            for hit in self._recogniser.rows(
-                lambda name: _column(frame, before(name)), told, height=frame.height
-            ):
-                gone |= hit
-        return gone
+        rows = [each for each in self._conditions if each.do != "anonymize"]
+        told = [each for each in rows if any(before(name) in frame.columns for name in each.names)]
+        hits = (
+            self._recogniser.rows(lambda name: _column(frame, before(name)), told, height=frame.height)
+            if any(each.do == "delete" for each in told)
+            else [pl.repeat(value=False, n=frame.height, eager=True)] * len(told)
+        )
+        return left_out(told, hits, height=frame.height)
 
     def _of_unusable(self, batch: ChangeBatch) -> ChangeBatch:
         """Without records that could not be used and would have been left out, or what they say."""

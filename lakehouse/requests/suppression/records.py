@@ -58,6 +58,8 @@ def recognise(
         )
         for number, many in said.items()
     }
+    # What stays on a ground is not left out.
+    found = {number: does - {"keep", "delete"} if "keep" in does else does for number, does in found.items()}
     return {number: does for number, does in found.items() if does}
 
 

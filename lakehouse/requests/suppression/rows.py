@@ -9,7 +9,7 @@ import polars as pl
 
 from lakehouse.cdc.timeline import EVENTS
 from lakehouse.delta.schema import STRING, StructType
-from lakehouse.requests.suppression.conditions import Condition
+from lakehouse.requests.suppression.conditions import Condition, left_out
 from lakehouse.requests.suppression.emptying import empty, filled
 from lakehouse.requests.suppression.listed import Listed
 from lakehouse.requests.suppression.recognising import Recogniser
@@ -55,10 +55,9 @@ class RowKeeper:
             rows: With at least `columns`.
             schema: The columns of the version.
         """
-        found = pl.repeat(value=False, n=rows.height, eager=True)
-        deleting = [each for each in self._conditions if each.do == "delete"]
-        for hit in self._recogniser.rows(partial(_column, rows), deleting, height=rows.height):
-            found |= hit
+        deleting = [each for each in self._conditions if each.do != "anonymize"]
+        hits = self._recogniser.rows(partial(_column, rows), deleting, height=rows.height)
+        found = left_out(deleting, hits, height=rows.height)
         if deleting and self._key and all(name in rows.columns for name in self._key):
             found |= _nothing(rows, self._key, schema)
         return found

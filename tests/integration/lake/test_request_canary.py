@@ -58,6 +58,13 @@ def config(root: Path, history: str, *, strict: bool) -> dict[str, Any]:
             },
             "visits": {"key": ["id"], "schema": PEOPLE, "history": "full"},
             "letters": letters,
+            # Nothing of it was ever stored as it came.
+            "badges": {
+                "key": ["bid"],
+                "schema": {"bid": "long", "mail": "string", "who": "string"},
+                "pii": {"mail": "EMAIL_ADDRESS", "who": "PERSON"},
+                "mask_at": "merge",
+            },
             **{name: {**TICKETS, "changes": {"format": name}} for name in formats},
         },
         "subjects": {
@@ -66,7 +73,7 @@ def config(root: Path, history: str, *, strict: bool) -> dict[str, Any]:
                 "rows": [
                     {"table": "people", "where": {"id": "id"}, "do": "delete"},
                     {"table": "visits", "where": {"email": "email"}, "do": "delete"},
-                    *({"table": name, **where} for name in ("letters", *formats)),
+                    *({"table": name, **where} for name in ("letters", "badges", *formats)),
                 ],
             }
         },
@@ -90,13 +97,18 @@ def ways_in(lake: Lakehouse) -> None:
         {"id": n, "email": f"o{n}@x.example", "name": f"O {n}", "at": NOW, "note": "y"} for n in range(4)
     ]
     people.merge(others)
-    people.merge([person(at=NOW - timedelta(days=90)), {"id": 9, "at": NOW - timedelta(days=90)}])
+    people.merge(
+        [person(at=NOW - timedelta(days=90)), {"id": 9, "at": NOW - timedelta(days=90), "note": "z"}]
+    )
     lake.retention.apply()
     people.merge([person(note=f"{MARK} {'long ' * 10}"), person(id=3, note="refuse", email=MAIL)])
     people.merge([person(id=f"{MARK}x"), {"id": "?", "email": MAIL}, person(at=f"{MARK} o'clock")])
     people.merge([person(note="again")])
     for city in ("Ulm", "Bonn"):
         lake.table("visits").merge([person(id=1, note=city), person(id=2, email="b@x.example", name="B")])
+    lake.table("badges").merge(
+        [{"bid": 1, "mail": MAIL, "who": NAME}, {"bid": 2, "mail": "b@x.example", "who": "B"}]
+    )
     row = {"tid": 1, "mail": MAIL, "text": NAME}
     other = {"tid": 2, "mail": "b@x.example", "text": "B"}
     lake.table("letters").merge([row, other])
@@ -189,6 +201,9 @@ def test_nothing_of_the_person_is_left_anywhere(
     said += [repr(asked), repr(signed), caplog.text, out, err]
     # What the person writes again afterwards is suppressed.
     said += [repr(strict.table("people").merge([person(), {"id": "?", "email": MAIL}]))]
+    back = strict.retention.restore_archive("people")
+    said += [repr(back)]
+    assert strict.table("badges").read()["bid"].to_list() == [2]
     for mark in (MARK, MARK.title()):
         assert holding(tmp_path / "lake", mark) == []
     for part in said:
@@ -202,4 +217,5 @@ def test_nothing_of_the_person_is_left_anywhere(
                 assert MARK not in shown.lower(), table
                 assert str(ID) not in shown, (table, shown)
     engine.dispose()
-    assert strict.table("people").read()["id"].n_unique() == 4
+    # The archive has brought back who was archived beside the person.
+    assert set(strict.table("people").read()["id"]) == {0, 1, 2, 3, 9}

@@ -125,6 +125,42 @@ def test_a_file_is_submitted_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert [each.is_new for each in requests.submit_file(good, subject="customer")] == [False, False]
 
 
+def test_all_mistakes_of_a_line_are_named(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.csv"
+    file.write_text("kind,subject,mail,id,external_id\nerasur,custmer,,x,\nerase,customer,canary,canary,E1\n")
+    requests = opened(tmp_path).requests
+    with pytest.raises(DataError) as error:
+        requests.submit_file(file)
+    first, second = str(error.value).splitlines()[1:]
+    assert "did you mean erasure" in first
+    assert "no subject custmer (did you mean customer?)" in first
+    assert "no kind of request `erase`" in second
+    assert "no identifier mail" in second
+    assert "canary" not in str(error.value)
+
+
+def test_a_file_is_listed_line_by_line(tmp_path: Path) -> None:
+    requests = opened(tmp_path).requests
+    for batch in range(2):
+        file = tmp_path / f"{batch}.jsonl"
+        lines = [{"email": f"u{batch}{n}@x.example", "external_id": f"E{batch}{n}"} for n in range(9)]
+        file.write_text("\n".join(map(json.dumps, lines)))
+        requests.submit_file(file, kind="erasure", subject="customer")
+    assert [each.external_id for each in requests.list()] == [f"E{b}{n}" for b in range(2) for n in range(9)]
+
+
+def test_a_look_ahead_needs_no_key_that_signs(tmp_path: Path) -> None:
+    lake = Lakehouse.open(config(tmp_path))
+    for purpose in ("suppress", "requests"):
+        lake.keys.create(purpose)
+    lake.apply()
+    lake.requests.submit("erasure", subject="customer", email=ANN)
+    (plan,) = lake.requests.run(dry_run=True).plans
+    assert plan.stage == "erase"
+    with pytest.raises(KeysError, match="sign"):
+        lake.requests.run()
+
+
 def test_thousands_at_once(tmp_path: Path) -> None:
     file = tmp_path / "many.jsonl"
     file.write_text(

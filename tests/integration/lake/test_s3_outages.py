@@ -19,7 +19,7 @@ from tests.fixtures.servers import S3Server, run_seaweedfs
 
 pytestmark = pytest.mark.server
 
-FROZEN_SECONDS = 25.0
+FROZEN_SECONDS = 12.0
 FIRST = [{"id": number, "v": "a", "at": 1} for number in range(20)]
 SECOND = [{"id": 1, "v": "b", "at": 2}, {"id": 2, "at": 2, "_op": "delete"}, {"id": 99, "v": "new", "at": 2}]
 CONFIG = """\
@@ -27,7 +27,7 @@ version: 1
 storage:
   root: s3://{bucket}/lake
   options: {{endpoint_url: "{endpoint}", access_key_id: {key}, secret_access_key: "${{S3_SECRET}}",
-    timeout: 5s, max_retries: 1}}
+    timeout: 2s, max_retries: 1}}
 tables:
   t: {{key: [id], changes: {{sequence: at}}}}
 """
@@ -78,7 +78,7 @@ class Freezing(Plan):
 def patient(config: Path) -> Table:
     """The table with time enough for a server that is only slow."""
     path = config.with_name("patient.yaml")
-    path.write_text(config.read_text().replace("timeout: 5s, max_retries: 1", "timeout: 60s"))
+    path.write_text(config.read_text().replace("timeout: 2s, max_retries: 1", "timeout: 60s"))
     return Lakehouse.open(path).table("t")
 
 

@@ -226,8 +226,8 @@ def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
     with time_machine.travel(datetime(2026, 12, 1, 8, 30, tzinfo=UTC), tick=False):
         for name in ("one", "two"):
             request, _, person = answering._opened(made.id)
-            people = answering._people(request, person, "checked", answering._place)
-            sources = tuple(answering._sources(request, people, answering._place, include_history=True))
+            people = answering._people(request, person, "checked", answering._places())
+            sources = tuple(answering._sources(request, people, answering._places(), include_history=True))
             done = bundle(
                 tmp_path / f"{name}.zip",
                 request=request,

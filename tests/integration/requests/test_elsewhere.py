@@ -10,6 +10,7 @@ import pytest
 
 from lakehouse import Lakehouse
 from lakehouse.copies import list_copies
+from lakehouse.errors import UsageError
 from lakehouse.pii.executor import Here
 from lakehouse.requests.elsewhere.archives import erase_in_archive, find_in_archives
 from lakehouse.requests.elsewhere.places import OtherTable, left_alone, other_tables
@@ -166,3 +167,16 @@ def test_a_copy_without_its_source_is_told(tmp_path: Path) -> None:
     renamed = opened(tmp_path, table="persons")
     assert left_alone(config=renamed.config, lake=renamed.storage) == ("people_masked",)
     assert [each.name for each in list_copies(renamed.storage)] == ["people_masked"]
+
+
+def test_a_copy_of_a_table_that_no_rule_names_is_told(tmp_path: Path) -> None:
+    lake = opened(tmp_path)
+    fill(lake)
+    given = lake.config.model_dump(mode="json", by_alias=True, exclude_unset=True)
+    given["tables"]["orders"] = {"key": ["nr"]}
+    given["subjects"]["customer"]["rows"] = [{"table": "orders", "where": {"who": "id"}, "do": "delete"}]
+    forgetful = Lakehouse.open({**given, "keys": {"path": str(tmp_path / "keys")}})
+    with pytest.raises(UsageError, match="their masks in the copy people_masked") as told:
+        forgetful.apply()
+    assert "`subjects.customer.rows`" in str(told.value)
+    lake.apply()

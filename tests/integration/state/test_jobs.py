@@ -84,7 +84,7 @@ def test_two_runs_of_one_job_do_not_go_on_together(url: str, state: State) -> No
 def test_who_is_lost_is_abandoned_and_has_nothing_to_say_any_more(state: State) -> None:
     run = queue(state)
     first = state.leases.start(run.id, owner="lost", lease=SHORT)
-    assert state.leases.lock(["t"], run_id=run.id, token=first.token, lease=SHORT)
+    assert state.locks.lock(["t"], run_id=run.id, token=first.token, lease=SHORT)
     time.sleep(0.1)
     assert [each.alive for each in state.leases.open()] == [False]
     assert [each.id for each, _ in state.jobs.history(statuses=["abandoned"])] == [run.id]
@@ -96,7 +96,7 @@ def test_who_is_lost_is_abandoned_and_has_nothing_to_say_any_more(state: State) 
     assert not state.leases.beat(run.id, first.token, lease=LONG)
     assert not state.leases.note(run.id, first.token, "retrying", {})
     assert not state.leases.end(run.id, "succeeded", {}, token=first.token)
-    assert state.leases.lock(["t"], run_id=run.id, token=first.token, lease=LONG) is None
+    assert state.locks.lock(["t"], run_id=run.id, token=first.token, lease=LONG) is None
     assert state.leases.beat(run.id, second.token, lease=LONG)
     assert state.leases.end(run.id, "succeeded", {"counts": {"ü": 2**40}}, token=second.token, log="said")
     assert statuses(state, run) == ["queued", "started", "abandoned", "started", "succeeded"]
@@ -110,19 +110,19 @@ def test_a_table_is_one_runs_at_a_time(state: State) -> None:
     first, second = queue(state, job="a"), queue(state, job="b")
     one = state.leases.start(first.id, owner="1", lease=LONG).token
     two = state.leases.start(second.id, owner="2", lease=LONG).token
-    assert state.leases.lock(["t", "u"], run_id=first.id, token=one, lease=LONG)
-    assert state.leases.lock(["t"], run_id=first.id, token=one, lease=LONG), "its own it can take again"
-    assert state.leases.lock(["s", "t"], run_id=second.id, token=two, lease=LONG) is False
-    assert state.leases.holder("s") is None, "all or none"
-    state.leases.unlock(["t"], run_id=second.id)
-    assert state.leases.holder("t") == first.id
+    assert state.locks.lock(["t", "u"], run_id=first.id, token=one, lease=LONG)
+    assert state.locks.lock(["t"], run_id=first.id, token=one, lease=LONG), "its own it can take again"
+    assert state.locks.lock(["s", "t"], run_id=second.id, token=two, lease=LONG) is False
+    assert state.locks.holder("s") is None, "all or none"
+    state.locks.unlock(["t"], run_id=second.id)
+    assert state.locks.holder("t") == first.id
     state.leases.end(first.id, "succeeded", {}, token=one)
-    assert state.leases.lock(["s", "t"], run_id=second.id, token=two, lease=SHORT)
+    assert state.locks.lock(["s", "t"], run_id=second.id, token=two, lease=SHORT)
     time.sleep(0.1)
-    assert state.leases.holder("t") is None
-    state.leases.lock(["t"], run_id=second.id, token=two, lease=SHORT)
+    assert state.locks.holder("t") is None
+    state.locks.lock(["t"], run_id=second.id, token=two, lease=SHORT)
     state.leases.beat(second.id, two, lease=LONG)
-    assert state.leases.holder("t") == second.id, "its tables live as long as the run"
+    assert state.locks.holder("t") == second.id, "its tables live as long as the run"
 
 
 def test_history_is_filtered_and_newest_first(state: State) -> None:

@@ -42,10 +42,13 @@ _VISITS = {"table": "visits", "where": {"who": "id"}, "do": "delete"}
         (config("day", table={"partition_by": ["day"]}), "in which folder a row is"),
         (config("at", table={"changes": {"sequence": "at"}}), "orders the changes"),
         (config("nick.first"), "only whole columns"),
-        (config("who", table={"schema": {**SCHEMA, "who": "string"}}), "people are found by it"),
+        (
+            config("who", table={"schema": {**SCHEMA, "who": "string"}}),
+            "`who` can't be shredded, since it says whose the row is: it holds `id`, the first identifier",
+        ),
         (
             config(rows=[_VISITS, {"table": "visits", "text": ["nick"], "do": "anonymize"}]),
-            "people are found by it",
+            "people are found in its texts (`subjects.person.rows`)",
         ),
         (
             config(rows=[{"table": "visits", "where": {"who.id": "id"}, "do": "delete"}]),
