@@ -106,7 +106,7 @@ def crowd(
         begun = time.monotonic()
         while time.monotonic() < begun + seconds:
             time.sleep(kills or 0.5)
-            if kills and time.monotonic() < begun + seconds - 5:
+            if kills and time.monotonic() < begun + seconds * 0.7:
                 at = chance.randrange(daemons)
                 children[at].kill()
                 children[at].wait()

@@ -1,19 +1,17 @@
-"""What Prometheus is told: of the daemon itself, and of the lake where that room is there."""
+"""What Prometheus is told: of the daemon itself, and of the lake."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any, Final
 
 from lakehouse.config import Config
 from lakehouse.daemon.health import Health
+from lakehouse.observability import metrics as lake
 from lakehouse.state.database import State
 
 KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
-_LAKE: Final = "lakehouse.observability.metrics"
 
 
 def exposition(health: Health, *, state: State, config: Config, now: datetime) -> bytes:
@@ -25,7 +23,7 @@ def exposition(health: Health, *, state: State, config: Config, now: datetime) -
         config: The config.
         now: The time.
     """
-    return b"".join((of_daemon(health), _of_lake(state, config, now)))
+    return of_daemon(health) + lake.exposition(config, state, now=now)
 
 
 def of_daemon(health: Health) -> bytes:
@@ -39,17 +37,6 @@ def of_daemon(health: Health) -> bytes:
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Families(health))
     return generate_latest(registry)
-
-
-def _of_lake(state: State, config: Config, now: datetime) -> bytes:
-    try:
-        there = find_spec(_LAKE) is not None
-    except ModuleNotFoundError:
-        there = False
-    if not there:
-        return b""
-    found: bytes = import_module(_LAKE).exposition(state, config, now)
-    return found
 
 
 class _Families:

@@ -26,6 +26,7 @@ from lakehouse.pii.shred.cells import HEAD
 from lakehouse.requests.elsewhere.wanted import columns_of
 from lakehouse.requests.identity import normal_form
 from lakehouse.requests.known import People, Place
+from lakehouse.requests.values import has_form
 
 Clear: TypeAlias = Callable[[str, pl.Series], pl.Series]
 """Opens the cells of a column, which gives them its name, of a table; null where a key was destroyed."""
@@ -44,6 +45,17 @@ def is_cell(values: pl.Expr) -> pl.Expr:
     return values.str.starts_with(HEAD)
 
 
+def looked_for(value: str) -> str:
+    """What is looked for of a value where it was: of a cell what it holds, without the name of its key.
+
+    Whoever has that key has other cells that begin alike, and statistics that are cut tell no more.
+
+    Args:
+        value: A value of an identifier, or a cell.
+    """
+    return value.rpartition(":")[2] if value.startswith(HEAD) else value
+
+
 @dataclass(slots=True)
 class ShreddedIdentifiers:
     """Looks for the cells of values, and for the values of cells; each once in each column.
@@ -53,12 +65,15 @@ class ShreddedIdentifiers:
         place: Gives a table; None for one that has not been made.
         more: Gives further places with a table's columns: its archives.
         clear: Opens cells.
+        everywhere: Whether to look in all columns of all tables that have cells, and not only where the
+            config says that there are identifiers.
     """
 
     config: Config
     place: Callable[[str], Place | None]
     more: Callable[[str], Iterable[Place]]
     clear: Clear
+    everywhere: bool = False
     _asked: dict[tuple[str, str, str, str], set[str]] = field(default_factory=dict, repr=False)
 
     def of(self, people: People) -> People:
@@ -96,9 +111,9 @@ class ShreddedIdentifiers:
         """Cells of columns with what they hold: those of the values, and those that are known already."""
         cells = set(known.filter(is_cell(pl.col("value")))["value"])
         forms = {normal_form(value) for value in set(known["value"]) - cells} - {""}
-        for table, column in columns:
+        for table, column in self._with_cells(columns):
             there = self.place(table)
-            if there is None or column not in shredded_in(there.past.newest.configuration):
+            if there is None:
                 continue
             asked = self._asked.setdefault((subject, identifier, table, column), set())
             wanted = _Wanted(table, column, frozenset(forms - asked), frozenset(cells - asked), self.clear)
@@ -107,6 +122,15 @@ class ShreddedIdentifiers:
             asked |= wanted.forms | wanted.cells
             for place in (there, *self.more(table)):
                 yield from _found(place, wanted)
+
+    def _with_cells(self, columns: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+        """Those of columns that have cells; or all there are."""
+        asked = set(columns)
+        for table in self.config.tables if self.everywhere else dict.fromkeys(name for name, _ in asked):
+            there = self.place(table)
+            for column in {} if there is None else shredded_in(there.past.newest.configuration):
+                if self.everywhere or (table, column) in asked:
+                    yield table, column
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +158,8 @@ class _Wanted:
             # Nothing has to be opened to know a cell.
             return known
         each = cells.filter(~known).unique()
-        values = self.opened(each)
-        hit = [value is not None and normal_form(value) in self.forms for value in values.to_list()]
-        return known | _among(cells, each.filter(pl.Series(hit, dtype=pl.Boolean)))
+        forms = pl.Series(sorted(self.forms), dtype=pl.String).implode()
+        return known | _among(cells, each.filter(has_form(self.opened(each), self.forms, forms)))
 
     def opened(self, cells: pl.Series) -> pl.Series:
         """What cells hold."""

@@ -26,6 +26,7 @@ from lakehouse.requests.identity import normal_form
 from lakehouse.requests.known import People, Place
 from lakehouse.requests.reading import plain_types, spread
 from lakehouse.requests.shredded import is_cell
+from lakehouse.requests.values import has_form
 
 _VALUE: Final = "__spelling"
 _NORMAL: Final = "__normal"
@@ -118,7 +119,7 @@ def _stored(place: Place, column: str, wanted: frozenset[str]) -> Iterator[str]:
     forms = pl.Series(sorted(wanted), dtype=pl.String).implode()
 
     def same(part: pl.Series) -> pl.Series:
-        return _same(part, wanted, forms)
+        return has_form(part, wanted, forms)
 
     marked = pl.col(_VALUE).map_batches(same, return_dtype=pl.Boolean, is_elementwise=True)
     try:
@@ -130,16 +131,6 @@ def _stored(place: Place, column: str, wanted: frozenset[str]) -> Iterator[str]:
             advice="`lakehouse verify` says which files are wrong",
         ) from None
     yield from found[_VALUE].to_list()
-
-
-def _same(values: pl.Series, wanted: Collection[str], forms: pl.Series) -> pl.Series:
-    """Which values have one of these normal forms: of ASCII quickly, of others one by one."""
-    hit = values.str.strip_chars().str.to_lowercase().is_in(forms).fill_null(value=False)
-    odd = (values.str.len_bytes() != values.str.len_chars()).fill_null(value=False)
-    if not odd.any():
-        return hit
-    places = odd.arg_true()
-    return hit.scatter(places, [normal_form(each) in wanted for each in values.gather(places)])
 
 
 def _candidates(place: Place, path: ColumnPath, wanted: Collection[str]) -> list[AddFile]:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 import polars as pl
+
+from lakehouse.requests.identity import normal_form
 
 _TIMES: Final = (
     "%Y-%m-%d %H:%M:%S%.f",
@@ -58,3 +61,19 @@ def as_text(value: pl.Expr, kind: pl.DataType) -> pl.Expr:
         # What is no text identifies nobody.
         return pl.lit(None, dtype=pl.String)
     return value.cast(pl.String)
+
+
+def has_form(values: pl.Series, wanted: Collection[str], forms: pl.Series) -> pl.Series:
+    """Which texts have one of some normal forms: of ASCII quickly, of others one by one.
+
+    Args:
+        values: Texts.
+        wanted: Normal forms.
+        forms: The same as a series of one list.
+    """
+    hit = values.str.strip_chars().str.to_lowercase().is_in(forms).fill_null(value=False)
+    odd = (values.str.len_bytes() != values.str.len_chars()).fill_null(value=False)
+    if not odd.any():
+        return hit
+    places = odd.arg_true()
+    return hit.scatter(places, [normal_form(each) in wanted for each in values.gather(places)])

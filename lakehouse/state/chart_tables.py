@@ -1,8 +1,8 @@
 """The tables of the state database that control charts work with.
 
-Points are no evidence: old ones go, and one that can still grow is written over. Incidents and what happened
-to them are only inserted; which of them are open is told by a table of its own, whose key lets no series have
-two.
+Points are no evidence: old ones go, and one that can still grow is written over. They are many and often
+read, so their times are numbers. Incidents and what happened to them are only inserted; which of them are
+open is told by a table of its own, whose key lets no series have two.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ series: Final = Table(
     Column("measure", String(32), nullable=False),
     Column("column_name", Text, nullable=False, comment="empty where it is about no column"),
     Column("number", BigInteger, nullable=False, comment="of the newest point, which is told here too"),
-    Column("at", Moment),
+    Column("at", BigInteger, comment="microseconds since 1970, UTC"),
     Column("value", Double),
     Column("version", BigInteger),
     Column("run_id", _ID, nullable=False),
@@ -57,7 +57,7 @@ points: Final = Table(
     metadata,
     Column("series_seq", _Number, ForeignKey("lakehouse_series.seq"), primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="from 1 in each series"),
-    Column("at", Moment, nullable=False),
+    Column("at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
     Column("value", Double, nullable=False),
     Column("version", BigInteger, comment="of the table"),
     Column("run_id", _ID, nullable=False, comment="empty where it comes from none"),

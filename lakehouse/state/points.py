@@ -7,9 +7,10 @@ else. Points are numbered without gaps, so that the newest of many series are fo
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, Row, bindparam, delete, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
@@ -18,7 +19,25 @@ from lakehouse.state.chart_tables import incidents, points, series
 from lakehouse.state.transactions import Transactions
 
 _EVERY: Final = 20
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
 _PART: Final = 500
+_SOME: Final[BindParameter[Any]] = bindparam("some", expanding=True)
+_WINDOW: Final = (
+    select(
+        points.c.series_seq,
+        points.c.number,
+        points.c.at,
+        points.c.value,
+        points.c.version,
+        points.c.run_id,
+        points.c.role,
+    )
+    .join(series, series.c.seq == points.c.series_seq)
+    .where(series.c.seq.in_(_SOME), points.c.number > series.c.number - bindparam("count"))
+    .order_by(points.c.series_seq, points.c.number)
+)
+_TROUBLED: Final = select(incidents.c.series_seq).where(incidents.c.series_seq.in_(_SOME)).distinct()
 
 
 class SqlPoints:
@@ -102,21 +121,12 @@ class SqlPoints:
         with self._database.reading() as connection:
             for at in range(0, len(wanted), _PART):
                 some = wanted[at : at + _PART]
-                for row in connection.execute(_newest_of(some, count)):
-                    found[row[0]].append(Point(*row[1:]))
-                incident = select(incidents.c.series_seq).where(incidents.c.series_seq.in_(some)).distinct()
-                troubled.update(connection.execute(incident).scalars())
+                # All at once: row by row takes twice as long.
+                rows = connection.execute(_WINDOW, {"some": some, "count": count}).all()
+                for seq, number, at_us, *rest in rows:
+                    found[seq].append(Point(number, _moment(at_us), *rest))
+                troubled.update(connection.execute(_TROUBLED, {"some": some}).scalars())
         return found, troubled
-
-
-def _newest_of(numbers: Sequence[int], count: int) -> Select[Any]:
-    kept = points.c
-    return (
-        select(kept.series_seq, kept.number, kept.at, kept.value, kept.version, kept.run_id, kept.role)
-        .join(series, series.c.seq == kept.series_seq)
-        .where(series.c.seq.in_(numbers), kept.number > series.c.number - count)
-        .order_by(kept.series_seq, kept.number)
-    )
 
 
 class _Done:
@@ -134,7 +144,7 @@ class _Done:
         stands_in = row.role == "open" and row.number > 0
         number = row.number if stands_in else row.number + 1
         values = {
-            "at": each.at,
+            "at": _micros(each.at),
             "value": each.value,
             "version": batch.version,
             "run_id": batch.run,
@@ -205,9 +215,9 @@ def _told(row: Row[Any], each: NewPoint, batch: Batch) -> bool:
     if batch.version is None or row.version is None:
         return bool(batch.run) and row.run_id == batch.run
     if batch.version == row.version:
-        return each.role != "open" or (row.role == "open" and each.at <= row.at)
+        return each.role != "open" or (row.role == "open" and _micros(each.at) <= row.at)
     # A table that was made anew counts its versions from 0 again; else somebody has looked later than we.
-    return bool(batch.version < row.version and (batch.made or each.at) <= row.at)
+    return bool(batch.version < row.version and _micros(batch.made or each.at) <= row.at)
 
 
 def _write(connection: Connection, done: _Done) -> None:
@@ -220,9 +230,17 @@ def _write(connection: Connection, done: _Done) -> None:
         connection.execute(update(series).where(series.c.seq == bindparam("b_series")), done.headed)
 
 
+def _micros(moment: datetime) -> int:
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def _moment(micros: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def _head(row: Row[Any]) -> Series:
     return Series(
         seq=row.seq,
         key=SeriesKey(row.scope, row.subject, row.measure, row.column_name),
-        newest=Point(row.number, row.at, row.value, row.version, row.run_id, row.role),
+        newest=Point(row.number, _moment(row.at), row.value, row.version, row.run_id, row.role),
     )

@@ -58,11 +58,11 @@ def _column(lookup: Lookup, name: str, table: TableConfig, column: str) -> str:
     }
     if column in reasons:
         return f"`{column}` can't be shredded, since {reasons[column]}"
-    if searched_for(lookup.config, name).get(column) is not None:
+    subject = searched_for(lookup.config, name).get(column)
+    if subject is not None:
         return (
-            f"`{column}` can't be shredded, since people are found in its texts (`subjects."
-            f"{searched_for(lookup.config, name)[column]}.rows`), and no word is found in what is encrypted: "
-            "take it out of `text`, or leave `shred` out"
+            f"`{column}` can't be shredded, since people are found in its texts (`subjects.{subject}.rows`), "
+            "and no word is found in what is encrypted: take it out of `text`, or leave `shred` out"
         )
     return ""
 

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
+from lakehouse import Lakehouse
 from tests.integration.cli.conftest import CONFIG, Answer
 
 Run = Callable[..., Answer]
@@ -47,6 +49,37 @@ def test_a_run_that_failed_gives_its_exit_code(work: Run) -> None:
     assert "lakehouse jobs history --run run-" in answer.err
     failed = work("jobs", "history", "--status", "failed,cancelled", "--json").document["runs"]
     assert [(each["job"], each["error"]) for each in failed] == [("broken", "RefusedError")]
+
+
+def test_a_run_is_done_again_or_stopped(work: Run) -> None:
+    (failed,) = work("jobs", "run", "broken", "--json").document["runs"]
+    again = work("jobs", "retry", failed["id"], "--json")
+    assert (again.code, again.document["runs"][0]["attempts"]) == (3, 2)
+    (good,) = work("jobs", "run", "check", "--json").document["runs"]
+    answer = work("jobs", "retry", good["id"])
+    assert (answer.code, "is succeeded" in answer.err) == (3, True)
+    answer = work("jobs", "cancel", good["id"])
+    assert (answer.code, "is over" in answer.err) == (3, True)
+    lake = Lakehouse.open("lakehouse.yaml")
+    now = datetime.now(UTC)
+    state = lake._control.made(now=now)
+    waits, _ = state.jobs.enqueue(
+        job="check", fire_time=now, kind="verify", cause="manual", author="a", now=now
+    )
+    assert "is cancelled" in work("jobs", "cancel", waits.id).out
+    assert work("jobs", "retry", waits.id).code == 0
+
+
+def test_what_takes_something_away_waits_for_others_that_do(work: Run) -> None:
+    for _ in range(3):
+        work("merge", "customers", "customers.jsonl")
+    state = Lakehouse.open("lakehouse.yaml")._control.made(now=datetime.now(UTC))
+    lease = timedelta(seconds=1)
+    assert state.locks.take(["customers"], holder="cli-other", lease=lease)
+    answer = work("compact", "customers")
+    assert answer.code == 0
+    assert "another command works on customers" in answer.err
+    assert state.locks.holder("customers") is None
 
 
 def test_a_pause_and_a_window(work: Run) -> None:

@@ -19,6 +19,7 @@ def test_jobs_run_on_time_and_the_config_can_change_meanwhile(site: Site) -> Non
     jobs: dict[str, Any] = {
         "note": {"do": "note", "schedule": "every 1s", "overlap": "queue"},
         "follow": {"do": "note", "after": ["note"], "overlap": "queue"},
+        "slow": {"do": "slowly", "schedule": "2026-01-01T00:00"},
     }
     listen = {"listen": f"127.0.0.1:{site.port}"}
     site.config(daemon=listen, **jobs)
@@ -30,6 +31,10 @@ def test_jobs_run_on_time_and_the_config_can_change_meanwhile(site: Site) -> Non
     assert (status, json.loads(body)["database"]) == (200, True)
     assert 'lakehouse_daemon_runs_ended_total{outcome="succeeded"}' in ask(site.port, "/metrics")[1]
     assert ask(site.port, "/else")[0] == 404
+    (slow,) = site.lake.jobs.history("slow")
+    site.lake.jobs.cancel(slow.id)
+    daemon.wait_for("run_cancelled", job="slow")
+    assert [each.alive for each in site.lake.jobs.daemons()] == [True]
     site.path.write_text(
         site.path.read_text().replace("every 1s", "every now").replace('["note"]', '["not"]')
     )
@@ -44,7 +49,9 @@ def test_jobs_run_on_time_and_the_config_can_change_meanwhile(site: Site) -> Non
     runs = site.lake.jobs.history(limit=None, status={"succeeded"})
     waiting = site.lake.jobs.history(limit=None)[: -len(runs)]
     assert {each.status for each in waiting} <= {"queued"}, "the next daemon begins them"
-    assert sorted(site.notes) == sorted(f"{each.job} {each.fire_time.isoformat()}" for each in runs)
+    assert site.lake.jobs.daemons() == []
+    done = [each for each in site.notes if not each.startswith("slow")]
+    assert sorted(done) == sorted(f"{each.job} {each.fire_time.isoformat()}" for each in runs)
 
 
 def test_an_idle_daemon_has_loaded_nothing_heavy(site: Site) -> None:

@@ -67,3 +67,7 @@ def talk(lake: Lakehouse, context: JobContext) -> None:
 def alone(lake: Lakehouse, context: JobContext) -> None:
     with context.alone("stock"):
         note(lake, context)
+
+
+def fail(lake: Lakehouse, context: JobContext) -> None:
+    raise RuntimeError("somebody@example.com")

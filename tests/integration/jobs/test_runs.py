@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from lakehouse import Lakehouse
-from lakehouse.errors import NotFoundError, StorageError, UsageError
+from lakehouse.errors import ConflictError, NotFoundError, RefusedError, StorageError, UsageError
 from lakehouse.jobs.runner import Runner
 from lakehouse.jobs.verbs import Jobs
 from lakehouse.state.leases import SqlLeases
@@ -125,6 +125,41 @@ def test_a_run_that_comes_while_one_goes_on(lake: Open, tmp_path: Path, overlap:
     later.join() if overlap == "queue" else None
     assert second.status == ("skipped" if overlap == "skip" else "succeeded")
     assert [each.status for each in shop.jobs.history()] == [second.status, "succeeded"]
+
+
+def test_a_run_is_stopped_from_elsewhere_and_done_again(lake: Open, tmp_path: Path) -> None:
+    shop = lake(slow={"do": f"{WORK}.slowly"})
+    jobs = Jobs(shop, control=shop._control, lease=timedelta(seconds=1))
+    going = threading.Thread(target=jobs.run, args=("slow",), kwargs={"fire_time": NOON})
+    going.start()
+    while not notes(tmp_path):
+        time.sleep(0.01)
+    (run,) = shop.jobs.history()
+    with pytest.raises(RefusedError, match="is running"):
+        shop.jobs.retry(run.id)
+    assert shop.jobs.cancel(run.id).status == "running"
+    going.join(timeout=60)
+    assert [each.event for each in shop.jobs.show(run.id).events] == [
+        "queued", "started", "stopping", "cancelled",
+    ]  # fmt: skip
+    (tmp_path / "go").touch()
+    again = shop.jobs.retry(run.id)
+    assert (again.status, again.attempts, again.id) == ("succeeded", 2, run.id)
+    assert len(notes(tmp_path)) == 2
+
+
+def test_tables_are_not_taken_by_two(lake: Open) -> None:
+    shop = lake(one={"do": f"{WORK}.alone"})
+    with shop.jobs.alone("stock"):
+        pass
+    shop._control.made(now=NOON)
+    with (
+        shop.jobs.alone("stock"),
+        pytest.raises(ConflictError, match="another command works on stock"),
+        shop.jobs.alone("stock", wait=timedelta(0)),
+    ):
+        raise AssertionError
+    assert shop.jobs.run("one").status == "succeeded"
 
 
 def test_what_is_due_runs_and_what_waits_for_it_runs_after_it(lake: Open) -> None:

@@ -106,6 +106,23 @@ def test_what_is_given_is_found_by_its_cells_alone(lake: Lakehouse, tmp_path: Pa
     }
 
 
+def test_what_hides_under_the_key_of_another_is_found_by_the_search(tmp_path: Path) -> None:
+    forgetful = config(tmp_path)
+    del forgetful["subjects"]["customer"]["rows"][2]
+    lake = Lakehouse.open(forgetful)
+    for purpose in ("shred", "suppress", "requests", "sign"):
+        lake.keys.create(purpose)
+    lake.table("customers").merge([{"id": 1, "email": ANN}, {"id": 2, "email": BOB}])
+    lake.table("orders").merge([{"oid": 9, "who": 2, "mail": ANN.upper()}])
+    made = lake.requests.submit("erasure", subject="customer", email=ANN)
+    assert [each.status for each in lake.requests.run().outcomes] == ["failed"]
+    assert "column mail" in str(lake.requests.show(made.id).events[-1].detail)
+    # With a rule for it, the same request comes to its end.
+    again = Lakehouse.open(config(tmp_path))
+    assert [each.status for each in again.requests.run(made.id).outcomes] == ["completed"]
+    assert again.table("orders").read()["mail"].to_list() == [None]
+
+
 def test_a_hold_on_somebody_known_by_it_holds_the_table(lake: Lakehouse) -> None:
     lake.holds.add(subject="customer", identifiers={"id": "1", "email": ANN}, reason="case 7")
     lake.requests.submit("erasure", subject="customer", id="1")

@@ -260,7 +260,7 @@ def test_many_series_are_read_soon(state: State) -> None:
         {
             "series_seq": each.seq,
             "number": number,
-            "at": after(number),
+            "at": number,
             "value": 1.5,
             "run_id": "",
             "role": "point",

@@ -24,7 +24,7 @@ def upgrade() -> None:
 
 
 def _points() -> None:
-    number, moment, short = _types()
+    number, _, short = _types()
     op.create_table(
         "lakehouse_series",
         sa.Column("seq", number, autoincrement=True, nullable=False),
@@ -35,7 +35,7 @@ def _points() -> None:
         sa.Column(
             "number", sa.BigInteger(), nullable=False, comment="of the newest point, which is told here too"
         ),
-        sa.Column("at", moment),
+        sa.Column("at", sa.BigInteger(), comment="microseconds since 1970, UTC"),
         sa.Column("value", sa.Double()),
         sa.Column("version", sa.BigInteger()),
         sa.Column("run_id", short, nullable=False),
@@ -50,7 +50,7 @@ def _points() -> None:
         sa.Column(
             "number", sa.BigInteger(), autoincrement=False, nullable=False, comment="from 1 in each series"
         ),
-        sa.Column("at", moment, nullable=False),
+        sa.Column("at", sa.BigInteger(), nullable=False, comment="microseconds since 1970, UTC"),
         sa.Column("value", sa.Double(), nullable=False),
         sa.Column("version", sa.BigInteger(), comment="of the table"),
         sa.Column("run_id", short, nullable=False, comment="empty where it comes from none"),
