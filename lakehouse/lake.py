@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self
@@ -18,13 +20,13 @@ from lakehouse.config.references.tables import name_problem
 from lakehouse.config.shredding import shredded_columns
 from lakehouse.control import Control
 from lakehouse.copies import CopyEntry, find_copy, list_copies
-from lakehouse.errors import TableNotFoundError, UsageError
+from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
 from lakehouse.merge.target import Masking, utc_now
-from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, TableStatus, plan_table, table_status
+from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, plan_table, table_status
 from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.pii.shred.reading import ShreddedCells
 from lakehouse.protection import Protection
@@ -54,6 +56,9 @@ if TYPE_CHECKING:
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
     from lakehouse.state.database import State
+
+_TOGETHER: Final = 8
+"""So many tables are looked at at once: most of the time goes into waiting for a store."""
 
 
 class Lakehouse:
@@ -283,10 +288,40 @@ class Lakehouse:
         ensure_ruled(config=self.config, lake=self._storage)
 
     def status(self) -> LakeStatus:
-        """The whole lake at a glance: version, age, rows and size of every table."""
+        """The whole lake at a glance: tables, jobs, requests, holds, alerts, and what needs attention.
+
+        A state database that can't be read keeps nothing of the tables from being shown.
+        """
+        now = utc_now()
         names = [*self.tables, *(each.name for each in self.copies if each.name not in self.config.tables)]
-        found: list[TableStatus] = [table_status(self.table(name)) for name in names]
-        return LakeStatus(lake=self.config.name, root=self._storage.url, tables=tuple(found))
+        with ThreadPoolExecutor(_TOGETHER, thread_name_prefix="status") as pool:
+            found = tuple(pool.map(lambda name: table_status(self.table(name), now=now), names))
+        bare = LakeStatus(lake=self.config.name, root=self._storage.url, tables=found, now=now, late={})
+        try:
+            if not self._control.begun():
+                return replace(bare, jobs=tuple(self.jobs.list()) if self.config.jobs else ())
+            return self._with_state(bare)
+        except LakehouseError as error:
+            return replace(bare, state_problem=error.message)
+
+    def _with_state(self, status: LakeStatus) -> LakeStatus:
+        from lakehouse.observability.alerts.looking import late_jobs
+
+        state = self._control.existing()
+        if state is None:
+            return replace(status, jobs=tuple(self.jobs.list()))
+        return replace(
+            status,
+            state=state.shown,
+            state_bytes=state.totals.size(),
+            jobs=tuple(self.jobs.list()),
+            late=late_jobs(self.config, state, now=status.now),
+            requests=tuple(state.following.open_requests()),
+            holds=sum(each.active(status.now) for each in state.holds.standing()),
+            incidents=tuple(each.id for each in self.incidents.list(limit=None)),
+            daemons=tuple(self.jobs.daemons()),
+            targets=tuple(self.alerts.list()),
+        )
 
     def sql(self, query: str, *, role: str | None = None) -> pl.DataFrame:
         """Answers a SQL query over the newest versions of the tables.

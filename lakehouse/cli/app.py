@@ -16,7 +16,7 @@ HEADINGS: dict[str, dict[str, str]] = {
         "apply": "lakehouse.cli.start:apply",
     },
     "Look": {
-        "status": "lakehouse.cli.look:status",
+        "status": "lakehouse.cli.status:status",
         "tables": "lakehouse.cli.look:tables",
         "show": "lakehouse.cli.look:show",
         "read": "lakehouse.cli.read:read",

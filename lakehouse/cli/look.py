@@ -1,4 +1,4 @@
-"""The verbs to look around with: ``status``, ``tables``, ``show``."""
+"""The verbs to look around with: ``tables``, ``show``."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lakehouse.cli.cells import Cell, amount, cell, moment, said, size
+from lakehouse.cli.cells import moment, said, size
 from lakehouse.cli.grid import Grid
-from lakehouse.cli.job_views import daemon_documents, daemon_lines
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, Fields, plural
 from lakehouse.cli.parameters import table_argument
@@ -19,9 +18,7 @@ if TYPE_CHECKING:
     from lakehouse.config import TableConfig
     from lakehouse.delta.datatypes import StructType
     from lakehouse.delta.snapshot import Snapshot
-    from lakehouse.overview import TableStatus
     from lakehouse.pii.scan.findings import LastScan
-    from lakehouse.state.job_rows import DaemonRow
     from lakehouse.table import Table
 
 
@@ -241,96 +238,3 @@ def _live_rows(snapshot: Snapshot) -> int | None:
     from lakehouse.timetravel.restore import live_rows
 
     return live_rows(snapshot)
-
-
-def _daemons(session: Session) -> list[DaemonRow]:
-    """Those that run the jobs; a database that can't be reached is nothing that a look at tables needs."""
-    from lakehouse.errors import StorageError
-
-    try:
-        return session.lake.jobs.daemons() if session.lake.config.jobs else []
-    except StorageError as error:
-        session.out.note(f"daemons are not known: {error.message}")
-        return []
-
-
-@verb("status", examples=["lakehouse status", "lakehouse status --json"], python="lake.status()")
-@click.pass_obj
-def status(session: Session) -> int:
-    """Show the whole lake at a glance: every table's version, age, rows, size.
-
-    And how many records wait in quarantine. Read from the tables' logs alone: no data file is opened. Exit
-    code 1 if a log can't be read.
-    """
-    found = session.lake.status()
-    document: dict[str, Any] = {
-        "lake": found.lake,
-        "root": found.root,
-        "tables": [
-            {
-                "table": each.table,
-                "exists": each.version is not None or bool(each.problem),
-                "version": each.version,
-                "changed": each.changed,
-                "rows": each.rows,
-                "files": each.files,
-                "bytes": each.bytes,
-                "hidden_rows": each.hidden_rows,
-                "tags": list(each.tags),
-                "quarantined": each.quarantined,
-                "owner": each.owner,
-                "description": each.description,
-                "problem": each.problem,
-            }
-            for each in found.tables
-        ],
-    }
-    grid = Grid(
-        ["table", "version", "changed", "rows", "deleted", "quarantined", "files", "size", "tags", "owner"],
-        [_status_row(each) for each in found.tables],
-    )
-    daemons = _daemons(session)
-    document["daemons"] = daemon_documents(daemons)
-    head = f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}"
-    blocks: list[Block] = [head, *daemon_lines(daemons)]
-    if found.tables:
-        blocks += ["", grid.without_empty("deleted", "quarantined", "tags", "owner")]
-    session.out.emit(document, *blocks)
-    damaged = [each for each in found.tables if each.problem]
-    if damaged:
-        if not session.as_json:
-            for each in damaged:
-                click.echo(f"error: {each.table}: {each.problem}", err=True)
-        return 1
-    missing = [each.table for each in found.tables if each.version is None]
-    if any(session.lake.table(name).config.column_schema for name in missing):
-        session.out.next_steps(("lakehouse apply", "make the tables that are not there yet"))
-    elif missing:
-        session.out.next_steps((f"lakehouse merge {missing[0]} FILE", "the first merge makes it"))
-    return 0
-
-
-def _status_row(each: TableStatus) -> list[Cell]:
-    if each.version is None or each.changed is None:
-        what = "damaged" if each.problem else "none"
-        nothing = said("")
-        return [
-            said(each.table),
-            Cell(what, "null"),
-            *(nothing for _ in range(3)),
-            amount(each.quarantined) if each.quarantined else nothing,
-            *(nothing for _ in range(3)),
-            said(each.owner),
-        ]
-    return [
-        said(each.table),
-        amount(each.version),
-        cell(each.changed.replace(microsecond=0)),
-        amount(each.rows),
-        amount(each.hidden_rows) if each.hidden_rows else said(""),
-        amount(each.quarantined) if each.quarantined else said(""),
-        amount(each.files),
-        said(size(each.bytes)),
-        said(", ".join(each.tags)),
-        said(each.owner),
-    ]

@@ -169,6 +169,26 @@ def _on(fields: CronFields, day: date) -> bool:
 
 
 def _moments(fields: CronFields, day: date, zone: ZoneInfo) -> Iterator[datetime]:
+    begin = _begin(day, zone)
+    if begin is not None:
+        for hour in sorted(fields.hours):
+            for minute in sorted(fields.minutes):
+                yield begin + timedelta(hours=hour, minutes=minute)
+        return
+    yield from _moments_of_a_change(fields, day, zone)
+
+
+def _begin(day: date, zone: ZoneInfo) -> datetime | None:
+    """When a day begins on which no clock is changed; None for others. To look up each moment is slow."""
+    first = datetime.combine(day, time(), tzinfo=zone)
+    offset = first.utcoffset()
+    others = (first.replace(fold=1), first.replace(hour=12), first + timedelta(days=1))
+    if offset is None or any(each.utcoffset() != offset for each in others):
+        return None
+    return datetime.combine(day, time(), tzinfo=UTC) - offset
+
+
+def _moments_of_a_change(fields: CronFields, day: date, zone: ZoneInfo) -> Iterator[datetime]:
     for hour in sorted(fields.hours):
         for minute in sorted(fields.minutes):
             wall = datetime.combine(day, time(hour, minute), tzinfo=zone)

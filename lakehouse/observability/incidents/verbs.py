@@ -56,7 +56,7 @@ class Incidents:
     def list(
         self,
         *,
-        status: Collection[str] | None = tuple(OPEN),
+        status: Collection[str] | None = tuple(sorted(OPEN)),
         table: str | None = None,
         job: str | None = None,
         limit: int | None = LIMIT,

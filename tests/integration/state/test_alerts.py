@@ -14,9 +14,10 @@ from alembic.command import downgrade
 
 from lakehouse.errors import StorageError
 from lakehouse.state import open_state
-from lakehouse.state.alert_rows import Problem, Told
+from lakehouse.state.alert_rows import Problem, RunEnd, Told
 from lakehouse.state.database import State
 from lakehouse.state.migrate import settings
+from lakehouse.state.totals import Totals
 
 NOW = datetime(2026, 3, 1, 12, 30, 15, 123456, tzinfo=UTC)
 SINCE = NOW - timedelta(days=7)
@@ -137,6 +138,31 @@ def test_ends_of_runs_are_followed(state: State) -> None:
     assert state.following.newest_event() == found[-1].seq
     newest = state.following.newest_runs(("job0", "job1", "none"))
     assert {job: at for job, (_, at) in newest.items()} == {"job0": NOW + 2 * LONG, "job1": NOW + LONG}
+
+
+def test_runs_are_added_up_once(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    def add(totals: Totals, ends: Sequence[RunEnd]) -> None:
+        for each in ends:
+            total = totals.setdefault((each.job, each.event), {"runs": 0})
+            total["runs"] += 1
+
+    for number in range(3):
+        ended(state, "failed" if number else "succeeded", job="ü", at=NOW + number * LONG)
+    found = {("ü", "succeeded"): {"runs": 1}, ("ü", "failed"): {"runs": 2}}
+    assert state.totals.fold(add) == 0, "they are too new"
+    assert state.totals.read(add) == found
+    monkeypatch.setattr("lakehouse.state.following.SETTLED", -LONG)
+    assert state.totals.fold(add) == 3
+    assert state.totals.fold(add) == 0
+    ended(state, "failed", job="ü", at=NOW + 3 * LONG)
+    found["ü", "failed"]["runs"] = 3
+    assert state.totals.read(add) == found
+    assert state.totals.fold(add) == 1
+    assert state.totals.read(add) == found
+    for _ in range(2):
+        state.totals.count("lost")
+    assert (state.totals.counted("lost"), state.totals.counted("other")) == (2, 0)
+    assert state.totals.size() > 10_000
 
 
 def test_messages_that_were_sent_stay(state: State, ask: Callable[..., Any]) -> None:

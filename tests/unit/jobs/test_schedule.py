@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from lakehouse.config.firing import _begin, _moments, _moments_of_a_change
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.config.schedules import Schedule
+from lakehouse.config.schedules import Schedule, cron_fields
 from lakehouse.jobs.schedule import due, fires, jitter, next_fire
 
 
@@ -118,3 +120,16 @@ def test_jitter_is_by_chance_and_the_same_for_all() -> None:
     before = moment - timedelta(hours=1)
     assert due(jittered, name="v", last=before, now=moment + delay - timedelta(microseconds=1)) == []
     assert due(jittered, name="v", last=before, now=moment + delay) == [moment]
+
+
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/Sao_Paulo", "Australia/Lord_Howe", "Pacific/Apia", "America/Havana"]
+)
+def test_days_on_which_no_clock_is_changed_are_not_looked_up_moment_by_moment(zone: str) -> None:
+    fields, place = cron_fields("30 0,2,23 * * *"), ZoneInfo(zone)
+    quick = 0
+    for number in range(366 * 3):
+        day = date(2010, 1, 1) + timedelta(days=number)
+        assert list(_moments(fields, day, place)) == list(_moments_of_a_change(fields, day, place))
+        quick += _begin(day, place) is not None
+    assert quick > 366 * 2
