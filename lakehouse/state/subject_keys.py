@@ -15,8 +15,8 @@ from lakehouse.state.tables import subject_keys
 from lakehouse.state.transactions import Transactions
 
 _T = TypeVar("_T")
-WrappedKey: TypeAlias = tuple[str, int, bytes | None, int | None]
-"""A person's name, the key's generation, the wrapped key and what wrapped it; None where it was destroyed."""
+WrappedKey: TypeAlias = tuple[str, bytes | None, bytes | None, int | None]
+"""``<name>:<generation>``, the wrapped key in two pieces and what wrapped it; None where it was destroyed."""
 
 _PART: Final = 20_000
 """So many keys go into one query or transaction, so that others who write do not wait for long."""
@@ -32,7 +32,14 @@ _FIND: Final = {
         "WHERE k.digest = ANY(CAST(:digests AS text[]))"
     ),
 }
-_WRAPPED: Final = {kind: text(str(query).replace("k.subject, ", "")) for kind, query in _FIND.items()}
+_PIECES: Final = (
+    "k.digest || ':' || k.generation, substr(k.wrapped, 1, CAST(:head AS integer)), "
+    "substr(k.wrapped, CAST(:head AS integer) + 1), k.wrapped_by"
+)
+_WRAPPED: Final = {
+    kind: text(str(query).replace("k.digest, k.subject, k.generation, k.wrapped, k.wrapped_by", _PIECES))
+    for kind, query in _FIND.items()
+}
 _ADD: Final = text(
     "INSERT INTO lakehouse_subject_keys (digest, subject, generation, wrapped, wrapped_by, created) "
     "SELECT n.digest, n.subject, n.generation, n.wrapped, n.wrapped_by, :created FROM unnest("
@@ -73,18 +80,19 @@ class SqlSubjectKeys:
                 found |= {row[0]: SubjectKey._make(row) for row in _among(connection, part)}
         return found
 
-    def wrapped(self, digests: Sequence[str]) -> Generator[WrappedKey]:
+    def wrapped(self, digests: Sequence[str], *, head: int) -> Generator[WrappedKey]:
         """The keys of very many people: tuples as they come out of the database, which cost least.
 
         Args:
             digests: Of the people, each once.
+            head: Bytes of the first piece of a wrapped key: the database takes them apart for less.
 
         Yields:
             Each, in any order; people who never had one are missing.
         """
         with self._database.reading() as connection:
             for part in _parts(digests):
-                yield from _raw(connection, part)
+                yield from _raw(connection, part, head)
 
     def add(self, keys: Sequence[SubjectKey], *, now: datetime) -> None:
         """Keeps new keys. Of several who add one for the same person at once, one does: look it up again.
@@ -237,11 +245,11 @@ def _among(connection: Connection, digests: Sequence[str]) -> list[Any]:
     return list(connection.execute(_FIND[kind], {"digests": given}).fetchall())
 
 
-def _raw(connection: Connection, digests: Sequence[str]) -> Iterable[WrappedKey]:
+def _raw(connection: Connection, digests: Sequence[str], head: int) -> Iterable[WrappedKey]:
     """The same past SQLAlchemy's rows: to make them takes as long as the rest."""
     kind = connection.dialect.name
     given = json.dumps(list(digests)) if kind == "sqlite" else list(digests)
-    cursor: Any = connection.execute(_WRAPPED[kind], {"digests": given}).cursor
+    cursor: Any = connection.execute(_WRAPPED[kind], {"digests": given, "head": head}).cursor
     rows: Iterable[WrappedKey] = cursor
     return rows
 

@@ -183,15 +183,17 @@ def _opened(cells: pl.DataFrame, keys: Keys, *, table: str, columns: Sequence[st
     about = [_about(table, name) for name in columns]
     # In order, so that keys that lie together in the database are asked for together.
     known = keys(cells["key"].str.slice(0, _NAME).unique().sort().to_list())
-    find = known.keys.get
+    find, there = known.keys.get, dict[str, int]()
     last, decrypt = "", None
     done: list[bytes | None] = []
     rows = [cells[each].to_list() for each in ("column", "key", "nonce", "body")]
     for at, key, nonce, body in zip(*rows, strict=True):
         if key != last:
             material = find(key)
-            if material is None and _is_lost(key, known):
-                raise _lost(table, columns[at])
+            if material is None and key not in known.destroyed:
+                there = there or known.generations()
+                if _is_lost(key, there):
+                    raise _lost(table, columns[at])
             last, decrypt = key, None if material is None else AESGCM(material).decrypt
         if decrypt is None:
             done.append(None)
@@ -203,11 +205,10 @@ def _opened(cells: pl.DataFrame, keys: Keys, *, table: str, columns: Sequence[st
     return pl.Series(done, dtype=pl.Binary).cast(pl.String)
 
 
-def _is_lost(key: str, known: Materials) -> bool:
-    """Whether nobody says that a key was destroyed."""
+def _is_lost(key: str, there: Mapping[str, int]) -> bool:
+    """Whether nobody says that a key was destroyed: there is none of its name, or only an older one."""
     name, _, generation = key.partition(":")
-    there = known.generations.get(name)
-    return there is None or not generation.isdecimal() or int(generation) > there
+    return name not in there or not generation.isdecimal() or int(generation) > there[name]
 
 
 def _about(table: str, column: str) -> bytes:

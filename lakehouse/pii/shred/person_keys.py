@@ -14,7 +14,7 @@ from lakehouse.control import Control
 from lakehouse.merge.target import Clock
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.shred.people import Hasher, Names
-from lakehouse.pii.shred.wrapping import Materials, Wrapping
+from lakehouse.pii.shred.wrapping import NONCE, Materials, Wrapping
 from lakehouse.state.rows import IdentifierDigest, SubjectKey, SubjectKeyCount
 
 
@@ -103,7 +103,7 @@ class PersonKeys:
         if state is None:
             return Materials()
         # Closed here also where a key can't be unwrapped: a connection belongs to its thread.
-        with closing(state.subject_keys.wrapped(list(names))) as wrapped:
+        with closing(state.subject_keys.wrapped(list(names), head=NONCE)) as wrapped:
             return Wrapping(self.ring()).materials(wrapped)
 
     def destroy(self, digests: Iterable[IdentifierDigest]) -> int:

@@ -25,7 +25,8 @@ SHRED: Final = "shred"
 SIZE: Final = 32
 """Bytes of a person's key."""
 
-_NONCE: Final = 12
+NONCE: Final = 12
+"""Bytes with which a wrapped key begins."""
 _POOL: Final = 4096
 
 
@@ -35,11 +36,16 @@ class Materials:
 
     Args:
         keys: The keys, by name and generation as cells write them: ``<name>:<generation>``.
-        generations: By name the generation that there is; its key was destroyed where it is not in `keys`.
+        destroyed: The same of those that were destroyed.
     """
 
     keys: dict[str, bytes] = field(default_factory=dict, repr=False)
-    generations: dict[str, int] = field(default_factory=dict, repr=False)
+    destroyed: set[str] = field(default_factory=set, repr=False)
+
+    def generations(self) -> dict[str, int]:
+        """By name the generation that there is. To be asked once: it goes through all of them."""
+        parts = (key.partition(":") for key in (*self.keys, *self.destroyed))
+        return {name: int(generation) for name, _, generation in parts}
 
 
 @dataclass(slots=True)
@@ -93,7 +99,7 @@ class Wrapping:
         if wrapped is None or by is None:
             raise KeysError("the key of a person was destroyed")
         try:
-            return self._cipher(by).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], _bound(key))
+            return self._cipher(by).decrypt(wrapped[:NONCE], wrapped[NONCE:], _bound(key))
         except InvalidTag:
             raise _not_ours(by) from None
 
@@ -101,26 +107,25 @@ class Wrapping:
         """Unwraps very many keys.
 
         Args:
-            keys: Wrapped keys, as `SqlSubjectKeys.wrapped` gives them.
+            keys: Wrapped keys, as `SqlSubjectKeys.wrapped` gives them with the head `NONCE`.
 
         Raises:
             KeysError: The lake's key is not there, or is another one.
         """
-        found: dict[str, bytes] = {}
-        generations: dict[str, int] = {}
+        found = Materials()
+        known = found.keys
         by, decrypt = 0, None
-        for name, generation, wrapped, version in keys:
-            generations[name] = generation
-            if wrapped is None or version is None:
+        for key, nonce, sealed, version in keys:
+            if nonce is None or sealed is None or version is None:
+                found.destroyed.add(key)
                 continue
             if version != by or decrypt is None:
                 by, decrypt = version, self._cipher(version).decrypt
-            key = f"{name}:{generation}"
             try:
-                found[key] = decrypt(wrapped[:_NONCE], wrapped[_NONCE:], key.encode())
+                known[key] = decrypt(nonce, sealed, key.encode())
             except InvalidTag:
                 raise _not_ours(version) from None
-        return Materials(found, generations)
+        return found
 
     def anew(self, key: SubjectKey) -> SubjectKey:
         """The same key, wrapped by the newest version.
@@ -131,7 +136,7 @@ class Wrapping:
         return self._wrapped(key, self.opened(key))
 
     def _wrapped(self, key: SubjectKey, material: bytes) -> SubjectKey:
-        nonce = self._random(_NONCE)
+        nonce = self._random(NONCE)
         sealed = self._cipher(self.newest).encrypt(nonce, material, _bound(key))
         return key._replace(wrapped=nonce + sealed, wrapped_by=self.newest)
 
