@@ -14,6 +14,7 @@ from lakehouse.cli.lazy import VerbGroup, verb
 from lakehouse.cli.output import Block, Fields
 from lakehouse.cli.parameters import Whole, words
 from lakehouse.cli.session import Session
+from lakehouse.jobs.result import in_words
 
 if TYPE_CHECKING:
     from lakehouse.observability.charts.chart import Chart
@@ -97,7 +98,10 @@ def show(session: Session, *, incident: str | None) -> None:
     unit = "" if chart is None else chart.unit
     usual = ""
     if chart is not None and found.limits:
-        low, center, high = (value(found.limits[each], unit) for each in ("lower", "center", "upper"))
+        edges = [float(found.limits[each]) for each in ("lower", "center", "upper")]
+        if unit == "share":
+            edges = [min(max(each, 0.0), 1.0) for each in edges]
+        low, center, high = (value(each, unit) for each in edges)
         usual = f"{center} ({low} to {high}), learned from {found.limits['baseline_points']} points"
     blocks: list[Block] = [
         Fields(
@@ -252,7 +256,7 @@ def _around(found: IncidentView) -> list[Block]:
             said(str(each["version"])),
             said(each.get("operation") or ""),
             said(_iso(each.get("time"))),
-            said(_did(each["counts"])),
+            said(in_words(each["counts"])),
             said(each.get("run") or ""),
         ]
         for each in around.get("versions", ())
@@ -263,7 +267,7 @@ def _around(found: IncidentView) -> list[Block]:
         grid = Grid(["version", "operation", "time", "did", "run"], rows)
         blocks += ["what changed:", grid.without_empty("did", "run"), ""]
     runs = [
-        f"{each['run']} ({each['job']})" + (f": {did}" if (did := _did(each["counts"])) else "")
+        f"{each['run']} ({each['job']})" + (f": {did}" if (did := in_words(each["counts"])) else "")
         for each in around.get("runs", ())
         if "job" in each
     ]
@@ -279,10 +283,6 @@ def _around(found: IncidentView) -> list[Block]:
     ]
     fields.append(("made", ", ".join(versions) or None))
     return [*blocks, Fields(*fields), ""]
-
-
-def _did(counts: dict[str, int]) -> str:
-    return ", ".join(f"{number:,} {name.replace('_', ' ')}" for name, number in counts.items() if number)
 
 
 def _story(found: IncidentView) -> Grid:

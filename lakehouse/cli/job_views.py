@@ -10,15 +10,13 @@ from lakehouse.cli.cells import Cell, cell, said, span
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.output import Block, Fields
 from lakehouse.cli.session import Session
+from lakehouse.jobs.result import in_words
 
 if TYPE_CHECKING:
     from lakehouse.jobs.status import RunView
     from lakehouse.state.job_rows import DaemonRow
 
 _COUNTS = 4
-_MANY = frozenset(
-    {"bytes", "certificates", "columns", "expectations", "files", "findings", "notes", "requests", "rows"}
-)
 
 
 def show_run(session: Session, run_id: str) -> None:
@@ -46,7 +44,7 @@ def show_run(session: Session, run_id: str) -> None:
             ("for", time(found.fire_time)),
             ("cause", f"{found.cause}, by {found.author}"),
             ("status", found.status),
-            ("did", _did(found, most=None) or None),
+            ("did", in_words(found.counts, most=None) or None),
             ("versions", versions or None),
             ("notes", "; ".join(found.notes) or None),
         ),
@@ -71,27 +69,13 @@ def run_grid(runs: list[RunView]) -> Grid:
             said(each.cause),
             said(each.status),
             said("" if each.seconds is None else span(each.seconds)),
-            said(_did(each, most=_COUNTS)),
+            said(in_words(each.counts, most=_COUNTS)),
             said(each.reason),
         ]
         for each in runs
     ]
     columns = ["run", "job", "for", "cause", "status", "took", "did", "why"]
     return Grid(columns, rows).without_empty("took", "did", "why")
-
-
-def _did(each: RunView, *, most: int | None) -> str:
-    """What a run did, in words; what is zero says nothing."""
-    told = [_counted(number, name.replace("_", " ")) for name, number in each.counts.items() if number]
-    return ", ".join(told[:most]) + (", …" if most is not None and len(told) > most else "")
-
-
-def _counted(number: int, name: str) -> str:
-    """``1 file``, ``2 files``, ``1 file removed``; names of counts are plurals where they can be counted."""
-    first, _, rest = name.partition(" ")
-    if number == 1 and first in _MANY:
-        first = first[:-1]
-    return " ".join(filter(None, (f"{number:,}", first, rest)))
 
 
 def time(moment: datetime | None) -> str:

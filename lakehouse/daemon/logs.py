@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from datetime import datetime
 from typing import IO, Any, Final
 
 import structlog
 
 from lakehouse.config.models.daemon import LogsConfig
+from lakehouse.jobs.result import in_words
 
 _FIRST: Final = ("timestamp", "level", "event", "job", "run", "fire_time")
 
@@ -68,9 +69,7 @@ class Log:
             _Lines(self._stream),
             processors=[
                 structlog.processors.add_log_level,
-                structlog.processors.TimeStamper(fmt="iso", utc=True),
-                _plain,
-                *(_console(self._stream) if for_people else (structlog.processors.JSONRenderer(),)),
+                *(_console(self._stream) if for_people else _JSON),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(level),
             cache_logger_on_first_use=False,
@@ -111,5 +110,33 @@ def _plain(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
     return {**first, **found}
 
 
+_JSON: Final = (
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    _plain,
+    structlog.processors.JSONRenderer(),
+)
+
+
 def _console(stream: IO[str]) -> tuple[Any, ...]:
-    return (structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False),)
+    return (
+        structlog.processors.TimeStamper(fmt="%H:%M:%S", utc=False),
+        _plain,
+        _spoken,
+        structlog.dev.ConsoleRenderer(colors=stream.isatty(), sort_keys=False, pad_event_to=20),
+    )
+
+
+def _spoken(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """What people want to read: sentences as they are, counts that are not zero, times without fractions."""
+    told = dict(event)
+    if told["event"] == "log":
+        told["event"] = told.pop("message")
+        del told["logger"]
+    counts = told.pop("counts", None)
+    if isinstance(counts, Mapping) and any(counts.values()):
+        told["did"] = in_words(counts)
+    if isinstance(told.get("seconds"), float):
+        told["seconds"] = round(told["seconds"], 3)
+    if isinstance(told.get("fire_time"), str):
+        told["fire_time"] = told["fire_time"].replace("+00:00", "Z")
+    return told

@@ -19,6 +19,7 @@ import orjson
 from lakehouse.demo.typed import Teller
 from lakehouse.demo.visits import EVERY, USUAL, put, visit_files
 from lakehouse.errors import LakehouseError
+from lakehouse.jobs.result import in_words
 from lakehouse.lake import Lakehouse
 
 ASKS: Final = 77
@@ -102,12 +103,8 @@ def _listen(log: IO[str], show: Callable[[str], None]) -> None:
         except orjson.JSONDecodeError:
             show(line.rstrip())
             continue
-        counts = {
-            name.replace("_", " "): number
-            for name, number in (told.get("counts") or {}).items()
-            if number and name not in _QUIET
-        }
-        done = ", ".join(f"{number:,} {name}" for name, number in counts.items())
+        counts = {name: number for name, number in (told.get("counts") or {}).items() if name not in _QUIET}
+        done = in_words(counts)
         if told.get("event") == "run_succeeded" and done:
             show(f"{str(told.get('timestamp'))[11:19]}  {told.get('job'):<9} {done}")
         elif told.get("level") in {"warning", "error"}:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+_MANY: Final = frozenset(
+    {"bytes", "certificates", "columns", "expectations", "files", "findings", "notes", "requests", "rows"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,3 +69,22 @@ class Tally:
             notes=tuple(self.notes),
             found="; ".join(self.found),
         )
+
+
+def in_words(counts: Mapping[str, int], *, most: int | None = None) -> str:
+    """Counts for people: ``1 file, 2,000 rows deleted``; what is zero says nothing.
+
+    Args:
+        counts: Numbers by name; names are plurals where they can be counted.
+        most: At most so many; None means all.
+    """
+    told = [_counted(number, name.replace("_", " ")) for name, number in counts.items() if number]
+    return ", ".join(told[:most]) + (", …" if most is not None and len(told) > most else "")
+
+
+def _counted(number: int, name: str) -> str:
+    """``1 file``, ``2 files``, ``1 file removed``."""
+    first, _, rest = name.partition(" ")
+    if number == 1 and first in _MANY:
+        first = first[:-1]
+    return " ".join(filter(None, (f"{number:,}", first, rest)))
