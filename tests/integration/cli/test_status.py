@@ -43,7 +43,7 @@ def test_the_whole_lake_with_what_needs_attention_on_top(shop: Run, monkeypatch:
     assert "attention" not in quiet.out
     Path("lakehouse.yaml").write_text(
         CONFIG.replace(
-            "key: [id]\n    schema", "key: [id]\n    expect: [{name: f, freshness: 1s}]\n    schema"
+            "key: [id]\n    schema", "key: [id]\n    expect: [{name: f, freshness: 0s}]\n    schema"
         )
         + MORE
     )
