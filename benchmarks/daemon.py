@@ -19,7 +19,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
@@ -35,7 +35,7 @@ from lakehouse.state.database import State
 from lakehouse.state.job_rows import Policy, Wanted
 
 ROOT = Path(__file__).parents[1]
-_PATIENCE = 300.0
+_PATIENCE = 120.0
 
 
 def write_config(
@@ -68,16 +68,25 @@ def write_config(
 
 def start(config: Path, lease: float) -> subprocess.Popen[bytes]:
     """Starts a daemon."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.daemon", "--one", str(config), str(lease)],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stderr=(config.parent / "errors.txt").open("ab"),
-    )
+    with (config.parent / "errors.txt").open("ab") as errors:
+        return subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.daemon", "--one", str(config), str(lease)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stderr=errors,
+        )
 
 
 def crowd(
-    folder: Path, state: str, *, daemons: int, jobs: int, seconds: float, kills: float = 0, lease: float = 60
+    folder: Path,
+    state: str,
+    *,
+    daemons: int,
+    jobs: int,
+    seconds: float,
+    kills: float = 0,
+    lease: float = 60,
+    workers: int = 0,
 ) -> dict[str, Any]:
     """Lets daemons share jobs that fire each second.
 
@@ -89,12 +98,13 @@ def crowd(
         seconds: How long.
         kills: Seconds between two kills of a daemon by chance; 0 for none.
         lease: How long a lost run waits.
+        workers: Of each daemon; 0 for four altogether, and one at least.
 
     Returns:
         Figures; ``lost``, ``twice`` and ``open`` have to be 0.
     """
     work = "rest" if kills else "note"
-    workers = max(1, 4 // daemons)
+    workers = workers or max(1, 4 // daemons)
     config = write_config(folder, state, jobs=jobs, work=work, pause=False, workers=workers)
     opened = open_state(state)
     opened.make()
@@ -106,7 +116,7 @@ def crowd(
         begun = time.monotonic()
         while time.monotonic() < begun + seconds:
             time.sleep(kills or 0.5)
-            if kills and time.monotonic() < begun + seconds * 0.7:
+            if kills and time.monotonic() < begun + seconds * 0.7 and _wait_for_runs(opened):
                 at = chance.randrange(daemons)
                 children[at].kill()
                 children[at].wait()
@@ -117,7 +127,7 @@ def crowd(
         stop = time.monotonic()
         for each in children:
             each.send_signal(signal.SIGHUP)
-        _drained(opened)
+        _drained(opened, children, lambda: start(config, lease))
         behind = time.monotonic() - stop
         for each in children:
             each.send_signal(signal.SIGTERM)
@@ -146,17 +156,33 @@ def crowd(
 
 def _first(state: State) -> None:
     give_up = time.monotonic() + _PATIENCE
-    while not any(each.owner for each in state.leases.open()) and not state.jobs.history(limit=1):
+    while not state.jobs.history(limit=1, statuses={"succeeded"}):
         if time.monotonic() > give_up:
-            raise RuntimeError("no run was begun")
+            raise RuntimeError("no run was done")
         time.sleep(0.2)
 
 
-def _drained(state: State) -> None:
+def _wait_for_runs(state: State) -> bool:
+    """Waits until a run goes on, so that a kill can hit one."""
+    give_up = time.monotonic() + 10
+    while time.monotonic() < give_up:
+        if any(each.alive for each in state.leases.open()):
+            return True
+        time.sleep(0.01)
+    return False
+
+
+def _drained(
+    state: State, children: list[subprocess.Popen[bytes]], again: Callable[[], subprocess.Popen[bytes]]
+) -> None:
     give_up = time.monotonic() + _PATIENCE
     quiet = 0
     while quiet < 5:
         quiet = 0 if state.leases.open() else quiet + 1
+        for at, each in enumerate(children):
+            # Python itself ends at a SIGHUP that comes before anybody listens to it.
+            if each.poll() is not None:
+                children[at] = again()
         if time.monotonic() > give_up:
             return
         time.sleep(0.3)
@@ -171,7 +197,8 @@ def _count(state: State, folder: Path) -> dict[str, Any]:
         round((max(each) - min(each)).total_seconds()) + 1 - len(set(each)) for each in moments.values()
     )
     good = [each for each in views if sum(event.event == "succeeded" for event in each.events) == 1]
-    lines = Counter((folder / "notes.txt").read_text().splitlines())
+    notes = folder / "notes.txt"
+    lines = Counter(notes.read_text().splitlines() if notes.exists() else [])
     waits = sorted((each.ended - each.fire_time).total_seconds() for each in good if each.ended)
     return {
         "runs": len(views),

@@ -277,7 +277,10 @@ class Loop:
             self._runs.kill_all()
 
     def _finished(self) -> bool:
-        if self._pool.tasks or (self._runs.owed and not self._outage.on):
+        if self._pool.tasks:
+            return False
+        if self._runs.owed and not (self._stage and self._outage.on and self._steady() > self._drain_until):
+            # Also where the database is gone just now: what is not written down is done again.
             return False
         if self._stage or (self._once and self._runs.hopeless):
             return True

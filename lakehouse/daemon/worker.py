@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Any, Final
@@ -81,9 +81,10 @@ class _Passing(logging.Handler):
 
 
 class _Worker:
-    """One worker: the thread that reads, and the one that carries out."""
+    """One worker: the thread that reads, and the one that carries out. ``leave`` ends the process."""
 
-    def __init__(self, source: IO[bytes], out: _Out) -> None:
+    def __init__(self, source: IO[bytes], out: _Out, *, leave: Callable[[int], object] = os._exit) -> None:
+        self._leave = leave
         self._source = source
         self._out = out
         self._change = threading.Condition()
@@ -156,7 +157,7 @@ class _Worker:
             # It goes on whatever it is told: only the end of the process ends it, and then its run.
             detail = dict(outcome.detail)
             self._out.say(told="stuck", run=run, event=outcome.event, detail=detail, log=outcome.log)
-            os._exit(STUCK)
+            self._leave(STUCK)
         with self._change:
             self._unwritten[run] = (self._token, outcome)
         self._say_ended(outcome.event, outcome.detail, outcome.log)
@@ -224,7 +225,7 @@ class _Worker:
                 if self._run is None and not self._unwritten:
                     break
                 self._change.wait(0.05)
-        os._exit(STUCK)
+        self._leave(STUCK)
 
     def _write_down(self, runner: Runner, run: str, token: int, outcome: Outcome) -> None:
         leases, reason = runner.state.leases, str(outcome.detail.get("reason", ""))

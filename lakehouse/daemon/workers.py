@@ -29,6 +29,8 @@ IDLE: Final = 90.0
 """So many seconds without a run, and a worker ends."""
 _LATE: Final = 3.0
 """A worker that should have ended its run, or itself, gets so much longer."""
+_START: Final = 120.0
+"""A worker that is not ready after so many seconds is ended."""
 _TERM: Final = 2.0
 _TAIL: Final = 4096
 
@@ -149,8 +151,9 @@ class Pool:
     @property
     def free(self) -> int:
         """So many runs could be given out."""
-        # More workers than wanted are there for a while, where a config has less.
-        return sum(max(each.free, 0) for each in self.workers[: self.size])
+        # Those with a config of yesterday don't count, whatever they still do.
+        staying = [each for each in self.workers if not each.retiring]
+        return sum(max(each.free, 0) for each in staying[: self.size])
 
     @property
     def room(self) -> bool:
@@ -261,6 +264,9 @@ class Pool:
             if worker.terminated is not None:
                 if now > worker.terminated + _TERM:
                     worker.kill(signal.SIGKILL)
+            elif not worker.ready:
+                if now > worker.idle_since + _START:
+                    self.kill(worker, now)
             elif not worker.tasks:
                 if not worker.telling and not worker.retiring and now > worker.idle_since + IDLE:
                     worker.retiring = True

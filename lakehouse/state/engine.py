@@ -26,6 +26,13 @@ WRITES: Final = "lakehouse_writes"
 _BUSY_SECONDS: Final = 30.0
 _CONNECT_SECONDS: Final = 10
 _PAUSE_SECONDS: Final = 0.02
+_ALIVE: Final = {
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+"""A server that is gone without a word is found out within half a minute, and not after hours."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -204,7 +211,7 @@ def _begin(connection: Connection) -> None:
 
 
 def _postgresql(place: Place) -> Engine:
-    settings: dict[str, Any] = {"application_name": "lakehouse"}
+    settings: dict[str, Any] = {"application_name": "lakehouse", **_ALIVE}
     if "connect_timeout" not in place.url.query:
         settings["connect_timeout"] = _CONNECT_SECONDS
     return create_engine(place.url, poolclass=NullPool, hide_parameters=True, connect_args=settings)

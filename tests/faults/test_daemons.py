@@ -21,7 +21,7 @@ SIZES: list[dict[str, Any]] = (
         for kills in (0, 3)
     ]
     if FULL
-    else [{"daemons": 2, "jobs": 8, "seconds": 6, "kills": 1, "lease": 3}]
+    else [{"daemons": 2, "jobs": 8, "seconds": 6, "kills": 2, "lease": 3, "workers": 1}]
 )
 KINDS = [
     "sqlite",
