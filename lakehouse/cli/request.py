@@ -18,9 +18,9 @@ from lakehouse.cli.lazy import LazyGroup
             "reject": "lakehouse.cli.request_decide:reject",
             "cancel": "lakehouse.cli.request_decide:cancel",
             "run": "lakehouse.cli.request_run:run",
-            "certificate": "lakehouse.cli.request_run:certificate",
-            "public-key": "lakehouse.cli.request_run:public_key",
-            "verify-certificate": "lakehouse.cli.request_run:verify_certificate",
+            "certificate": "lakehouse.cli.request_prove:certificate",
+            "public-key": "lakehouse.cli.request_prove:public_key",
+            "verify-certificate": "lakehouse.cli.request_prove:verify_certificate",
             "answer": "lakehouse.cli.request_answer:answer",
             "readmit": "lakehouse.cli.request_decide:readmit",
         }

@@ -15,8 +15,8 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 
+from lakehouse.config.firing import fires, jitter, next_fire
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.jobs.schedule import fires, jitter, next_fire
 
 _MANY: Final = 1000
 

@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from lakehouse.config.firing import due
 from lakehouse.config.models.jobs import JobConfig
 from lakehouse.jobs.after import moment_after
-from lakehouse.jobs.schedule import due
 from lakehouse.jobs.status import TERMINAL, RunView, view_of
 from lakehouse.state.database import State
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from lakehouse.config.firing import fires
 from lakehouse.config.models.jobs import JobConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.control import Control
@@ -14,7 +15,6 @@ from lakehouse.errors import NotFoundError, UsageError
 from lakehouse.jobs.context import Lake
 from lakehouse.jobs.leases import LEASE
 from lakehouse.jobs.observing import RunObserver
-from lakehouse.jobs.schedule import fires
 from lakehouse.jobs.status import STATUSES, RunView, view_of
 from lakehouse.jobs.views import JobView, job_view
 from lakehouse.protection.given import text_of

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from lakehouse.config.firing import next_fire
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.jobs.schedule import next_fire
 from lakehouse.jobs.status import RunView
 from lakehouse.state.job_rows import Pause
 

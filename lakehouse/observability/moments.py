@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
+from lakehouse.config.firing import last_fire, next_fire
 from lakehouse.config.models.jobs import JobConfig
 from lakehouse.config.schedules import Schedule
-from lakehouse.jobs.schedule import last_fire, next_fire
 
 _FIRST: Final = datetime.min.replace(tzinfo=UTC)
 _LAST: Final = datetime.max.replace(tzinfo=UTC)

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
+from lakehouse.config.firing import jitter
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.jobs.schedule import jitter
 from lakehouse.observability.alerts.happenings import Happening
 from lakehouse.state.alert_rows import OpenRequest, Problem, RunEnd
 

@@ -22,7 +22,7 @@ from lakehouse.requests.access.result import Bundle, Bundled
 from lakehouse.requests.access.row_writing import RowWriter, Written
 from lakehouse.requests.access.showing import Showing
 from lakehouse.requests.access.sources import Source
-from lakehouse.requests.access.writing import digest_of, writing
+from lakehouse.requests.access.writing import Archive, digest_of, writing
 from lakehouse.requests.people import People
 from lakehouse.state.rows import Request
 
@@ -70,22 +70,12 @@ def bundle(
         CorruptTableError: A file can't be read.
         StorageError: The bundle can't be written.
     """
-    if request.id in people.crowds:
-        raise RefusedError(
-            f"the identifiers of request {request.id} lead to many people: one would be told of the others",
-            advice="name the person by an identifier that only one has",
-        )
+    _ensure_one_person(request, people)
     known = _known(people, request.id)
-    belongs = belongs_of(config, request.subject)
-    own = own_of(value for values in known.values() for value in values)
-    showing = _Show(config, belongs, ring, finder, asked or Asked())
-    own = _learned(own, sources, showing)
-    done: list[Written] = []
+    show = _Show(config, belongs_of(config, request.subject), ring, finder, asked or Asked())
+    own = _learned(own_of(value for values in known.values() for value in values), sources, show)
     with writing(path, now=now, replace=replace) as archive:
-        for source in sources:
-            with RowWriter(archive, source, showing(source, own)) as writer:
-                done.append(writer.write())
-        problems = dict.fromkeys(problem for each in done for problem in each.problems)
+        done = [_written(archive, source, show(source, own)) for source in sources]
         story = Story(
             config=config,
             request=request,
@@ -94,20 +84,26 @@ def bundle(
             sources=sources,
             bundled=[each.bundled for each in done],
             shown=[each.shown for each in done],
-            notes=tuple(problems),
+            notes=_problems(done),
             include_history=include_history,
         )
-        archive.add("about.json", about(story))
-        archive.add("index.html", index(story))
-        archive.add("README.txt", readme(story))
+        _explain(archive, story)
     return Bundle(
         path=path,
         request=request.id,
         bytes=path.stat().st_size,
         sha256=digest_of(path),
         sources=tuple(story.bundled),
-        notes=(*problems, *_warnings(story.bundled)),
+        notes=(*story.notes, *_warnings(story.bundled)),
     )
+
+
+def _ensure_one_person(request: Request, people: People) -> None:
+    if request.id in people.crowds:
+        raise RefusedError(
+            f"the identifiers of request {request.id} lead to many people: one would be told of the others",
+            advice="name the person by an identifier that only one has",
+        )
 
 
 def _known(people: People, request: str) -> dict[str, tuple[str, ...]]:
@@ -121,6 +117,24 @@ def _known(people: People, request: str) -> dict[str, tuple[str, ...]]:
     for identifier, value in rows.rows():
         found.setdefault(identifier, []).append(value)
     return {identifier: tuple(values) for identifier, values in found.items()}
+
+
+def _written(archive: Archive, source: Source, showing: Showing | RecordShowing) -> Written:
+    """Writes the rows of one source."""
+    with RowWriter(archive, source, showing) as writer:
+        return writer.write()
+
+
+def _problems(done: Sequence[Written]) -> tuple[str, ...]:
+    """What could not be shown as it should be, each said once."""
+    return tuple(dict.fromkeys(problem for each in done for problem in each.problems))
+
+
+def _explain(archive: Archive, story: Story) -> None:
+    """Writes what the bundle says of itself: for programs, for a browser, for who opens the archive."""
+    archive.add("about.json", about(story))
+    archive.add("index.html", index(story))
+    archive.add("README.txt", readme(story))
 
 
 def _warnings(bundled: Sequence[Bundled]) -> Iterator[str]:

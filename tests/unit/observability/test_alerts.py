@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from lakehouse.config import load_config
+from lakehouse.config.firing import last_fire
 from lakehouse.config.secrets import AlertUrl
-from lakehouse.jobs.schedule import last_fire
 from lakehouse.observability.alerts.deciding import Message, decide
 from lakehouse.observability.alerts.problems import Seen, judge, late
 from lakehouse.observability.alerts.targets import Target, shown, targets_of

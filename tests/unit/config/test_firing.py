@@ -8,10 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from lakehouse.config.firing import _begin, _moments, _moments_of_a_change
+from lakehouse.config.firing import _begin, _moments, _moments_of_a_change, due, fires, jitter, next_fire
 from lakehouse.config.models.jobs import JobConfig
 from lakehouse.config.schedules import Schedule, cron_fields
-from lakehouse.jobs.schedule import due, fires, jitter, next_fire
 
 
 def at(text: str) -> datetime:
