@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from lakehouse.config.firing import due, jitter
 from lakehouse.config.models.daemon import DaemonConfig
 from lakehouse.config.models.jobs import JobConfig
 from lakehouse.daemon.jumps import Jumps
 from lakehouse.daemon.outage import Outage
 from lakehouse.daemon.timing import next_call
-from lakehouse.jobs.schedule import due, jitter
 
 JITTERY = {"do": "verify", "schedule": "every 1m", "jitter": "10m", "catch_up": "all"}
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
