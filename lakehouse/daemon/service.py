@@ -79,7 +79,7 @@ class Daemon:
         self._ended = threading.Event()
         self._loop: Loop | None = None
         self._timing = Timing(self._could_be_due)
-        self._telling = Telling(self._log)
+        self._telling = Telling()
         self._server: Server | None = None
         self._state: State | None = None
         self._beat_at = 0.0
@@ -313,7 +313,7 @@ class Daemon:
             self._log.say(
                 "config_refused",
                 level="error",
-                reason=f"{len(problems)} problems" if problems else error.message,
+                reason=f"{len(problems)} problem{'s' * (len(problems) > 1)}" if problems else error.message,
                 problems=problems,
                 advice=error.advice,
             )

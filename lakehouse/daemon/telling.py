@@ -8,7 +8,6 @@ from typing import Final
 
 from lakehouse.config import Config
 from lakehouse.control import Control
-from lakehouse.daemon.logs import Log
 from lakehouse.errors import LakehouseError
 from lakehouse.observability.alerts import Alerts, Passed
 from lakehouse.storage import open_storage
@@ -21,21 +20,18 @@ class Telling:
     """A thread that passes alerts on.
 
     Args:
-        log: Where to say whom it can't reach.
         every: Seconds between two looks.
         pass_on: Passes on what there is by a config, and says whether messages wait for their group no more.
     """
 
     def __init__(
-        self, log: Log, *, every: float = EVERY, pass_on: Callable[[Config, bool], Passed] | None = None
+        self, *, every: float = EVERY, pass_on: Callable[[Config, bool], Passed] | None = None
     ) -> None:
-        self._log = log
         self._every = every
         self._pass_on = pass_on or passed_on
         self._config: Config | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
-        self._said: dict[str, str] = {}
 
     def set(self, config: Config) -> None:
         """Goes on with a config; begins with the first one that names somebody.
@@ -66,14 +62,11 @@ class Telling:
         if config is None or not config.alerts:
             return
         try:
-            failed = self._pass_on(config, flush).failed
+            # Who can't be reached is logged there.
+            self._pass_on(config, flush)
         except LakehouseError:
             # The state database is gone: the loop says so.
             return
-        for target, reason in failed.items():
-            if self._said.get(target) != reason:
-                self._log.say("alert_not_sent", level="warning", target=target, reason=reason)
-        self._said = failed
 
 
 def passed_on(config: Config, flush: bool) -> Passed:
