@@ -90,7 +90,10 @@ def run(session: Session, *, names: tuple[str, ...], due: bool, fire_time: datet
 @click.argument("run_id", metavar="RUN")
 @click.pass_obj
 def retry(session: Session, *, run_id: str) -> None:
-    """Carry a run out once more that failed, was stopped or left out, for the same moment."""
+    """Carry a run out once more that failed, was stopped or left out.
+
+    For the same moment, in the same run: what happened before stays with it.
+    """
     with _ended_by_sigterm():
         done = session.lake.jobs.retry(run_id)
     _emit(session, [done], empty="")
