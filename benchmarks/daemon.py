@@ -32,7 +32,7 @@ from lakehouse.config import load_config
 from lakehouse.jobs.status import view_of
 from lakehouse.state import open_state
 from lakehouse.state.database import State
-from lakehouse.state.job_rows import Policy, Wanted
+from lakehouse.state.job_rows import End, Policy, Wanted
 
 ROOT = Path(__file__).parents[1]
 _PATIENCE = 120.0
@@ -261,15 +261,17 @@ def fill(state: State, runs: int) -> None:
             Wanted(f"old{number % 10}", begin + timedelta(minutes=part + number), "note")
             for number in range(min(500, runs - part))
         ]
+        ends: list[End] = []
         while True:
             taken = state.queue.work(
                 wanted, policies=policies, most=500, owner="filler", lease=timedelta(minutes=5),
-                author="filler", now=begin,
+                author="filler", now=begin, ends=ends,
             )  # fmt: skip
             wanted = []
-            for each in taken.claimed:
-                state.leases.end(each.run.id, "succeeded", {"counts": {"rows": 1}}, token=each.token)
-            if not taken.waiting:
+            ends = [
+                End(each.run.id, each.token, "succeeded", {"counts": {"rows": 1}}) for each in taken.claimed
+            ]
+            if not ends:
                 break
 
 

@@ -59,7 +59,7 @@ class Loop:
     ) -> None:
         self._desk = desk
         self._pool = pool(self._heard)
-        self._runs = Runs(self._pool, log=log, health=health, steady=steady)
+        self._runs = Runs(self._pool, log=log, health=health, steady=steady, succeeded=self._succeeded)
         self._log = log
         self._health = health
         self._once = once
@@ -109,6 +109,9 @@ class Loop:
     def _heard(self, worker: Worker, message: dict[str, Any] | None) -> None:
         runs = self._runs
         self._inbox.put(lambda: runs.gone(worker) if message is None else runs.heard(worker, message))
+
+    def _succeeded(self, job: str) -> None:
+        self._hints.update(dict.fromkeys(self._followers.get(job, ())))
 
     # -- The loop ----------------------------------------------------------------------------------------
 
@@ -200,8 +203,7 @@ class Loop:
         taken = self._try(lambda: self._desk.ask(names, ends=ends, most=most))
         if taken is None:
             return
-        for job in self._runs.written(ends):
-            self._hints.update(dict.fromkeys(self._followers.get(job, ())))
+        self._runs.written(ends)
         self._more, self._runs.lost = taken.waiting > 0, False
         self._health.waiting = taken.waiting
         for run, event in taken.ended:
@@ -254,10 +256,11 @@ class Loop:
 
     def _settle(self) -> None:
         while self._runs.debts:
-            debt = self._runs.debts[0]
+            debt, tell = self._runs.debts[0]
             if self._try(lambda: debt(self._desk.state)) is None:  # noqa: B023 - called at once
                 return
             del self._runs.debts[0]
+            tell()
         self._more = self._more or self._runs.lost
 
     def _hurry(self) -> None:

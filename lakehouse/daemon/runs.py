@@ -12,6 +12,7 @@ from lakehouse.daemon.logs import Log
 from lakehouse.daemon.settling import Debt, settle
 from lakehouse.daemon.workers import Pool, Task, Worker
 from lakehouse.jobs.stop import Why
+from lakehouse.state.database import State
 from lakehouse.state.job_rows import Claimed, End, JobRun, Lease
 
 _LONGEST_HOLD: float = 30.0
@@ -25,18 +26,28 @@ class Runs:
         log: Where to say what happens.
         health: How the daemon is.
         steady: Gives seconds that never jump.
+        succeeded: Called with the job of a run that has.
     """
 
-    def __init__(self, pool: Pool, *, log: Log, health: Health, steady: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        *,
+        log: Log,
+        health: Health,
+        steady: Callable[[], float],
+        succeeded: Callable[[str], None],
+    ) -> None:
+        self._succeeded = succeeded
         self.pool = pool
         self.jobs: Mapping[str, JobConfig] = {}
-        self.debts: list[Debt] = []
+        self.debts: list[tuple[Debt, Callable[[], None]]] = []
         self.failures = 0
         self.lost = False
         self._log = log
         self._health = health
         self._steady = steady
-        self._ends: dict[str, tuple[Worker, End, str]] = {}
+        self._ends: dict[str, tuple[Worker, End, Callable[[], None]]] = {}
         self._hold_off = 0.0
         self._failed_starts = 0
 
@@ -91,25 +102,19 @@ class Runs:
         self._count(event)
         self._say(f"run_{event}", run, level="warning")
 
-    def written(self, ends: Iterable[End]) -> list[str]:
-        """What became of some runs was written down.
+    def written(self, ends: Iterable[End]) -> None:
+        """What became of some runs was written down: now it is said.
 
         Args:
             ends: Of which.
-
-        Returns:
-            The jobs of which a run has succeeded.
         """
-        found: list[str] = []
         told: dict[Worker, list[str]] = {}
         for each in ends:
-            worker, _, job = self._ends.pop(each.run)
+            worker, _, tell = self._ends.pop(each.run)
             told.setdefault(worker, []).append(each.run)
-            if each.event == "succeeded":
-                found.append(job)
+            tell()
         for worker, runs in told.items():
             worker.tell(ask="written", runs=runs)
-        return found
 
     def watch(self, leases: Iterable[Lease], *, lease: timedelta) -> list[Task]:
         """Ends those of our runs that somebody wants to end.
@@ -196,26 +201,31 @@ class Runs:
             self._log.say("worker_failed", level="error", code=code, reason=words[-1] if words else "")
         for each in tasks[:1]:
             debt, event, detail = settle(each, code, self.jobs.get(each.claimed.run.job))
-            self.debts.append(debt)
             if event == "lost":
                 self._health.lost += 1
                 self.lost = True
-            self._count(event)
-            self._tell(each.claimed.run, event, detail)
+            self.debts.append((debt, self._telling(each.claimed.run, event, detail)))
         for each in tasks[1:]:
             self._settle(each, event="queued", reason="its worker is gone")
 
     def _ended(self, worker: Worker, claimed: Claimed, message: dict[str, Any]) -> None:
         run, event, detail, log = claimed.run, message["event"], message["detail"], message["log"]
+        tell = self._telling(run, event, detail, seconds=message["seconds"])
         if event == "queued":
             reason = detail.get("reason", "")
-            self.debts.append(
-                lambda state: state.leases.give_back(run.id, claimed.token, reason=reason, log=log)
-            )
+
+            def give_back(state: State) -> bool:
+                return state.leases.give_back(run.id, claimed.token, reason=reason, log=log)
+
+            def handed_over() -> None:
+                worker.tell(ask="written", runs=[run.id])
+                tell()
+
+            self.debts.append((give_back, handed_over))
         elif event != "lost":
-            self._ends[run.id] = worker, End(run.id, claimed.token, event, detail, log), run.job
-        self._count(event)
-        self._tell(run, event, detail, seconds=message["seconds"])
+            self._ends[run.id] = worker, End(run.id, claimed.token, event, detail, log), tell
+        else:
+            tell()
 
     def _settle(self, task: Task, *, event: str, reason: str) -> None:
         """A run that waited behind another one, and was not begun."""
@@ -223,15 +233,23 @@ class Runs:
         if task.why == "cancelled":
             event, reason = "cancelled", "it was stopped"
             detail = {"reason": reason}
-            self.debts.append(lambda state: state.leases.end(run.id, event, detail, token=token))
+            tell = self._telling(run, event, detail)
+            self.debts.append((lambda state: state.leases.end(run.id, event, detail, token=token), tell))
         else:
-            self.debts.append(lambda state: state.leases.give_back(run.id, token, reason=reason))
+            tell = self._telling(run, event, {"reason": reason})
+            self.debts.append((lambda state: state.leases.give_back(run.id, token, reason=reason), tell))
             self.lost = True
-        self._tell(run, event, {"reason": reason})
 
-    def _tell(
+    def _telling(
         self, run: JobRun, event: str, detail: Mapping[str, Any], *, seconds: float | None = None
-    ) -> None:
+    ) -> Callable[[], None]:
+        """Says what became of a run, when it is called: once it is written down."""
+        return lambda: self._tell(run, event, detail, seconds)
+
+    def _tell(self, run: JobRun, event: str, detail: Mapping[str, Any], seconds: float | None) -> None:
+        self._count(event)
+        if event == "succeeded":
+            self._succeeded(run.job)
         good = event in {"succeeded", "queued"}
         self._say(
             "run_handed_over" if event == "queued" else f"run_{event}",

@@ -29,9 +29,10 @@ FORGOTTEN: Final = timedelta(minutes=10)
 LATE: Final = timedelta(minutes=1)
 """A run that waits for so long counts as one that goes on, where others are left out meanwhile."""
 _PART: Final = 500
-_WITH_LEASE: Final = select(runs, leases.c.owner, leases.c.token, leases.c.expires).join(
-    leases, leases.c.run_id == runs.c.id
-)
+_ALL: Final = 1_000_000
+# The limit keeps SQLite from beginning with the runs: of these there are many more than of leases.
+_OWNED: Final = select(leases).where(leases.c.owner.is_not(None)).limit(_ALL).subquery("owned")
+_FREE: Final = select(leases).where(leases.c.owner.is_(None)).limit(_ALL).subquery("free")
 
 
 class SqlQueue:
@@ -99,19 +100,25 @@ class SqlQueue:
 
 def _begun(connection: Connection) -> list[Row[Any]]:
     """The runs that somebody works on, or did."""
-    return list(connection.execute(_WITH_LEASE.where(leases.c.owner.is_not(None)).order_by(runs.c.seq)))
+    query = select(runs, _OWNED.c.owner, _OWNED.c.token, _OWNED.c.expires)
+    return list(connection.execute(query.join(_OWNED, _OWNED.c.run_id == runs.c.id)))
 
 
 def _first_of_each(connection: Connection, at: datetime) -> list[Row[Any]]:
     """Of each job the run that waits the longest, without those that are left to others."""
-    theirs = and_(runs.c.cause != "schedule", leases.c.token == 0, runs.c.queued > at - OTHERS)
+    theirs = and_(runs.c.cause != "schedule", _FREE.c.token == 0, runs.c.queued > at - OTHERS)
     first = (
         select(func.min(runs.c.seq))
-        .join(leases, leases.c.run_id == runs.c.id)
-        .where(leases.c.owner.is_(None), not_(theirs))
-        .group_by(runs.c.job)
+        .join(_FREE, _FREE.c.run_id == runs.c.id)
+        .where(not_(theirs))
+        .group_by(_FREE.c.job)
     )
-    return list(connection.execute(_WITH_LEASE.where(runs.c.seq.in_(first)).order_by(runs.c.seq)))
+    seqs = list(connection.execute(first).scalars())
+    if not seqs:
+        return []
+    query = select(runs, leases.c.owner, leases.c.token, leases.c.expires)
+    query = query.join(leases, leases.c.run_id == runs.c.id)
+    return list(connection.execute(query.where(runs.c.seq.in_(seqs))))
 
 
 def _put(
@@ -161,8 +168,8 @@ def _put(
 
 def _behind(connection: Connection, at: datetime) -> set[str]:
     """The jobs that are so late that a run which waits counts as one that goes on."""
-    late = select(runs.c.job).join(leases, leases.c.run_id == runs.c.id)
-    late = late.where(leases.c.owner.is_(None), runs.c.queued < at - LATE)
+    late = select(_FREE.c.job).join(runs, runs.c.id == _FREE.c.run_id)
+    late = late.where(runs.c.queued < at - LATE)
     return set(connection.execute(late.distinct()).scalars())
 
 
