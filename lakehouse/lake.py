@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -20,7 +19,7 @@ from lakehouse.config.references.tables import name_problem
 from lakehouse.config.shredding import shredded_columns
 from lakehouse.control import Control
 from lakehouse.copies import CopyEntry, find_copy, list_copies
-from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
+from lakehouse.errors import LakehouseError, TableNotFoundError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
 from lakehouse.merge.quarantine import Seal
@@ -30,11 +29,11 @@ from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, plan_table, tab
 from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.pii.shred.reading import ShreddedCells
 from lakehouse.protection import Protection
+from lakehouse.protection.given import text_of
+from lakehouse.querying import run_query
 from lakehouse.records import StateRecords
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
-from lakehouse.timetravel.damage import find_damage
-from lakehouse.timetravel.reading import told
 from lakehouse.verbs.opened import View
 
 if TYPE_CHECKING:
@@ -146,7 +145,7 @@ class Lakehouse:
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
-        _need_text(name, "a table's name")
+        text_of(name, "a table's name")
         base = name.removesuffix(QUARANTINE)
         of = base if base != name and base in self.config.tables else None
         section = self._section(name) if of is None else QUARANTINE_CONFIG
@@ -341,7 +340,7 @@ class Lakehouse:
             UsageError: The query is no SELECT, can't be read, or names a column that is not there.
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
-        return run_query(self, query, role=role)
+        return run_query(query, tables=self.tables, copies=lambda: self.copies, table=self.table, role=role)
 
     def metrics(self) -> bytes:
         """What there is to tell of the lake, in the text format of Prometheus, from its state database.
@@ -521,79 +520,3 @@ class Lakehouse:
             if not self._probed:
                 probe(self._storage)
                 self._probed = True
-
-
-def _need_text(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is a text, not {type(value).__name__}")
-
-
-def run_query(lake: Lakehouse, query: str, *, role: str | None = None) -> pl.DataFrame:
-    """Answers a query with Polars' SQL; only the tables that it names are opened.
-
-    Raises:
-        UsageError: The query is no question, can't be read, or does not fit the rows.
-        TableNotFoundError: It names a table that has not been made.
-        CorruptTableError: A file of a table is gone or damaged.
-    """
-    _need_text(query, "a query")
-    # Polars would carry out a DELETE or DROP on frames of its own, and it would look as if it were done.
-    if not _QUESTION.match(query):
-        raise UsageError(
-            "the query is no SELECT, and SQL only reads here: nothing was done",
-            advice="`lakehouse merge` changes rows; `DELETE` is a change with `_op: delete`",
-        )
-    words = set(re.findall(r"[^\W\d]\w*", query))
-    names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
-    names += [each.name for each in lake.copies if each.name in words and each.name not in lake.tables]
-    tables = [lake.table(name) for name in names]
-    if role is not None:
-        for table in tables:
-            table.opened.views(role)
-    frames = {
-        table.name: table.scan(role=role)
-        for table in tables
-        if table.exists() or table.name not in lake.tables
-    }
-    try:
-        return pl.SQLContext(frames).execute(query, eager=True)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        unmade = [table.name for table in tables if table.name not in frames]
-        if unmade:
-            raise TableNotFoundError(
-                f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
-            ) from None
-        for table in filter(Table.exists, tables):
-            damage = find_damage(table.storage, table.snapshot(), table=table.name)
-            if damage is not None:
-                raise damage from error
-        if isinstance(error, OSError):
-            raise
-        raise _query_error(frames, query, error, known=lake.tables) from None
-
-
-_QUESTION: Final = re.compile(
-    r"(\s|--[^\n]*(\n|$)|/\*.*?\*/|\()*(select|with|from|values|show|explain)\b|\s*$",
-    re.IGNORECASE | re.DOTALL,
-)
-"""How a query begins that only asks; an empty one is left for the parser to name."""
-
-
-def _query_error(
-    frames: Mapping[str, pl.LazyFrame], query: str, error: Exception, *, known: Sequence[str]
-) -> UsageError:
-    """What to say of a query that Polars does not answer.
-
-    Its message can show values of rows, so the one is told that it has for the same tables without rows.
-    """
-    empty = {name: pl.LazyFrame(schema=frame.collect_schema()) for name, frame in frames.items()}
-    try:
-        pl.SQLContext(empty).execute(query, eager=True)
-    except pl.exceptions.PolarsError as safe:
-        return UsageError(
-            f"the query can't be answered: {told(safe)}", advice=f"tables are: {', '.join(known)}"
-        )
-    return UsageError(
-        f"the query does not fit the rows of its tables ({type(error).__name__})",
-        advice="a value can't be converted or compared as the query says; TRY_CAST gives null instead",
-    )
