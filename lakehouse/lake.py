@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import cached_property, partial
@@ -14,28 +13,26 @@ from typing import TYPE_CHECKING, Any, Final, Self
 import polars as pl
 
 from lakehouse.config import Config, load_config
-from lakehouse.config.models import TableConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.config.references.tables import name_problem
-from lakehouse.config.shredding import shredded_columns
 from lakehouse.control import Control
 from lakehouse.copies import CopyEntry, find_copy, list_copies
-from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
+from lakehouse.errors import LakehouseError, TableNotFoundError
 from lakehouse.holds import Holds
 from lakehouse.merge.quarantine import CONFIG as QUARANTINE_CONFIG
-from lakehouse.merge.quarantine import Seal
 from lakehouse.merge.result import QUARANTINE
-from lakehouse.merge.target import Masking, utc_now
+from lakehouse.merge.target import utc_now
 from lakehouse.overview import ApplyPlan, LakeStatus, TablePlan, plan_table, table_status
 from lakehouse.pii.mask.copy_shape import derived_config
 from lakehouse.pii.shred.reading import ShreddedCells
 from lakehouse.protection import Protection
+from lakehouse.protection.given import text_of
+from lakehouse.querying import run_query
 from lakehouse.records import StateRecords
+from lakehouse.request_parts import RequestParts
 from lakehouse.storage import Storage, open_storage, probe
 from lakehouse.table import Table
-from lakehouse.timetravel.damage import find_damage
-from lakehouse.timetravel.reading import told
-from lakehouse.verbs.opened import View
+from lakehouse.table_parts import TableParts
 
 if TYPE_CHECKING:
     from lakehouse.jobs.observing import RunObserver
@@ -44,15 +41,8 @@ if TYPE_CHECKING:
     from lakehouse.observability.incidents.verbs import Incidents
     from lakehouse.pii.keys.ring import KeyRing
     from lakehouse.pii.keys.verbs import Keys
-    from lakehouse.pii.places import Masks
-    from lakehouse.pii.shred.person_keys import PersonKeys
     from lakehouse.pii.shred.verbs import SubjectKeys
-    from lakehouse.pii.spans import SpanFinder
     from lakehouse.pii.verbs import Pii
-    from lakehouse.requests.access import Answering
-    from lakehouse.requests.checks import Shape
-    from lakehouse.requests.run import RunTarget
-    from lakehouse.requests.suppression import Suppression
     from lakehouse.requests.verbs import Requests
     from lakehouse.retention.verbs import Retention
     from lakehouse.state.database import State
@@ -78,6 +68,7 @@ class Lakehouse:
         self._records = StateRecords(self._control)
         self._holds = Holds(config, control=self._control, table=self.table)
         self._keys: Keys | None = None
+        self._parts = TableParts(config, control=self._control, ring=self._ring)
 
     @classmethod
     def open(cls, source: str | Path | Mapping[str, Any]) -> Self:
@@ -135,7 +126,7 @@ class Lakehouse:
         """The keys of single people, for crypto-shredding: count, destroy, wrap anew."""
         from lakehouse.pii.shred.verbs import SubjectKeys
 
-        return SubjectKeys(self.config, keys=self._person_keys(), records=self._records)
+        return SubjectKeys(self.config, keys=self._parts.person_keys(), records=self._records)
 
     def table(self, name: str) -> Table:
         """A table of the config, made or not; or a masked copy or the quarantine of one.
@@ -146,10 +137,10 @@ class Lakehouse:
         Raises:
             TableNotFoundError: The config has no such table; the advice names the nearest.
         """
-        _need_text(name, "a table's name")
+        text_of(name, "a table's name")
         base = name.removesuffix(QUARANTINE)
         of = base if base != name and base in self.config.tables else None
-        section = self._section(name) if of is None else QUARANTINE_CONFIG
+        section = self._parts.section(name) if of is None else QUARANTINE_CONFIG
         if section is None and (entry := self._copy_entry(name)) is not None:
             return self._copy(name, entry.source)
         if section is None:
@@ -167,11 +158,11 @@ class Lakehouse:
                     config=section,
                     storage=self._storage.child(name),
                     lake=self._storage,
-                    masks=self._at_merge(name) if inside else None,
-                    suppression=self._suppression(name) if of is None else None,
-                    seal=self._seal(name) if inside else None,
-                    cells=ShreddedCells(name, self._person_keys) if inside else None,
-                    views=partial(self._view, of or name, quarantine=of is not None),
+                    masks=self._parts.at_merge(name) if inside else None,
+                    suppression=self._parts.suppression(name) if of is None else None,
+                    seal=self._parts.seal(name) if inside else None,
+                    cells=ShreddedCells(name, self._parts.person_keys) if inside else None,
+                    views=partial(self._parts.view, of or name, quarantine=of is not None),
                     before_write=self._probe,
                     records=self._records,
                     protection=partial(self._protection, of or name, quarantine=of is not None),
@@ -197,19 +188,7 @@ class Lakehouse:
     @property
     def requests(self) -> Requests:
         """What people ask for: to be erased, and to see what is known of them."""
-        from lakehouse.requests.verbs import Requests
-
-        return Requests(
-            self.config,
-            control=self._control,
-            ring=self._ring,
-            protection=partial(self._protection, quarantine=False),
-            target=self._run_target,
-            answering=self._answering,
-            keys=self.subject_keys,
-            shape=self._shape,
-            copies=lambda: {each.name: each.source for each in self.copies},
-        )
+        return self._request_parts().verbs()
 
     @property
     def jobs(self) -> Jobs:
@@ -244,7 +223,7 @@ class Lakehouse:
             copy=self._copy,
             control=self._control,
             ring=self._ring,
-            finder=self._finder,
+            finder=self._parts.finder,
             records=self._records,
         )
 
@@ -261,7 +240,7 @@ class Lakehouse:
             UsageError: The ``subjects`` do not fit the tables, those that are there and those that would be
                 made, or forget masked copies; all that is wrong is told, and nothing was made.
         """
-        self._ensure_subjects_fit()
+        self._request_parts().ensure_subjects_fit()
         plans: list[TablePlan] = []
         for name in self.tables:
             table = self.table(name)
@@ -271,21 +250,6 @@ class Lakehouse:
                 table.create()
             plans.append(plan)
         return ApplyPlan(lake=self.config.name, tables=tuple(plans), dry_run=dry_run)
-
-    def _ensure_subjects_fit(self) -> None:
-        if not self.config.subjects:
-            return
-        from lakehouse.requests.checks import actual, declared, ensure_fit
-        from lakehouse.requests.elsewhere.places import ensure_ruled
-
-        shapes = {}
-        for name in self.tables:
-            newest = self.table(name).opened.find()
-            shape = declared(self.config, name) if newest is None else actual(self.config, name, newest)
-            if shape is not None:
-                shapes[name] = shape
-        ensure_fit(self.config, shapes)
-        ensure_ruled(config=self.config, lake=self._storage)
 
     def status(self) -> LakeStatus:
         """The whole lake at a glance: tables, jobs, requests, holds, alerts, and what needs attention.
@@ -341,7 +305,7 @@ class Lakehouse:
             UsageError: The query is no SELECT, can't be read, or names a column that is not there.
             TableNotFoundError: It names a table that is not in the config or has not been made.
         """
-        return run_query(self, query, role=role)
+        return run_query(query, tables=self.tables, copies=lambda: self.copies, table=self.table, role=role)
 
     def metrics(self) -> bytes:
         """What there is to tell of the lake, in the text format of Prometheus, from its state database.
@@ -359,98 +323,22 @@ class Lakehouse:
         if self.config.alerts:
             self.alerts.pass_on()
 
-    def _suppression(self, table: str) -> Suppression | None:
-        """What keeps erased people out of a table; None where nobody can be erased from it."""
-        if all(rows.table != table for each in self.config.subjects.values() for rows in each.rows):
-            return None
-        from lakehouse.requests.suppression import suppression_of
-
-        return suppression_of(self.config, table, control=self._control, ring=self._ring)
-
-    @cached_property
-    def _masks(self) -> Masks:
-        """The masks of the tables."""
-        from lakehouse.pii.places import Masks
-
-        return Masks(self.config, self._ring, self._finder)
-
-    def _at_merge(self, table: str) -> Masking | None:
-        """What rows of a table pass before they are stored; None where they are stored as they come."""
-        masks = self._masks.at_merge(table) if self.config.masked_at_merge(table) else None
-        if not self.config.shreds(table):
-            return masks
-        from lakehouse.pii.shred.at_merge import MergeShred
-
-        columns = shredded_columns(self.config, table)
-        return MergeShred(table=table, shredded=columns, keys=self._person_keys(), masks=masks)
-
-    def _shape(self, table: str) -> Shape | None:
-        """What a table looks like: as the config declares it, or as it is."""
-        from lakehouse.requests.checks import actual, declared
-
-        shape = declared(self.config, table)
-        if shape is None and (newest := self.table(table).opened.find()) is not None:
-            shape = actual(self.config, table, newest)
-        return shape
-
-    def _seal(self, table: str) -> Seal | None:
-        """What seals its rejected records; None where they are kept as they came."""
-        sealed = self.config.masked_at_merge(table) or self.config.shreds(table)
-        return self._masks.seal(table) if sealed else None
-
-    def _person_keys(self) -> PersonKeys:
-        from lakehouse.pii.shred.person_keys import PersonKeys
-        from lakehouse.requests.identity import hasher
-
-        return PersonKeys(self._control, self._ring, hasher, utc_now)
-
-    def _run_target(self, state: State, author: str) -> RunTarget:
-        """What those who carry requests out are told."""
-        from lakehouse.pii.executor import Suited
-        from lakehouse.requests.elsewhere.places import left_alone, other_tables, unruled
-        from lakehouse.requests.run import RunTarget
-        from lakehouse.requests.search.run import weight
-        from lakehouse.requests.search.work import Item
-        from lakehouse.retention.places import ArchivePlaces
-
-        return RunTarget(
-            config=self.config,
-            lake=self._storage,
-            state=state,
-            ring=self._ring(),
-            table=lambda name: self.table(name).opened,
-            copies={each.name: each.source for each in self.copies},
-            others=lambda name: other_tables(
-                name,
-                config=self.config,
-                lake=self._storage,
-                table=self.table,
-                copies=lambda: self.pii.copies,
-            ),
-            archives=ArchivePlaces(config=self.config, lake=self._storage).of_table,
-            executor=partial(Suited, weight, first=Item("", 0)),
-            records=self._records,
-            clock=utc_now,
-            author=author,
-            keys=self.subject_keys,
-            left_alone=left_alone(config=self.config, lake=self._storage),
-            unruled=unruled(config=self.config, lake=self._storage),
-        )
-
-    def _answering(self) -> Answering:
-        """What answers requests for access."""
-        from lakehouse.requests.access import Answering
-
-        return Answering(
+    def _request_parts(self) -> RequestParts:
+        return RequestParts(
             config=self.config,
             lake=self._storage,
             control=self._control,
             records=self._records,
-            table=lambda name: self.table(name).opened,
+            table=self.table,
+            copies=lambda: self.pii.copies,
+            protection=partial(self._protection, quarantine=False),
             ring=self._ring,
-            finder=self._finder,
-            keys=self.subject_keys,
+            finder=self._parts.finder,
+            keys=lambda: self.subject_keys,
         )
+
+    def _ring(self) -> KeyRing:
+        return self.keys
 
     def _observers(self, state: State) -> tuple[RunObserver, ...]:
         """Who hears of the runs that this process carries out."""
@@ -462,29 +350,6 @@ class Lakehouse:
         from lakehouse.observability.lineage import lineage_of
 
         return (charts, *lineage_of(self, state))
-
-    def _ring(self) -> KeyRing:
-        return self.keys
-
-    def _finder(self) -> SpanFinder:
-        from lakehouse.pii.detect.finder import TextFinder
-
-        return TextFinder(self.config.pii)
-
-    def _view(self, table: str, role: str, *, quarantine: bool) -> View:
-        """What a role sees of a table or its quarantine."""
-        return self._masks.view(role, table=table, quarantine=quarantine)
-
-    def _section(self, name: str) -> TableConfig | None:
-        """A table's section, with what the lake says for all tables."""
-        section = self.config.tables.get(name)
-        if section is None:
-            return None
-        if self.config.masked_at_merge(name):
-            section = section.model_copy(update={"mask_at": "merge"})
-        if not self.config.retention:
-            return section
-        return section.model_copy(update={"retention": self.config.retention_of(name)})
 
     def _copy_entry(self, name: str) -> CopyEntry | None:
         # Only names that a table can have are asked for: others would lead elsewhere in the store.
@@ -504,7 +369,7 @@ class Lakehouse:
                     before_write=self._probe,
                     records=self._records,
                     protection=partial(self._protection, name, quarantine=False),
-                    views=partial(self._view, source, quarantine=False),
+                    views=partial(self._parts.view, source, quarantine=False),
                     copy_of=source,
                 )
             return known
@@ -521,79 +386,3 @@ class Lakehouse:
             if not self._probed:
                 probe(self._storage)
                 self._probed = True
-
-
-def _need_text(value: object, what: str) -> None:
-    if not isinstance(value, str):
-        raise UsageError(f"{what} is a text, not {type(value).__name__}")
-
-
-def run_query(lake: Lakehouse, query: str, *, role: str | None = None) -> pl.DataFrame:
-    """Answers a query with Polars' SQL; only the tables that it names are opened.
-
-    Raises:
-        UsageError: The query is no question, can't be read, or does not fit the rows.
-        TableNotFoundError: It names a table that has not been made.
-        CorruptTableError: A file of a table is gone or damaged.
-    """
-    _need_text(query, "a query")
-    # Polars would carry out a DELETE or DROP on frames of its own, and it would look as if it were done.
-    if not _QUESTION.match(query):
-        raise UsageError(
-            "the query is no SELECT, and SQL only reads here: nothing was done",
-            advice="`lakehouse merge` changes rows; `DELETE` is a change with `_op: delete`",
-        )
-    words = set(re.findall(r"[^\W\d]\w*", query))
-    names = [each for name in lake.tables for each in (name, f"{name}{QUARANTINE}") if each in words]
-    names += [each.name for each in lake.copies if each.name in words and each.name not in lake.tables]
-    tables = [lake.table(name) for name in names]
-    if role is not None:
-        for table in tables:
-            table.opened.views(role)
-    frames = {
-        table.name: table.scan(role=role)
-        for table in tables
-        if table.exists() or table.name not in lake.tables
-    }
-    try:
-        return pl.SQLContext(frames).execute(query, eager=True)
-    except (OSError, pl.exceptions.PolarsError) as error:
-        unmade = [table.name for table in tables if table.name not in frames]
-        if unmade:
-            raise TableNotFoundError(
-                f"table {unmade[0]} has not been made yet", advice="`apply` makes it, or its first merge"
-            ) from None
-        for table in filter(Table.exists, tables):
-            damage = find_damage(table.storage, table.snapshot(), table=table.name)
-            if damage is not None:
-                raise damage from error
-        if isinstance(error, OSError):
-            raise
-        raise _query_error(frames, query, error, known=lake.tables) from None
-
-
-_QUESTION: Final = re.compile(
-    r"(\s|--[^\n]*(\n|$)|/\*.*?\*/|\()*(select|with|from|values|show|explain)\b|\s*$",
-    re.IGNORECASE | re.DOTALL,
-)
-"""How a query begins that only asks; an empty one is left for the parser to name."""
-
-
-def _query_error(
-    frames: Mapping[str, pl.LazyFrame], query: str, error: Exception, *, known: Sequence[str]
-) -> UsageError:
-    """What to say of a query that Polars does not answer.
-
-    Its message can show values of rows, so the one is told that it has for the same tables without rows.
-    """
-    empty = {name: pl.LazyFrame(schema=frame.collect_schema()) for name, frame in frames.items()}
-    try:
-        pl.SQLContext(empty).execute(query, eager=True)
-    except pl.exceptions.PolarsError as safe:
-        return UsageError(
-            f"the query can't be answered: {told(safe)}", advice=f"tables are: {', '.join(known)}"
-        )
-    return UsageError(
-        f"the query does not fit the rows of its tables ({type(error).__name__})",
-        advice="a value can't be converted or compared as the query says; TRY_CAST gives null instead",
-    )

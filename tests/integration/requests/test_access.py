@@ -221,7 +221,7 @@ def test_rows_of_older_files_are_there_once_and_only_if_wanted(tmp_path: Path) -
 def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
     lake = filled(tmp_path)
     made = lake.requests.submit("access", subject="customer", email=ANN)
-    answering = lake._answering()
+    answering = lake._request_parts().answering()
     digests = []
     with time_machine.travel(datetime(2026, 12, 1, 8, 30, tzinfo=UTC), tick=False):
         for name in ("one", "two"):
@@ -235,7 +235,7 @@ def test_the_same_again_is_the_same_file(tmp_path: Path) -> None:
                 sources=sources,
                 config=lake.config,
                 ring=lake.keys,
-                finder=lake._finder,
+                finder=answering.finder,
                 now=datetime.now(UTC),
             )
             digests.append(done.sha256)
