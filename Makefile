@@ -9,7 +9,7 @@ demo: .venv/demo.stamp
 	@$(BIN)/lakehouse demo --dir demo-lake
 
 test: .venv/dev.stamp
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 lint: .venv/dev.stamp
 	$(BIN)/ruff format --check .

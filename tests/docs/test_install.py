@@ -141,11 +141,16 @@ def test_what_is_imported_is_asked_for() -> None:
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     core = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
-    extra = {canonicalize_name(Requirement(text).name) for text in project["optional-dependencies"]["pii"]}
+    rooms = {"lakehouse/pii/detect/": "pii", "lakehouse/pii/scan/": "pii", "lakehouse/daemon/": "daemon"}
+    rooms["lakehouse/observability/"] = "daemon"
+    extras = {
+        room: {canonicalize_name(Requirement(text).name) for text in project["optional-dependencies"][name]}
+        for room, name in rooms.items()
+    }
     comes_from = packages_distributions()
     for path in sorted((ROOT / "lakehouse").rglob("*.py")):
-        on_use = str(path.relative_to(ROOT)).startswith(("lakehouse/pii/detect/", "lakehouse/pii/scan/"))
-        declared = core | extra if on_use else core
+        place = str(path.relative_to(ROOT))
+        declared = core.union(*(names for room, names in extras.items() if place.startswith(room)))
         for module in imported(ast.parse(path.read_text(encoding="utf-8"))):
             if module in sys.stdlib_module_names or module in {"lakehouse", "pydantic_core"}:
                 continue
