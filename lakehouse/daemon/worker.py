@@ -106,10 +106,15 @@ class _Worker:
             return
         self._grace = hello["grace"]
         self._runner = runner = self._made(hello)
+        with suppress(LakehouseError):
+            # One that can't be reached just now is tried again by each run.
+            runner.state.stay_open()
         threading.Thread(target=self._listen, args=(messages,), name="listen", daemon=True).start()
         self._out.say(told="ready", memory=memory(), watched=bool(runner.observers))
         while (message := self._next()) is not None:
             self._carry(runner, message)
+        with suppress(LakehouseError):
+            runner.state.close()
 
     def _made(self, hello: dict[str, Any]) -> Runner:
         from lakehouse.lake import Lakehouse  # noqa: PLC0415 - only children pay for it

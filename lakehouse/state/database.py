@@ -51,6 +51,7 @@ class Database:
         self._lock = threading.RLock()
         self._ready = False
         self._anchor: Connection | None = None
+        self._kept = False
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -93,10 +94,14 @@ class Database:
                 empty_log(self.place)
 
     def stay_open(self) -> None:
-        """Keeps SQLite's file open: whoever closes it last moves its log into it, each time.
+        """Keeps SQLite's file open, or a connection to PostgreSQL: for a process that uses it again and again.
 
-        For a process that uses it again and again; until `close`.
+        Whoever closes SQLite's file last moves its log into it, each time; PostgreSQL begins a process for each
+        connection. Lasts until `close`.
         """
+        if self.place.kind == "postgresql" and not self._kept:
+            self._engine.dispose()
+            self._engine, self._kept = engine_of(self.place, keep=True), True
         if self.place.file is not None and self._anchor is None:
             with explaining(self.place.shown):
                 self._anchor = self._engine.connect()
@@ -253,7 +258,7 @@ class State:
             return str(connection.execute(select(claims.c.lake)).scalar_one())
 
     def stay_open(self) -> None:
-        """Keeps SQLite's file open until `close`, for a process that uses it again and again.
+        """Keeps the database open until `close`, for a process that uses it again and again.
 
         Raises:
             StorageError: It can't be opened.

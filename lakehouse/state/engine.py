@@ -114,14 +114,15 @@ def _sqlite(url: URL, shown: str) -> Place:
     return Place(kind="sqlite", url=url, shown=shown, file=file, busy_seconds=seconds)
 
 
-def engine_of(place: Place) -> Engine:
+def engine_of(place: Place, *, keep: bool = False) -> Engine:
     """Makes the engine. Nothing is reached or made yet; SQLite's file has to be there when it is used.
 
     Args:
         place: Where the database is.
+        keep: Whether connections to PostgreSQL are kept and used again; otherwise each transaction has its own.
     """
     if place.kind == "postgresql":
-        return _postgresql(place)
+        return _postgresql(place, keep=keep)
     if place.file is None:
         # One connection, one thread at a time: it is the database.
         engine = create_engine(
@@ -210,8 +211,19 @@ def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-def _postgresql(place: Place) -> Engine:
+def _postgresql(place: Place, *, keep: bool) -> Engine:
     settings: dict[str, Any] = {"application_name": "lakehouse", **_ALIVE}
     if "connect_timeout" not in place.url.query:
         settings["connect_timeout"] = _CONNECT_SECONDS
-    return create_engine(place.url, poolclass=NullPool, hide_parameters=True, connect_args=settings)
+    if not keep:
+        return create_engine(place.url, poolclass=NullPool, hide_parameters=True, connect_args=settings)
+    # A server that was started anew meanwhile is noticed when one is taken; nobody waits for another's.
+    return create_engine(
+        place.url,
+        poolclass=QueuePool,
+        pool_size=1,
+        max_overflow=-1,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        connect_args=settings,
+    )
