@@ -94,10 +94,10 @@ class Database:
                 empty_log(self.place)
 
     def stay_open(self) -> None:
-        """Keeps SQLite's file open, or a connection to PostgreSQL: for a process that uses it again and again.
+        """Keeps SQLite's file open, or connections to PostgreSQL, for a process that uses it often.
 
-        Whoever closes SQLite's file last moves its log into it, each time; PostgreSQL begins a process for each
-        connection. Lasts until `close`.
+        Whoever closes SQLite's file last moves its log into it, each time; PostgreSQL begins a process for
+        each connection. Lasts until `close`.
         """
         if self.place.kind == "postgresql" and not self._kept:
             self._engine.dispose()

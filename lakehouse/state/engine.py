@@ -119,7 +119,7 @@ def engine_of(place: Place, *, keep: bool = False) -> Engine:
 
     Args:
         place: Where the database is.
-        keep: Whether connections to PostgreSQL are kept and used again; otherwise each transaction has its own.
+        keep: Whether connections to PostgreSQL are kept; otherwise each transaction has its own.
     """
     if place.kind == "postgresql":
         return _postgresql(place, keep=keep)

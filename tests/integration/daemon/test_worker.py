@@ -44,11 +44,16 @@ class Talk:
         (there, to), (back, out) = os.pipe(), os.pipe()
         self._streams = [os.fdopen(each, mode) for each, mode in ((to, "wb"), (back, "rb"))]
         self._theirs = [os.fdopen(each, mode) for each, mode in ((there, "rb"), (out, "wb"))]
-        self.answers = heard(self._streams[1])
+        self.answers: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self.left = threading.Event()
         worker = _Worker(self._theirs[0], _Out(self._theirs[1]), leave=lambda _: self.left.set())
         self.thread = threading.Thread(target=worker.serve, daemon=True)
         self.thread.start()
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        for each in heard(self._streams[1]):
+            self.answers.put(each)
 
     def close(self) -> None:
         self._streams[0].close()
@@ -61,7 +66,9 @@ class Talk:
         self._streams[0].flush()
 
     def hear(self, told: str) -> dict[str, Any]:
-        return next(each for each in self.answers if each["told"] == told)
+        while (found := self.answers.get(timeout=60))["told"] != told:
+            pass
+        return found
 
 
 @pytest.fixture
@@ -81,7 +88,7 @@ def test_who_hears_of_runs_hears_when_it_is_written_down(
     made = Jobs.__init__
 
     def watched(self: Jobs, *words: Any, **more: Any) -> None:
-        made(self, *words, **more, observers=lambda _: (watcher,))
+        made(self, *words, **{**more, "observers": lambda _: (watcher,)})
 
     monkeypatch.setattr(Jobs, "__init__", watched)
     talk.say(
