@@ -187,8 +187,7 @@ class Runner:
             thread = threading.Thread(
                 target=work, args=(context, held, stop, going), name=f"run {run.id}", daemon=True
             )
-            thread.start()
-            interrupt = self._wait(going, stop)
+            interrupt = self._wait(going, stop, begin=thread.start)
             ended = going.done.is_set()
             outcome = outcome_of(going, stop, job, ended=ended)
             if self.closing is not None and outcome.event != "lost":
@@ -201,15 +200,20 @@ class Runner:
             raise interrupt
         return outcome
 
-    def _wait(self, going: Going, stop: Stop) -> KeyboardInterrupt | None:
-        """Waits for the work; once it was asked to end, only for the grace.
+    def _wait(self, going: Going, stop: Stop, *, begin: Callable[[], object]) -> KeyboardInterrupt | None:
+        """Begins the work and waits for it; once it was asked to end, only for the grace.
 
-        Not by `Thread.join`: in Python 3.11 one that is interrupted takes the thread for ended.
+        It can be interrupted while it begins. Not by `Thread.join`: in Python 3.11 one that is interrupted
+        takes the thread for ended.
         """
         interrupt: KeyboardInterrupt | None = None
         give_up: float | None = None
+        begun = False
         while not going.done.is_set() and (give_up is None or time.monotonic() < give_up):
             try:
+                if not begun:
+                    begun = True
+                    begin()
                 going.done.wait(_JOIN)
             except KeyboardInterrupt as error:
                 stop.ask("cancelled")
