@@ -13,7 +13,7 @@ from lakehouse.table import Table
 from tests.fixtures.faults import WRITES, Moment
 from tests.properties.tables import Row, everywhere
 
-SOME: Final = os.environ.get("KILL_POINTS", "4")
+SOME: Final = os.environ.get("KILL_POINTS", "3")
 """How many moments of a longer piece of work are tried; ``all`` tries every one."""
 
 SEED: Final = int(os.environ.get("KILL_SEED", "1"))

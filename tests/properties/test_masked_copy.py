@@ -59,7 +59,7 @@ def keyed(lake: MaskLake, change: dict[str, Any]) -> dict[str, Any]:
     return change
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 @given(section=st.sampled_from(SECTIONS), steps=st.lists(STEPS, max_size=8))
 def test_a_copy_is_the_mask_of_its_source(
     section: dict[str, Any], steps: list[tuple[str, list[dict[str, Any]]]]

@@ -169,8 +169,8 @@ def check(plan: Plan, *, width: int, types: Mapping[str, str] = TYPES) -> None:
 
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-quick = settings(deadline=None, max_examples=20, suppress_health_check=list(HealthCheck), phases=PHASES)
-long = settings(deadline=None, max_examples=60, suppress_health_check=list(HealthCheck), phases=PHASES)
+quick = settings(deadline=None, max_examples=14, suppress_health_check=list(HealthCheck), phases=PHASES)
+long = settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck), phases=PHASES)
 
 
 @quick

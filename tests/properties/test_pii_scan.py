@@ -50,12 +50,12 @@ def _judge(name: str, values: pl.Series) -> None:
         excluded_dtypes=[pl.Object, pl.Categorical, pl.Enum, pl.Decimal], allow_time_zones=False, max_size=12
     ),
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_column_is_judged(name: str, values: pl.Series) -> None:
     _judge(name, values)
 
 
 @given(NAMES, st.lists(JSON.map(lambda value: orjson.dumps(value).decode()), min_size=1, max_size=8))
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_any_json_is_judged(name: str, texts: list[str]) -> None:
     _judge(name, pl.Series(texts))

@@ -165,7 +165,7 @@ def at(value: Any, path: Sequence[str]) -> list[Any]:
             return at(value[step], rest)
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(case=marked())
 def test_what_is_emptied_is_nowhere_any_more(case: Case) -> None:
     new = emptied(case)
@@ -182,7 +182,7 @@ def test_what_is_emptied_is_nowhere_any_more(case: Case) -> None:
     event(f"something was there: {any(MARK in each for each in inside)}")
 
 
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=80)
 @given(case=typed())
 def test_columns_of_every_type_keep_all_other_cells_bit_by_bit(case: Case) -> None:
     new = emptied(case)
@@ -198,7 +198,7 @@ def test_columns_of_every_type_keep_all_other_cells_bit_by_bit(case: Case) -> No
 BASE = pa.table({"n": range(60), "c": [f"{MARK}-{n}" if n == 7 else "x" * n for n in range(60)]})
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=100)
 @given(data=written(BASE), places=st.lists(st.tuples(st.integers(1, 900), st.integers(0, 255)), min_size=1))
 def test_a_damaged_file_is_refused_without_a_word_of_its_content(
     data: bytes, places: list[tuple[int, int]]

@@ -72,7 +72,7 @@ def opened(root: Path, shape: str, people: frozenset[int]) -> Table:
     return Table(name=NAME, config=config, storage=lake.child(NAME), lake=lake, suppression=suppression)
 
 
-@settings(deadline=None, max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(deadline=None, max_examples=25, suppress_health_check=list(HealthCheck))
 @given(
     shape=st.sampled_from(list(SHAPES)),
     batches=st.lists(st.lists(record, min_size=1, max_size=6), min_size=1, max_size=4),

@@ -230,7 +230,7 @@ DEEDS = st.lists(
     max_size=16,
 )
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate)
-EXAMPLES = int(os.environ.get("VACUUM_EXAMPLES", "25"))
+EXAMPLES = int(os.environ.get("VACUUM_EXAMPLES", "16"))
 
 
 @settings(deadline=None, max_examples=EXAMPLES, suppress_health_check=list(HealthCheck), phases=PHASES)

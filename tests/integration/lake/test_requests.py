@@ -164,11 +164,11 @@ def test_a_look_ahead_needs_no_key_that_signs(tmp_path: Path) -> None:
 def test_thousands_at_once(tmp_path: Path) -> None:
     file = tmp_path / "many.jsonl"
     file.write_text(
-        "\n".join(json.dumps({"email": f"u{n}@x.example", "external_id": f"E{n}"}) for n in range(2_000))
+        "\n".join(json.dumps({"email": f"u{n}@x.example", "external_id": f"E{n}"}) for n in range(1_000))
     )
     requests = opened(tmp_path).requests
-    assert len(requests.submit_file(file, kind="erasure", subject="customer")) == 2_000
-    assert len(requests.list()) == 2_000
+    assert len(requests.submit_file(file, kind="erasure", subject="customer")) == 1_000
+    assert len(requests.list()) == 1_000
 
 
 @pytest.mark.parametrize(

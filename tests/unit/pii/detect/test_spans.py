@@ -43,7 +43,7 @@ def differences(
 
 @pytest.mark.parametrize("kind", ["plain", "messy"])
 def test_spans_are_those_of_presidio(text_finder: TextFinder, stock: Stock, kind: str) -> None:
-    texts = getattr(Texts(20), kind)(400)
+    texts = getattr(Texts(20), kind)(250)
     assert differences(text_finder, stock, texts, text_finder.usual()) == []
 
 
