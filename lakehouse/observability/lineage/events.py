@@ -29,7 +29,7 @@ from openlineage.client.transport.http import ApiKeyTokenProvider, HttpConfig, H
 
 from lakehouse.observability.lineage.story import THREAD, RunStory, TableStory
 
-PRODUCER: Final = f"https://pypi.org/project/lakehouse/{version('lakehouse')}"
+PRODUCER: Final = f"urn:lakehouse:{version('lakehouse')}"
 _RUN_FACET: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunFacet"
 _DATASET_FACET: Final = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/DatasetFacet"
 _NO_PATH: Final = "api/v1/lineage"
