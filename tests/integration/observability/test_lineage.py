@@ -78,7 +78,7 @@ def valid(event: dict[str, Any]) -> dict[str, Any]:
     facets = [event["run"]["facets"], event["job"]["facets"], *(each["facets"] for each in sides)]
     for facet in [*facets, *(each.get("outputFacets", {}) for each in event["outputs"])]:
         for body in facet.values():
-            assert body["_producer"].startswith("https://")
+            assert body["_producer"].startswith("urn:lakehouse:")
             assert body["_schemaURL"].startswith("https://openlineage.io/spec/")
     return event
 
