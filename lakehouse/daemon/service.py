@@ -79,7 +79,7 @@ class Daemon:
         self._ended = threading.Event()
         self._loop: Loop | None = None
         self._timing = Timing(self._could_be_due)
-        self._telling = Telling()
+        self._telling: Telling | None = None
         self._server: Server | None = None
         self._state: State | None = None
         self._beat_at = 0.0
@@ -148,7 +148,8 @@ class Daemon:
             loop.end()
         if self._reread:
             loop.post(self._read_again)
-        self._telling.set(self._config)
+        telling = self._telling = Telling(state, clock=self._clock)
+        telling.set(self._config)
         if not self._once:
             self._timing.start()
             self._timing.set(self._config.jobs)
@@ -166,7 +167,7 @@ class Daemon:
             loop.run()
         finally:
             loop.close()
-            self._telling.stop()
+            telling.stop()
             self._absent()
         self._log.say("daemon_ended", failed=loop.failures or None)
         return 1 if self._once and loop.failures else 0
@@ -326,7 +327,8 @@ class Daemon:
         assert self._loop is not None  # noqa: S101 - it is its thread
         self._loop.set(config)
         self._timing.set(config.jobs)
-        self._telling.set(config)
+        if self._telling is not None:
+            self._telling.set(config)
         self._beat_at = 0.0
         self._log.say("config_taken", jobs=len(config.jobs), config=digest_of(config), listen=self.address)
 

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from typing import Final
 
 from lakehouse.config import Config
-from lakehouse.control import Control
 from lakehouse.errors import LakehouseError
-from lakehouse.observability.alerts import Alerts, Passed
-from lakehouse.storage import open_storage
+from lakehouse.observability.alerts import pass_on
+from lakehouse.observability.incidents.happenings import Happenings
+from lakehouse.state.database import State
 
-EVERY: Final = 5.0
+_EVERY: Final = 5.0
 """So many seconds between two looks."""
+_LOG: Final = logging.getLogger("lakehouse.alerts")
 
 
 class Telling:
     """A thread that passes alerts on.
 
     Args:
-        every: Seconds between two looks.
-        pass_on: Passes on what there is by a config, and says whether messages wait for their group no more.
+        state: The state database.
+        clock: Gives the time, timezone-aware.
     """
 
-    def __init__(
-        self, *, every: float = EVERY, pass_on: Callable[[Config, bool], Passed] | None = None
-    ) -> None:
-        self._every = every
-        self._pass_on = pass_on or passed_on
+    def __init__(self, state: State, *, clock: Callable[[], datetime]) -> None:
+        self._state = state
+        self._clock = clock
         self._config: Config | None = None
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
@@ -46,39 +47,25 @@ class Telling:
 
     def stop(self) -> None:
         """Ends it, after a last look: the runs that ended last are told too."""
-        if self._thread is None:
-            return
-        self._over.set()
-        self._thread.join()
-        self._thread = None
+        if self._thread is not None:
+            self._over.set()
+            self._thread.join()
+            self._thread = None
 
     def _run(self) -> None:
-        while not self._over.wait(self._every):
-            self._look()
+        while not self._over.wait(_EVERY):
+            self._look(flush=False)
         self._look(flush=True)
 
-    def _look(self, *, flush: bool = False) -> None:
-        config = self._config
-        if config is None or not config.alerts:
+    def _look(self, *, flush: bool) -> None:
+        config, state = self._config, self._state
+        if config is None:
             return
         try:
             # Who can't be reached is logged there.
-            self._pass_on(config, flush)
+            pass_on(config, state, now=self._clock(), incidents=Happenings(state), flush=flush)
         except LakehouseError:
             # The state database is gone: the loop says so.
             return
-
-
-def passed_on(config: Config, flush: bool) -> Passed:
-    """Passes on what there is, by the state database of a config.
-
-    Args:
-        config: The config.
-        flush: Whether messages wait for their group no more.
-
-    Raises:
-        StorageError: The state database can't be reached.
-    """
-    lake = open_storage(config.storage.root, options=config.storage.plain_options())
-    control = Control(config.state.get_secret_value(), lake=lake)
-    return Alerts(config, control=control).pass_on(flush=flush)
+        except Exception as error:  # noqa: BLE001 - one look that fails must not be the last
+            _LOG.warning("alerts could not be passed on (%s)", type(error).__name__)

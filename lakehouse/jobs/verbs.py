@@ -117,7 +117,9 @@ class Jobs(Looking):
         runner = self.runner(author=author)
         runner.state.leases.again(found.id, author=_who(author), now=self._clock())
         with self._passing_on():
-            runner.take(runner.state.jobs.get(found.id)[0])  # type: ignore[index]
+            kept = runner.state.jobs.get(found.id)
+            assert kept is not None  # noqa: S101 - runs stay
+            runner.take(kept[0])
         return self.show(found.id)
 
     def cancel(self, run_id: str, *, author: str | None = None) -> RunView:
