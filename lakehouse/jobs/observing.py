@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 from lakehouse.jobs.status import RunView
@@ -39,11 +39,7 @@ def tell_began(observers: Sequence[RunObserver], run: RunView, tables: tuple[str
         run: The run.
         tables: The tables that its job is for.
     """
-    for each in observers:
-        try:
-            each.began(run, tables)
-        except Exception as error:  # noqa: BLE001 - what is seen from outside never fails the work
-            _failed(each, error)
+    _tell(observers, lambda each: each.began(run, tables))
 
 
 def tell_ended(observers: Sequence[RunObserver], run: RunView, tables: tuple[str, ...]) -> None:
@@ -54,13 +50,13 @@ def tell_ended(observers: Sequence[RunObserver], run: RunView, tables: tuple[str
         run: The run.
         tables: The tables that its job is for.
     """
+    _tell(observers, lambda each: each.ended(run, tables))
+
+
+def _tell(observers: Sequence[RunObserver], what: Callable[[RunObserver], None]) -> None:
     for each in observers:
         try:
-            each.ended(run, tables)
+            what(each)
         except Exception as error:  # noqa: BLE001 - what is seen from outside never fails the work
-            _failed(each, error)
-
-
-def _failed(observer: RunObserver, error: Exception) -> None:
-    # Only its kind: a message could carry an address with a token in it.
-    _LOG.warning("%s could not be told of a run (%s)", type(observer).__name__, type(error).__name__)
+            # Only its kind: a message could carry an address with a token in it.
+            _LOG.warning("%s could not be told of a run (%s)", type(each).__name__, type(error).__name__)
