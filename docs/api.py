@@ -6,81 +6,16 @@ import dataclasses
 import enum
 import inspect
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from importlib import import_module
+from functools import cached_property
 from types import MappingProxyType
 from typing import Final
 
 import lakehouse
+from docs.public import members, returned_by
 
-_MAIN: Final = ("Lakehouse", "Table", "MergeResult")
-_RETURNED: Final = (
-    "lakehouse.cdc.changes:Rejected",
-    "lakehouse.merge.expectations:ExpectationResult",
-    "lakehouse.holds:Holds",
-    "lakehouse.pii.keys.verbs:Keys",
-    "lakehouse.pii.keys.verbs:Rotation",
-    "lakehouse.pii.keys.provider:KeyInfo",
-    "lakehouse.pii.keys.ring:Key",
-    "lakehouse.pii.keys.env:Variable",
-    "lakehouse.pii.shred.verbs:SubjectKeys",
-    "lakehouse.state.rows:SubjectKeyCount",
-    "lakehouse.state.rows:IdentifierDigest",
-    "lakehouse.pii.verbs:Pii",
-    "lakehouse.pii.reveal:Revealed",
-    "lakehouse.state.rows:Hold",
-    "lakehouse.protection.holds:Protection",
-    "lakehouse.protection.holds:TableHold",
-    "lakehouse.quarantine:Quarantine",
-    "lakehouse.quarantine:RetryResult",
-    "lakehouse.quarantine:DropResult",
-    "lakehouse.pii.verbs:Pii",
-    "lakehouse.pii.mask.copies:MaskedCopies",
-    "lakehouse.pii.mask.copies:CopyStatus",
-    "lakehouse.pii.mask.copy_plan:CopyResult",
-    "lakehouse.pii.mask.in_place_plan:InPlacePlan",
-    "lakehouse.pii.mask.port:MaskedPath",
-    "lakehouse.pii.mask.drop:DroppedCopy",
-    "lakehouse.copies:CopyEntry",
-    "lakehouse.retention.verbs:Retention",
-    "lakehouse.retention.plan:RetentionPlan",
-    "lakehouse.retention.plan:TableRetention",
-    "lakehouse.retention.plan:RulePlan",
-    "lakehouse.retention.plan:Held",
-    "lakehouse.retention.plan:Cost",
-    "lakehouse.retention.plan:Brake",
-    "lakehouse.retention.results:RetentionResult",
-    "lakehouse.retention.results:TableResult",
-    "lakehouse.retention.archive:ArchiveEntry",
-    "lakehouse.retention.manifest:Manifest",
-    "lakehouse.retention.bring_back:BroughtBack",
-    "lakehouse.timetravel.history:HistoryEntry",
-    "lakehouse.timetravel.tags:Tag",
-    "lakehouse.timetravel.restore:RestorePlan",
-    "lakehouse.maintenance.compact_plan:CompactPlan",
-    "lakehouse.maintenance.vacuum:VacuumPlan",
-    "lakehouse.maintenance.vacuum:Going",
-    "lakehouse.maintenance.vacuum:Amount",
-    "lakehouse.protection.versions:Verdict",
-    "lakehouse.maintenance.verify:VerifyReport",
-    "lakehouse.maintenance.verify:Finding",
-    "lakehouse.maintenance.verify:Notice",
-    "lakehouse.maintenance.verify:Repair",
-    "lakehouse.maintenance.freshness:Freshness",
-    "lakehouse.observability.incidents.verbs:Incidents",
-    "lakehouse.observability.incidents.status:IncidentView",
-    "lakehouse.observability.charts.chart:Chart",
-    "lakehouse.observability.charts.chart:ChartPoint",
-    "lakehouse.observability.charts.limits:Limits",
-    "lakehouse.state.chart_rows:Series",
-    "lakehouse.state.chart_rows:SeriesKey",
-    "lakehouse.state.chart_rows:Point",
-    "lakehouse.overview:LakeStatus",
-    "lakehouse.overview:TableStatus",
-    "lakehouse.overview:ApplyPlan",
-    "lakehouse.overview:TablePlan",
-)
-"""What the public methods return, as ``module:name``."""
+_MAIN: Final[tuple[type, ...]] = (lakehouse.Lakehouse, lakehouse.Table, lakehouse.MergeResult)
 
 _HEAD: Final = """\
 # Python API
@@ -101,22 +36,24 @@ def api_markdown() -> str:
         Markdown.
     """
     parts = [_HEAD]
-    for name in _MAIN:
-        parts += _class(getattr(lakehouse, name))
+    for kind in _MAIN:
+        parts += _class(kind)
     parts.append("## What methods return\n")
-    for place in _RETURNED:
-        module, _, name = place.partition(":")
-        parts += _class(getattr(import_module(module), name), level=3)
+    returned = returned_by(_MAIN)
+    times = Counter(kind.__name__ for kind in returned)
+    for kind in returned:
+        room = f" ({kind.__module__.split('.')[1]})" if times[kind.__name__] > 1 else ""
+        parts += _class(kind, level=3, room=room)
     parts += _errors()
     return "\n".join(parts)
 
 
-def _class(kind: type, *, level: int = 2) -> list[str]:
+def _class(kind: type, *, level: int = 2, room: str = "") -> list[str]:
     # Nobody makes a lake, a table or a result: how they are made is not shown, what a result holds is.
     fields = {"Args": "Fields"} if dataclasses.is_dataclass(kind) else {"Args": ""}
-    parts = [f"{'#' * level} {kind.__name__}\n", *_docstring(kind, fields)]
-    for name, member in vars(kind).items():
-        if name.startswith("_") or (dataclasses.is_dataclass(kind) and name in kind.__dataclass_fields__):
+    parts = [f"{'#' * level} {kind.__name__}{room}\n", *_docstring(kind, fields)]
+    for name, member in members(kind).items():
+        if dataclasses.is_dataclass(kind) and name in kind.__dataclass_fields__:
             continue
         title = _title(kind, name, member)
         if title is not None:
@@ -126,7 +63,7 @@ def _class(kind: type, *, level: int = 2) -> list[str]:
 
 def _title(kind: type, name: str, member: object) -> str | None:
     """How a method is called, or a property named; None for what is neither."""
-    if isinstance(member, property):
+    if isinstance(member, property | cached_property):
         return name
     if isinstance(member, classmethod):
         return f"{kind.__name__}.{name}{_signature(member.__func__)}"
