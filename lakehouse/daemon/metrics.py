@@ -9,12 +9,13 @@ from typing import Any, Final
 from lakehouse.config import Config
 from lakehouse.daemon.health import Health
 from lakehouse.observability import metrics as lake
+from lakehouse.observability.moments import Moments
 from lakehouse.state.database import State
 
 KIND: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def exposition(health: Health, *, state: State, config: Config, now: datetime) -> bytes:
+def exposition(health: Health, *, state: State, config: Config, now: datetime, moments: Moments) -> bytes:
     """All that there is, in Prometheus' text format.
 
     Args:
@@ -22,8 +23,9 @@ def exposition(health: Health, *, state: State, config: Config, now: datetime) -
         state: The state database.
         config: The config.
         now: The time.
+        moments: Finds the moments of schedules.
     """
-    return of_daemon(health) + lake.exposition(config, state, now=now)
+    return of_daemon(health) + lake.exposition(config, state, now=now, moments=moments)
 
 
 def of_daemon(health: Health) -> bytes:

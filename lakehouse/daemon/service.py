@@ -35,6 +35,7 @@ from lakehouse.daemon.workers import Pool
 from lakehouse.errors import ConfigError, LakehouseError, UsageError
 from lakehouse.jobs.leases import LEASE
 from lakehouse.jobs.runner import new_owner
+from lakehouse.observability.moments import Moments
 from lakehouse.records import operator
 from lakehouse.state.database import State
 from lakehouse.storage import open_storage
@@ -75,6 +76,7 @@ class Daemon:
         self._owner = new_owner()
         self._author = operator()
         self._log = Log(config.logs, stream)
+        self._moments = Moments()
         self._health = Health(owner=self._owner, started=clock(), turned=steady())
         self._ended = threading.Event()
         self._loop: Loop | None = None
@@ -283,7 +285,9 @@ class Daemon:
         state = self._state
         if state is None or not self._health.database:
             return 200, metrics.KIND, metrics.of_daemon(self._health)
-        body = metrics.exposition(self._health, state=state, config=self._config, now=self._clock())
+        body = metrics.exposition(
+            self._health, state=state, config=self._config, now=self._clock(), moments=self._moments
+        )
         return 200, metrics.KIND, body
 
     def _hello(self) -> bytes:

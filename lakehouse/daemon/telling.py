@@ -11,7 +11,7 @@ from typing import Final
 from lakehouse.config import Config
 from lakehouse.errors import LakehouseError
 from lakehouse.observability.alerts import pass_on
-from lakehouse.observability.incidents.happenings import Happenings
+from lakehouse.observability.moments import Moments
 from lakehouse.state.database import State
 
 _EVERY: Final = 5.0
@@ -31,6 +31,7 @@ class Telling:
         self._state = state
         self._clock = clock
         self._config: Config | None = None
+        self._moments = Moments()
         self._over = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -63,7 +64,7 @@ class Telling:
             return
         try:
             # Who can't be reached is logged there.
-            pass_on(config, state, now=self._clock(), incidents=Happenings(state), flush=flush)
+            pass_on(config, state, now=self._clock(), moments=self._moments, flush=flush)
         except LakehouseError:
             # The state database is gone: the loop says so.
             return

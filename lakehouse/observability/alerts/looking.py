@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from lakehouse.config import Config
-from lakehouse.observability.alerts.happenings import Incidents
 from lakehouse.observability.alerts.problems import Seen, late
-from lakehouse.observability.moments import newest_moment
+from lakehouse.observability.incidents.happenings import Happenings
+from lakehouse.observability.moments import Moments
 from lakehouse.state.alert_rows import RunEnd
 from lakehouse.state.database import State
 
@@ -20,16 +20,14 @@ _PART: Final = 1000
 _SETTLED: Final = timedelta(minutes=1)
 
 
-def look(
-    config: Config, state: State, *, now: datetime, incidents: Incidents | None
-) -> tuple[Seen, dict[str, int]]:
+def look(config: Config, state: State, *, now: datetime, moments: Moments) -> tuple[Seen, dict[str, int]]:
     """Sees what there is to see.
 
     Args:
         config: The lake's config.
         state: Its state database.
         now: The time.
-        incidents: What happened to incidents; None where nobody looks for any.
+        moments: Finds the moments of schedules.
 
     Returns:
         What is seen, and how far events are done with once that is kept.
@@ -37,20 +35,22 @@ def look(
     marks = state.alerts.marks()
     ends, runs_upto = _ends(state, marks.get(RUNS))
     after = marks.get(INCIDENTS, 0)
-    happened = () if incidents is None else tuple(incidents.since(after))
+    happened = Happenings(state).since(after)
     settled = [each.seq for each in happened if each.at < now - _SETTLED]
     seen = Seen(
         now=now,
         jobs=frozenset(config.jobs),
         ends=ends,
-        late=late_jobs(config, state, now=now),
+        late=late_jobs(config, state, now=now, moments=moments),
         overdue=[each for each in state.following.open_requests() if each.due < now],
         incidents=happened,
     )
     return seen, {RUNS: runs_upto, INCIDENTS: max(settled, default=after)}
 
 
-def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datetime]:
+def late_jobs(
+    config: Config, state: State, *, now: datetime, moments: Moments | None = None
+) -> dict[str, datetime]:
     """The jobs that should have been begun by now and were not, each with the moment that was missed.
 
     Of a job that never ran, only moments count that came while somebody watched: it can be new.
@@ -59,7 +59,9 @@ def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datet
         config: The lake's config.
         state: Its state database.
         now: The time.
+        moments: Finds the moments of schedules; None means one that is new.
     """
+    moments = moments or Moments()
     found: dict[str, datetime] = {}
     scheduled = {name: job for name, job in config.jobs.items() if job.schedule is not None}
     if not scheduled:
@@ -71,7 +73,7 @@ def late_jobs(config: Config, state: State, *, now: datetime) -> dict[str, datet
         if job.pause or name in paused:
             continue
         last = newest_runs.get(name)
-        newest = newest_moment(job, until=now - job.late_after - job.jitter)
+        newest = moments.newest(job, until=now - job.late_after - job.jitter)
         if last is None and (newest is None or watched is None or newest < watched):
             continue
         missed = late(

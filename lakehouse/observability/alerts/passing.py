@@ -16,13 +16,12 @@ from typing import Final
 from lakehouse.config import Config
 from lakehouse.errors import LakehouseError
 from lakehouse.observability.alerts.deciding import Message, decide
-from lakehouse.observability.alerts.happenings import Incidents
 from lakehouse.observability.alerts.looking import look
 from lakehouse.observability.alerts.problems import KEPT, judge
 from lakehouse.observability.alerts.sending import Send, SendError, send
 from lakehouse.observability.alerts.targets import Target, targets_of
 from lakehouse.observability.alerts.words import text_of
-from lakehouse.observability.moments import next_moment
+from lakehouse.observability.moments import Moments
 from lakehouse.state.alert_rows import Problem, Standing
 from lakehouse.state.database import State
 
@@ -53,7 +52,7 @@ def pass_on(
     state: State,
     *,
     now: datetime,
-    incidents: Incidents | None = None,
+    moments: Moments | None = None,
     flush: bool = False,
     send: Send = send,
 ) -> Passed:
@@ -63,7 +62,7 @@ def pass_on(
         config: The lake's config; without ``alerts`` nothing is done.
         state: Its state database.
         now: The time (timezone-aware).
-        incidents: What happened to incidents; None where nobody looks for any.
+        moments: Finds the moments of schedules; None means one that is new.
         flush: Does not wait for more to come up, since the process is about to end.
         send: Sends a message.
 
@@ -75,7 +74,8 @@ def pass_on(
     """
     if not config.alerts:
         return Passed()
-    seen, marks = look(config, state, now=now, incidents=incidents)
+    moments = moments or Moments()
+    seen, marks = look(config, state, now=now, moments=moments)
     since = now - KEPT
     changed = state.alerts.settle(partial(judge, seen=seen), since=since, marks=marks)
     post = _Post(config, state, now=now, flush=flush, send=send, problems=state.alerts.problems(since=since))
@@ -160,7 +160,7 @@ class _Post:
         for item in message.items:
             job = self._config.jobs.get(item.problem.subject)
             if item.problem.kind == "failed" and job is not None:
-                found[item.problem.subject] = next_moment(job, after=self._now)
+                found[item.problem.subject] = Moments().next(job, after=self._now)
         return found
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from lakehouse.config.firing import jitter
 from lakehouse.config.models.jobs import JobConfig
-from lakehouse.observability.alerts.happenings import Happening
+from lakehouse.observability.incidents.happenings import Happened
 from lakehouse.state.alert_rows import OpenRequest, Problem, RunEnd
 
 KEPT: Final = timedelta(days=7)
@@ -37,7 +37,7 @@ class Seen:
     ends: Sequence[RunEnd] = ()
     late: Mapping[str, datetime] = field(default_factory=dict)
     overdue: Sequence[OpenRequest] = ()
-    incidents: Sequence[Happening] = ()
+    incidents: Sequence[Happened] = ()
 
 
 def judge(known: Sequence[Problem], *, seen: Seen) -> list[Problem]:
@@ -133,7 +133,7 @@ def _of_run(book: _Book, end: RunEnd) -> None:
         book.put(replace(known, last=end.at, times=known.times + 1, upto=end.seq, detail=detail))
 
 
-def _of_incident(book: _Book, each: Happening) -> None:
+def _of_incident(book: _Book, each: Happened) -> None:
     key = f"out_of_control:{each.incident}"
     known = book.find(key)
     if known is not None and each.seq <= known.upto:

@@ -12,15 +12,12 @@ from typing import Any, Final
 from lakehouse.config import Config
 from lakehouse.control import Control
 from lakehouse.errors import UsageError
-from lakehouse.observability.alerts.happenings import Incidents
 from lakehouse.observability.alerts.passing import Passed, pass_on
 from lakehouse.observability.alerts.problems import KEPT
 from lakehouse.observability.alerts.sending import Send, SendError, send
 from lakehouse.observability.alerts.targets import Target, targets_of
 from lakehouse.observability.alerts.words import Text
-from lakehouse.observability.incidents.happenings import Happenings
 from lakehouse.state.alert_rows import Problem, Standing
-from lakehouse.state.database import State
 
 _TOGETHER: Final = 8
 
@@ -69,7 +66,6 @@ class Alerts:
     Args:
         config: The lake's config.
         control: The way to its state database.
-        incidents: Makes what tells of incidents.
         clock: Gives the time, timezone-aware.
         send: Sends a message.
     """
@@ -79,13 +75,11 @@ class Alerts:
         config: Config,
         *,
         control: Control,
-        incidents: Callable[[State], Incidents | None] = Happenings,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         send: Send = send,
     ) -> None:
         self._config = config
         self._control = control
-        self._incidents = incidents
         self._clock = clock
         self._send = send
 
@@ -160,7 +154,6 @@ class Alerts:
             self._config,
             state,
             now=now,
-            incidents=self._incidents(state),
             flush=flush,
             send=self._send,
         )

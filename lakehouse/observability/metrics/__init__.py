@@ -1,6 +1,5 @@
 """What a lake tells Prometheus, read from its state database: all processes tell the same."""
 
 from lakehouse.observability.metrics.exposition import CONTENT_TYPE, exposition, fold
-from lakehouse.observability.metrics.points import Charted, TablePoint
 
-__all__ = ["CONTENT_TYPE", "Charted", "TablePoint", "exposition", "fold"]
+__all__ = ["CONTENT_TYPE", "exposition", "fold"]

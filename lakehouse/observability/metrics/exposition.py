@@ -12,22 +12,21 @@ from lakehouse.errors import UsageError
 from lakehouse.observability.metrics.adding import add
 from lakehouse.observability.metrics.facts import facts_of
 from lakehouse.observability.metrics.families import Family, Histogram, families
-from lakehouse.observability.metrics.measured import Points
-from lakehouse.observability.metrics.points import Charted
+from lakehouse.observability.moments import Moments
 from lakehouse.state.database import State
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """What `exposition` writes."""
 
 
-def exposition(config: Config, state: State, *, now: datetime, charted: Charted | None = None) -> bytes:
+def exposition(config: Config, state: State, *, now: datetime, moments: Moments | None = None) -> bytes:
     """What there is to tell of a lake, for Prometheus. All processes on a state database tell the same.
 
     Args:
         config: The lake's config.
         state: Its state database.
         now: The time (timezone-aware).
-        charted: Reads what was measured of tables; None means from the points of their control charts.
+        moments: Finds the moments of schedules; None means one that is new.
 
     Raises:
         StorageError: The state database can't be read.
@@ -35,7 +34,7 @@ def exposition(config: Config, state: State, *, now: datetime, charted: Charted 
     """
     library = _library()
     fold(state)
-    facts = facts_of(config, state, now=now, charted=charted or Points(state, now))
+    facts = facts_of(config, state, now=now, moments=moments or Moments())
     registry = library.CollectorRegistry(auto_describe=False)
     registry.register(_Collector(facts.lake, tuple(families(facts))))
     written: bytes = library.generate_latest(registry)

@@ -12,8 +12,8 @@ from lakehouse.observability.alerts.looking import late_jobs
 from lakehouse.observability.alerts.problems import KEPT
 from lakehouse.observability.alerts.targets import targets_of
 from lakehouse.observability.metrics.adding import add
-from lakehouse.observability.metrics.points import Charted, TablePoint
-from lakehouse.observability.moments import next_moment
+from lakehouse.observability.metrics.measured import Measured, measured
+from lakehouse.observability.moments import Moments
 from lakehouse.state.alert_rows import OpenRequest, Standing
 from lakehouse.state.database import State
 from lakehouse.state.totals import LINEAGE_FAILURES
@@ -37,7 +37,7 @@ class Facts:
         targets: Who hears of what is wrong, by name.
         tables: What was measured of tables last.
         fresh: How old tables may be, in seconds, by table.
-        incidents: How many are not resolved; None where nobody looks.
+        incidents: How many are not resolved.
         size: The bytes of the state database.
         lineage_failures: Events of lineage that could not be sent; None where none are.
     """
@@ -53,21 +53,21 @@ class Facts:
     requests: Sequence[OpenRequest] = ()
     holds: int = 0
     targets: Mapping[str, Standing | None] = field(default_factory=dict)
-    tables: Sequence[TablePoint] = ()
+    tables: Sequence[Measured] = ()
     fresh: Mapping[str, float] = field(default_factory=dict)
-    incidents: int | None = None
+    incidents: int = 0
     size: int = 0
     lineage_failures: int | None = None
 
 
-def facts_of(config: Config, state: State, *, now: datetime, charted: Charted | None = None) -> Facts:
+def facts_of(config: Config, state: State, *, now: datetime, moments: Moments) -> Facts:
     """Reads all of it. How long that takes depends on how much there is now, not on how much there ever was.
 
     Args:
         config: The lake's config.
         state: Its state database.
         now: The time (timezone-aware).
-        charted: Reads what was measured of tables; None where nothing is.
+        moments: Finds the moments of schedules.
 
     Raises:
         StorageError: The state database can't be read.
@@ -79,28 +79,28 @@ def facts_of(config: Config, state: State, *, now: datetime, charted: Charted | 
         now=now,
         jobs=tuple(config.jobs),
         totals=state.totals.read(add),
-        next_runs=_next_runs(config, now),
+        next_runs=_next_runs(config, now, moments),
         running={name: alive.count(name) for name in config.jobs},
         paused=frozenset(name for name, job in config.jobs.items() if job.pause or name in paused),
-        late=frozenset(late_jobs(config, state, now=now)),
+        late=frozenset(late_jobs(config, state, now=now, moments=moments)),
         requests=state.following.open_requests(),
         holds=sum(each.active(now) for each in state.holds.standing()),
         targets={
             each.name: state.alerts.standing(each.id, since=now - KEPT)
             for each in targets_of(config, salt=state.id if config.alerts else "")
         },
-        tables=() if charted is None else tuple(charted.newest()),
+        tables=measured(state, now=now),
         fresh=_fresh(config),
-        incidents=None if charted is None else charted.open_incidents(),
+        incidents=len(state.incidents.list(only_open=True)),
         size=state.totals.size(),
         lineage_failures=None if config.lineage is None else state.totals.counted(LINEAGE_FAILURES),
     )
 
 
-def _next_runs(config: Config, now: datetime) -> dict[str, datetime]:
+def _next_runs(config: Config, now: datetime, moments: Moments) -> dict[str, datetime]:
     found = {}
     for name, job in config.jobs.items():
-        moment = next_moment(job, after=now)
+        moment = moments.next(job, after=now)
         if moment is not None:
             found[name] = moment
     return found

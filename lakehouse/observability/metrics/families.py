@@ -189,8 +189,7 @@ def _tables(facts: Facts) -> Iterator[Family]:
         {(table,): limit for table, limit in facts.fresh.items()},
         "table",
     )
-    if facts.incidents is not None:
-        yield _gauge("lakehouse_incidents_open", "Incidents that are not resolved.", {(): facts.incidents})
+    yield _gauge("lakehouse_incidents_open", "Incidents that are not resolved.", {(): facts.incidents})
 
 
 def _alerts(facts: Facts) -> Iterator[Family]:

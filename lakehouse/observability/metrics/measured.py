@@ -31,41 +31,34 @@ class Measured:
     changed: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Points:
-    """Reads what was measured.
+def measured(state: State, *, now: datetime) -> list[Measured]:
+    """What was measured of each table last, by their names.
 
     Args:
         state: The state database.
-        now: The time.
+        now: The time (timezone-aware).
+
+    Raises:
+        StorageError: The state database can't be read.
     """
+    found: dict[str, dict[str, Series]] = {}
+    for each in state.points.newest(scope="table"):
+        if not each.key.column:
+            found.setdefault(each.key.subject, {})[each.key.measure] = each
+    return [_of(table, series, now) for table, series in sorted(found.items())]
 
-    state: State
-    now: datetime
 
-    def newest(self) -> list[Measured]:
-        """The newest of each table."""
-        found: dict[str, dict[str, Series]] = {}
-        for each in self.state.points.newest(scope="table"):
-            if not each.key.column:
-                found.setdefault(each.key.subject, {})[each.key.measure] = each
-        return [self._measured(table, series) for table, series in sorted(found.items())]
+def _of(table: str, series: Mapping[str, Series], now: datetime) -> Measured:
+    def whole(measure: str) -> int | None:
+        return round(series[measure].newest.value) if measure in series else None
 
-    def open_incidents(self) -> int:
-        """How many incidents are not over."""
-        return len(self.state.incidents.list(only_open=True))
-
-    def _measured(self, table: str, series: Mapping[str, Series]) -> Measured:
-        def whole(measure: str) -> int | None:
-            return round(series[measure].newest.value) if measure in series else None
-
-        freshness = series.get("freshness")
-        versions = [each.newest.version for each in series.values() if each.newest.version is not None]
-        return Measured(
-            table=table,
-            version=max(versions, default=None),
-            rows=whole("rows"),
-            bytes=whole("bytes"),
-            files=whole("files"),
-            changed=None if freshness is None else self.now - freshness.age(self.now),
-        )
+    freshness = series.get("freshness")
+    versions = [each.newest.version for each in series.values() if each.newest.version is not None]
+    return Measured(
+        table=table,
+        version=max(versions, default=None),
+        rows=whole("rows"),
+        bytes=whole("bytes"),
+        files=whole("files"),
+        changed=None if freshness is None else now - freshness.age(now),
+    )

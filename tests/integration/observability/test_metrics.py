@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +10,17 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from lakehouse import Lakehouse
+from lakehouse.observability.incidents.taking import Taken
 from lakehouse.observability.metrics import exposition, fold
 from lakehouse.observability.metrics.adding import add
 from lakehouse.state import open_state
 from lakehouse.state.alert_rows import RunEnd
+from lakehouse.state.chart_rows import Batch, NewPoint
 from lakehouse.state.following import SETTLED
+from tests.fixtures.charted import NOON, put, watch
 
 WORK = "tests.integration.jobs.work"
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
-NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def samples(text: bytes) -> Samples:
@@ -59,24 +59,6 @@ def shop(tmp_path: Path) -> Lakehouse:
     )
 
 
-@dataclass(frozen=True)
-class Point:
-    table: str
-    version: int | None
-    rows: int | None
-    bytes: int | None
-    files: int | None
-    changed: datetime | None
-
-
-class Charts:
-    def newest(self) -> Sequence[Point]:
-        return [Point("stock", 7, 10, 2048, 2, NOON), Point("new", None, None, None, None, None)]
-
-    def open_incidents(self) -> int:
-        return 2
-
-
 def test_what_a_lake_tells(shop: Lakehouse) -> None:
     for _ in range(3):
         shop.jobs.run("refused")
@@ -102,15 +84,18 @@ def test_what_a_lake_tells(shop: Lakehouse) -> None:
 
 
 def test_tables_and_incidents_come_from_charts(shop: Lakehouse) -> None:
-    shop.jobs.run("note")
-    state = open_state(shop.config.state.get_secret_value())
-    found = samples(exposition(shop.config, state, now=NOON + timedelta(minutes=1), charted=Charts()))
+    state = shop._control.made(now=NOON)
+    sizes = {"rows": 10, "bytes": 2048, "files": 2, "freshness": 0}
+    points = tuple(NewPoint(measure=name, at=NOON, value=value) for name, value in sizes.items())
+    taken = Taken(batch=Batch(scope="table", subject="stock", points=points, version=7, run="run-1"))
+    watch(shop.config, state).note([taken], now=NOON)
+    put(shop.config, state, [0.05, 0.06] * 15 + [0.9], table="new")
+    found = samples(exposition(shop.config, state, now=NOON + timedelta(minutes=1)))
     assert of(found, "lakehouse_table_rows", table="stock") == 10
     assert of(found, "lakehouse_table_size_bytes", table="stock") == 2048
     assert of(found, "lakehouse_table_age_seconds", table="stock") == 60
-    assert of(found, "lakehouse_incidents_open") == 2
+    assert of(found, "lakehouse_incidents_open") == 1
     assert ("lakehouse_table_rows", (("table", "new"),)) not in found
-    state.close()
 
 
 def test_what_was_added_up_is_not_read_again_and_counted_once(shop: Lakehouse, monkeypatch: Any) -> None:
