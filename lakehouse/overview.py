@@ -104,11 +104,13 @@ class Attention:
         about: ``table``, ``job``, ``request``, ``incident``, ``alert``, ``daemon`` or ``state``.
         subject: Which; several are apart by commas.
         text: A sentence for people. Never who asked for anything.
+        unreadable: Whether it is about a table or state database that can't be read.
     """
 
     about: Literal["table", "job", "request", "incident", "alert", "daemon", "state"]
     subject: str
     text: str
+    unreadable: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,10 +209,11 @@ def table_status(table: Table, *, now: datetime) -> TableStatus:
 
 def _attention(status: LakeStatus) -> Iterator[Attention]:
     if status.state_problem:
-        yield Attention("state", status.state, f"the state database: {status.state_problem}")
+        yield Attention("state", status.state, f"the state database: {status.state_problem}", unreadable=True)
     for table in status.tables:
         if table.problem:
-            yield Attention("table", table.table, f"table {table.table} can't be read: {table.problem}")
+            told = f"table {table.table} can't be read: {table.problem}"
+            yield Attention("table", table.table, told, unreadable=True)
     yield from _asked(status)
     for job in status.jobs:
         if job.last is not None and job.last.status == "failed":

@@ -92,7 +92,7 @@ def _blocks(found: LakeStatus) -> list[Block]:
     blocks: list[Block] = [f"{found.lake} in {found.root}: {plural(len(found.tables), 'table')}{jobs}"]
     blocks += daemon_lines([each for each in found.daemons if each.alive])
     # Damaged tables and databases are told as errors anyway.
-    urgent = [each for each in found.attention if each.about != "state" and "can't be read" not in each.text]
+    urgent = [each for each in found.attention if not each.unreadable]
     if urgent:
         blocks += ["", "needs attention:", *(f"  {each.text}" for each in urgent)]
     facts = _facts(found)

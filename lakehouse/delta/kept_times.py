@@ -33,13 +33,15 @@ def rewrite_commit(storage: Storage, path: str, data: bytes) -> bool:
         NotFoundError: The file is gone; it is not made anew.
         StorageError: The store failed.
     """
-    if not keeps_times(storage):
-        version = commit_version(path)
-        before = to_millis(storage.head(path).modified)
-        # What was kept first counts: a later look sees the time of the writing over.
-        if version is not None and not storage.list(f"{FOLDER}/{version:020}"):
-            storage.put(f"{FOLDER}/{version:020}/{before}", b"")
-    return put_keeping_time(storage, path, data)
+    if keeps_times(storage):
+        return put_keeping_time(storage, path, data)
+    version = commit_version(path)
+    before = to_millis(storage.head(path).modified)
+    # What was kept first counts: a later look sees the time of the writing over.
+    if version is not None and not storage.list(f"{FOLDER}/{version:020}"):
+        storage.put(f"{FOLDER}/{version:020}/{before}", b"")
+    storage.put(path, data)
+    return False
 
 
 def kept_times(storage: Storage) -> dict[int, int]:

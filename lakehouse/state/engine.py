@@ -18,7 +18,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from lakehouse.config.secrets import mask_url
-from lakehouse.errors import UsageError
+from lakehouse.errors import StorageError, UsageError
 
 WRITES: Final = "lakehouse_writes"
 """Execution option of a connection: its transaction is going to write."""
@@ -59,8 +59,18 @@ class Place:
         return self.kind == "sqlite" and self.file is None
 
     def there(self) -> bool:
-        """Whether there is anything that could be opened; PostgreSQL is asked only when it is opened."""
-        return self.file is None or self.file.exists()
+        """Whether there is anything that could be opened; PostgreSQL is asked only when it is opened.
+
+        Raises:
+            StorageError: Its folder can't be looked into.
+        """
+        try:
+            return self.file is None or self.file.exists()
+        except OSError as error:
+            raise StorageError(
+                f"the state database {self.shown} can't be looked for: {error.strerror}",
+                advice="see who may read its folder",
+            ) from None
 
 
 def place_of(text: str) -> Place:
