@@ -5,7 +5,7 @@ Which messages were sent is only inserted. The rest says what is now, and is wri
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -20,16 +20,8 @@ from sqlalchemy import (
     Text,
 )
 
-from lakehouse.state.tables import Moment, metadata
-
-# SQLite counts rows by itself only in a column of the type INTEGER.
-_Number: Final = BigInteger().with_variant(Integer, "sqlite")
-_ID: Final = String(32)
-
-
-def _number() -> Column[Any]:
-    return Column("seq", _Number, primary_key=True, autoincrement=True)
-
+from lakehouse.state.columns import ID, Moment, Number, number
+from lakehouse.state.tables import metadata
 
 followed: Final = Table(
     "lakehouse_followed",
@@ -42,7 +34,7 @@ followed: Final = Table(
 problems: Final = Table(
     "lakehouse_alert_problems",
     metadata,
-    _number(),
+    number(),
     Column("key", Text, nullable=False, comment="what is wrong, as failed:vacuum"),
     Column("kind", String(16), nullable=False, comment="failed, late, overdue, out_of_control"),
     Column("subject", Text, nullable=False, comment="the job, request or incident"),
@@ -66,7 +58,7 @@ Index(
 targets: Final = Table(
     "lakehouse_alert_targets",
     metadata,
-    Column("id", _ID, primary_key=True, comment="a hash of the address"),
+    Column("id", ID, primary_key=True, comment="a hash of the address"),
     Column("name", Text, nullable=False, comment="as it may be shown"),
     Column("since", Moment, nullable=False),
     Column("owner", Text, comment="the process that sends to it"),
@@ -82,8 +74,8 @@ targets: Final = Table(
 told: Final = Table(
     "lakehouse_alert_told",
     metadata,
-    Column("target", _ID, primary_key=True),
-    Column("problem", _Number, ForeignKey("lakehouse_alert_problems.seq"), primary_key=True),
+    Column("target", ID, primary_key=True),
+    Column("problem", Number, ForeignKey("lakehouse_alert_problems.seq"), primary_key=True),
     Column("at", Moment, nullable=False),
     Column("done", Boolean, nullable=False, comment="also that it is over"),
     comment="who was told of what",
@@ -92,8 +84,8 @@ told: Final = Table(
 messages: Final = Table(
     "lakehouse_alert_messages",
     metadata,
-    _number(),
-    Column("target", _ID, nullable=False),
+    number(),
+    Column("target", ID, nullable=False),
     Column("at", Moment, nullable=False),
     Column("title", Text, nullable=False),
     Column("items", Integer, nullable=False),

@@ -7,7 +7,7 @@ open is told by a table of its own, whose key lets no series have two.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -23,21 +23,13 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lakehouse.state.tables import Moment, metadata
-
-# SQLite counts rows by itself only in a column of the type INTEGER.
-_Number: Final = BigInteger().with_variant(Integer, "sqlite")
-_ID: Final = String(32)
-
-
-def _number() -> Column[Any]:
-    return Column("seq", _Number, primary_key=True, autoincrement=True)
-
+from lakehouse.state.columns import ID, Moment, Number, number
+from lakehouse.state.tables import metadata
 
 series: Final = Table(
     "lakehouse_series",
     metadata,
-    _number(),
+    number(),
     Column("scope", String(8), nullable=False, comment="job, table"),
     Column("subject", Text, nullable=False, comment="which"),
     Column("measure", String(32), nullable=False),
@@ -46,7 +38,7 @@ series: Final = Table(
     Column("at", BigInteger, comment="microseconds since 1970, UTC"),
     Column("value", Double),
     Column("version", BigInteger),
-    Column("run_id", _ID, nullable=False),
+    Column("run_id", ID, nullable=False),
     Column("role", String(8), nullable=False),
     UniqueConstraint("scope", "subject", "measure", "column_name"),
     comment="what is measured, and its newest point",
@@ -55,12 +47,12 @@ series: Final = Table(
 points: Final = Table(
     "lakehouse_points",
     metadata,
-    Column("series_seq", _Number, ForeignKey("lakehouse_series.seq"), primary_key=True, autoincrement=False),
+    Column("series_seq", Number, ForeignKey("lakehouse_series.seq"), primary_key=True, autoincrement=False),
     Column("number", BigInteger, primary_key=True, autoincrement=False, comment="from 1 in each series"),
     Column("at", BigInteger, nullable=False, comment="microseconds since 1970, UTC"),
     Column("value", Double, nullable=False),
     Column("version", BigInteger, comment="of the table"),
-    Column("run_id", _ID, nullable=False, comment="empty where it comes from none"),
+    Column("run_id", ID, nullable=False, comment="empty where it comes from none"),
     Column("role", String(8), nullable=False, comment="point, open, level"),
     sqlite_with_rowid=False,
     comment="what was measured; old ones go",
@@ -69,9 +61,9 @@ points: Final = Table(
 incidents: Final = Table(
     "lakehouse_incidents",
     metadata,
-    _number(),
-    Column("id", _ID, nullable=False, unique=True),
-    Column("series_seq", _Number, ForeignKey("lakehouse_series.seq"), nullable=False),
+    number(),
+    Column("id", ID, nullable=False, unique=True),
+    Column("series_seq", Number, ForeignKey("lakehouse_series.seq"), nullable=False),
     Column("first", Moment, nullable=False, comment="the first point that is part of it"),
     Column("opened", Moment, nullable=False),
     Column("rule", String(32), nullable=False),
@@ -83,8 +75,8 @@ incidents: Final = Table(
 incident_events: Final = Table(
     "lakehouse_incident_events",
     metadata,
-    _number(),
-    Column("incident_id", _ID, ForeignKey("lakehouse_incidents.id"), nullable=False),
+    number(),
+    Column("incident_id", ID, ForeignKey("lakehouse_incidents.id"), nullable=False),
     Column("number", Integer, nullable=False, comment="from 1"),
     Column("event", String(16), nullable=False),
     Column("at", Moment, nullable=False),
@@ -98,8 +90,8 @@ incident_events: Final = Table(
 open_incidents: Final = Table(
     "lakehouse_open_incidents",
     metadata,
-    Column("series_seq", _Number, ForeignKey("lakehouse_series.seq"), primary_key=True, autoincrement=False),
-    Column("incident_id", _ID, ForeignKey("lakehouse_incidents.id"), nullable=False),
+    Column("series_seq", Number, ForeignKey("lakehouse_series.seq"), primary_key=True, autoincrement=False),
+    Column("incident_id", ID, ForeignKey("lakehouse_incidents.id"), nullable=False),
     comment="of a series one incident is open at most; the row goes when it is over",
 )
 

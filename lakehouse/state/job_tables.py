@@ -6,7 +6,7 @@ written over, since they say what is now; the tails of logs can be taken away, s
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
@@ -21,22 +21,14 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from lakehouse.state.tables import Moment, metadata
-
-# SQLite counts rows by itself only in a column of the type INTEGER.
-_Number: Final = BigInteger().with_variant(Integer, "sqlite")
-_ID: Final = String(32)
-
-
-def _number() -> Column[Any]:
-    return Column("seq", _Number, primary_key=True, autoincrement=True)
-
+from lakehouse.state.columns import ID, Moment, Number, number
+from lakehouse.state.tables import metadata
 
 runs: Final = Table(
     "lakehouse_job_runs",
     metadata,
-    _number(),
-    Column("id", _ID, nullable=False, unique=True),
+    number(),
+    Column("id", ID, nullable=False, unique=True),
     Column("job", Text, nullable=False),
     Column("fire_time", Moment, nullable=False, comment="of a job and a moment there is one run"),
     Column("kind", Text, nullable=False, comment="what the job does"),
@@ -51,8 +43,8 @@ runs: Final = Table(
 events: Final = Table(
     "lakehouse_job_events",
     metadata,
-    _number(),
-    Column("run_id", _ID, ForeignKey("lakehouse_job_runs.id"), nullable=False),
+    number(),
+    Column("run_id", ID, ForeignKey("lakehouse_job_runs.id"), nullable=False),
     Column("number", Integer, nullable=False, comment="from 1"),
     Column("event", String(16), nullable=False),
     Column("at", Moment, nullable=False),
@@ -65,7 +57,7 @@ events: Final = Table(
 leases: Final = Table(
     "lakehouse_job_leases",
     metadata,
-    Column("run_id", _ID, ForeignKey("lakehouse_job_runs.id"), primary_key=True),
+    Column("run_id", ID, ForeignKey("lakehouse_job_runs.id"), primary_key=True),
     Column("job", Text, nullable=False, index=True),
     Column("owner", Text, comment="the process that works on it; none while it waits"),
     Column("token", BigInteger, nullable=False, comment="rises each time somebody begins it"),
@@ -77,8 +69,8 @@ leases: Final = Table(
 logs: Final = Table(
     "lakehouse_job_logs",
     metadata,
-    _number(),
-    Column("run_id", _ID, ForeignKey("lakehouse_job_runs.id"), nullable=False, index=True),
+    number(),
+    Column("run_id", ID, ForeignKey("lakehouse_job_runs.id"), nullable=False, index=True),
     Column("lines", Text, nullable=False, comment="the last lines of what it said"),
 )
 
@@ -86,7 +78,7 @@ locks: Final = Table(
     "lakehouse_table_locks",
     metadata,
     Column("table_name", Text, primary_key=True),
-    Column("run_id", _ID, comment="who has it; none while it is free"),
+    Column("run_id", ID, comment="who has it; none while it is free"),
     Column("token", BigInteger, nullable=False, comment="rises each time somebody takes it"),
     Column("expires", Moment),
     comment="of jobs that take something away, one at a time works on a table",
@@ -95,7 +87,7 @@ locks: Final = Table(
 pauses: Final = Table(
     "lakehouse_job_pauses",
     metadata,
-    _number(),
+    number(),
     Column("job", Text, nullable=False, index=True),
     Column("event", String(16), nullable=False, comment="paused, resumed"),
     Column("at", Moment, nullable=False),
@@ -106,7 +98,7 @@ pauses: Final = Table(
 files: Final = Table(
     "lakehouse_job_files",
     metadata,
-    _number(),
+    number(),
     Column("job", Text, nullable=False),
     Column("path", Text, nullable=False),
     Column("mark", Text, nullable=False, comment="what the store says of the content: its etag"),
@@ -120,9 +112,9 @@ files: Final = Table(
 file_ends: Final = Table(
     "lakehouse_job_file_ends",
     metadata,
-    Column("file_seq", _Number, ForeignKey("lakehouse_job_files.seq"), primary_key=True, autoincrement=False),
+    Column("file_seq", Number, ForeignKey("lakehouse_job_files.seq"), primary_key=True, autoincrement=False),
     Column("outcome", String(16), nullable=False, comment="merged, refused"),
-    Column("run_id", _ID, nullable=False),
+    Column("run_id", ID, nullable=False),
     Column("at", Moment, nullable=False),
     comment="what became of them",
 )

@@ -7,14 +7,12 @@ encrypted there, when it is done), and the keys of people: what makes one of use
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
     JSON,
     BigInteger,
     Column,
-    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -25,8 +23,8 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeDecorator
+
+from lakehouse.state.columns import ID, Moment, number
 
 HEAD: Final = "0007"
 """The newest migration. Compared with what the database says, so that alembic is not needed to find out."""
@@ -36,38 +34,6 @@ KNOWN: Final = frozenset({"0001", "0002", "0003", "0004", "0005", "0006", HEAD})
 
 VERSION_TABLE: Final = "lakehouse_revision"
 """Where alembic remembers the migration; its usual name could be taken in a shared database."""
-
-
-class Moment(TypeDecorator[datetime]):
-    """A point in time: timezone-aware outside, UTC inside."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """To the database; SQLite keeps no zone."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("a time without a timezone")
-        moment = value.astimezone(UTC)
-        return moment.replace(tzinfo=None) if dialect.name == "sqlite" else moment
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """From the database, always in UTC."""
-        del dialect
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
-
-
-# SQLite counts rows by itself only in a column of the type INTEGER.
-_Number: Final = BigInteger().with_variant(Integer, "sqlite")
-_ID: Final = String(32)
-
-
-def _number() -> Column[Any]:
-    return Column("seq", _Number, primary_key=True, autoincrement=True)
 
 
 metadata: Final = MetaData(
@@ -97,7 +63,7 @@ claims: Final = Table(
 holds: Final = Table(
     "lakehouse_holds",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("table_name", Text),
     Column("subject", Text),
     Column("columns", JSON, nullable=False, comment="the columns that the condition names"),
@@ -109,7 +75,7 @@ holds: Final = Table(
 hold_contents: Final = Table(
     "lakehouse_hold_contents",
     metadata,
-    Column("hold_id", _ID, ForeignKey("lakehouse_holds.id"), primary_key=True),
+    Column("hold_id", ID, ForeignKey("lakehouse_holds.id"), primary_key=True),
     Column("condition", Text),
     Column("identifiers", JSON, nullable=False),
     Column("resolved", JSON, nullable=False),
@@ -119,8 +85,8 @@ hold_contents: Final = Table(
 hold_events: Final = Table(
     "lakehouse_hold_events",
     metadata,
-    _number(),
-    Column("hold_id", _ID, ForeignKey("lakehouse_holds.id"), nullable=False),
+    number(),
+    Column("hold_id", ID, ForeignKey("lakehouse_holds.id"), nullable=False),
     Column("event", String(16), nullable=False, comment="placed, released"),
     Column("at", Moment, nullable=False),
     Column("author", Text, nullable=False),
@@ -131,8 +97,8 @@ hold_events: Final = Table(
 plans: Final = Table(
     "lakehouse_plans",
     metadata,
-    _number(),
-    Column("id", _ID, nullable=False, unique=True),
+    number(),
+    Column("id", ID, nullable=False, unique=True),
     Column("kind", String(32), nullable=False),
     Column("made", Moment, nullable=False),
     Column("author", Text, nullable=False),
@@ -144,8 +110,8 @@ plans: Final = Table(
 records: Final = Table(
     "lakehouse_records",
     metadata,
-    _number(),
-    Column("plan_id", _ID, ForeignKey("lakehouse_plans.id")),
+    number(),
+    Column("plan_id", ID, ForeignKey("lakehouse_plans.id")),
     Column("kind", String(32), nullable=False),
     Column("rule", Text, nullable=False),
     Column("action", String(32), nullable=False),
@@ -166,7 +132,7 @@ records: Final = Table(
 keys: Final = Table(
     "lakehouse_keys",
     metadata,
-    _number(),
+    number(),
     Column("purpose", String(64), nullable=False),
     Column("version", Integer, nullable=False),
     Column("created", Moment, nullable=False),
@@ -182,7 +148,7 @@ keys: Final = Table(
 scans: Final = Table(
     "lakehouse_scans",
     metadata,
-    _number(),
+    number(),
     Column("table_name", Text, nullable=False),
     Column("version", BigInteger, nullable=False),
     Column("at", Moment, nullable=False),
@@ -195,7 +161,7 @@ scans: Final = Table(
 requests: Final = Table(
     "lakehouse_requests",
     metadata,
-    Column("id", _ID, primary_key=True),
+    Column("id", ID, primary_key=True),
     Column("kind", String(16), nullable=False, comment="erasure, access"),
     Column("subject", Text, nullable=False, comment="the kind of person, as the config calls it"),
     Column("external_id", Text, unique=True, comment="the sender's own name for it"),
@@ -204,22 +170,22 @@ requests: Final = Table(
     Column("author", Text, nullable=False),
     Column("digests", JSON, nullable=False, comment="of each identifier: name, key version, keyed hash"),
     Column("person", String(64), nullable=False, comment="a keyed hash of all of it, to know a second one"),
-    Column("same_as", _ID, comment="an earlier request about the same person"),
+    Column("same_as", ID, comment="an earlier request about the same person"),
     Index("ix_lakehouse_requests_person", "person"),
 )
 
 request_contents: Final = Table(
     "lakehouse_request_contents",
     metadata,
-    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), primary_key=True),
+    Column("request_id", ID, ForeignKey("lakehouse_requests.id"), primary_key=True),
     Column("sealed", Text, nullable=False, comment="the identifiers, encrypted; goes when it is done"),
 )
 
 request_events: Final = Table(
     "lakehouse_request_events",
     metadata,
-    _number(),
-    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), nullable=False),
+    number(),
+    Column("request_id", ID, ForeignKey("lakehouse_requests.id"), nullable=False),
     Column("number", Integer, nullable=False, comment="from 1; of two that go on at once, one does"),
     Column("event", String(16), nullable=False),
     Column("at", Moment, nullable=False),
@@ -231,8 +197,8 @@ request_events: Final = Table(
 suppressions: Final = Table(
     "lakehouse_suppressions",
     metadata,
-    _number(),
-    Column("request_id", _ID, ForeignKey("lakehouse_requests.id"), nullable=False),
+    number(),
+    Column("request_id", ID, ForeignKey("lakehouse_requests.id"), nullable=False),
     Column("event", String(16), nullable=False, comment="suppressed, readmitted"),
     Column("subject", Text, nullable=False),
     Column("identifier", Text, nullable=False),
