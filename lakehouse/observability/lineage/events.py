@@ -39,11 +39,6 @@ def _not_ours(record: logging.LogRecord) -> bool:
     return record.threadName != THREAD
 
 
-# What these say of addresses can hold keys and tokens.
-logging.getLogger("openlineage").setLevel(logging.CRITICAL)
-logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
-
-
 def document_of(story: RunStory) -> str:
     """An event as JSON, on one line.
 
@@ -67,6 +62,7 @@ def post(document: str, *, url: str, api_key: str | None, timeout: float) -> Non
         Exception: Whatever the library raises; its text can have the address in it.
     """
     auth = ApiKeyTokenProvider({"api_key": api_key}) if api_key else TokenProvider({})
+    _keep_addresses_out_of_logs()
     config = HttpConfig(
         url=url,
         endpoint="" if urlsplit(url).path.strip("/") else _NO_PATH,
@@ -171,3 +167,9 @@ def _own(schema: str, **fields: Any) -> dict[str, Any]:
 
 def _iso(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _keep_addresses_out_of_logs() -> None:
+    """What these libraries say of addresses can hold keys and tokens. Done again it changes nothing."""
+    logging.getLogger("openlineage").setLevel(logging.CRITICAL)
+    logging.getLogger("urllib3.connectionpool").addFilter(_not_ours)
