@@ -135,6 +135,7 @@ _CHANGING = (
     (re.compile(r"\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)"), "TIME"),
     (re.compile(r"\b\d[\d,]*(\.\d+)? (B|kB|MB)\b"), "SIZE"),
     (re.compile(r"\b\d+(\.\d+)? (ms|s)\b"), "SPAN"),
+    (re.compile(r"\b(req|hold|plan|run|inc)-[0-9a-z]{6}\b"), r"\1-ID"),
     (re.compile(r"lakehouse/[\w.]+"), "lakehouse/VERSION"),
     (re.compile(r"(/[\w.-]+)+/lake\b"), "/FOLDER/lake"),
     (re.compile(r"─+"), "─"),
