@@ -153,12 +153,13 @@ class Sight:
                 "sees masked",
                 advice="ask for other columns: " + ", ".join(rows.collect_schema().names()),
             )
-        filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
-        if not looks_at_single_rows(pl.sql_expr(where)):
+        # Before it is tried: what it asks of other rows or files would be read.
+        if _can_be_read(where) and not looks_at_single_rows(pl.sql_expr(where)):
             raise UsageError(
                 f"the condition on table {self._table.name} depends on other rows",
                 advice="compare the columns of single rows with fixed values",
             )
+        filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
 
     def _kind(self) -> pl.DataType | None:
         """The type of the column; None for a path into one.
@@ -199,6 +200,14 @@ def _matching(frame: pl.DataFrame, names: Sequence[str], where: str, *, table: s
     asked = frame.lazy().select(names).with_row_index(number)
     hits = filtered(asked, where, table=table, shown=names).select(number).collect()[number]
     return frame[hits]
+
+
+def _can_be_read(where: str) -> bool:
+    try:
+        pl.sql_expr(where)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def _named_in(where: str) -> list[str]:
