@@ -6,8 +6,9 @@ same process can read the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -20,7 +21,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.pii.mask.computed import Computed, computed_from
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import marks_of
+from lakehouse.pii.mask.mark import marks_of, stored_masked
 from lakehouse.pii.mask.source import Renamed
 from lakehouse.pii.paths import parse_path
 from lakehouse.timetravel.reading import filtered
@@ -56,6 +57,7 @@ class RoleView:
         role: The role.
         masks: Gives the masks of the columns of a schema, without those that are masked already, and with
             those that were renamed since.
+        stored: Says which of the paths that a table marks as masked are so, as the config is now.
         masked_at_merge: Whether the table's rows are masked before they are stored, so that the role's
             condition is about masks.
         newest: The version in which columns have the names that the config knows.
@@ -65,6 +67,7 @@ class RoleView:
     name: str
     role: RoleConfig
     masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
+    stored: Callable[[Mapping[str, str]], frozenset[str]] = frozenset
     masked_at_merge: bool = False
     newest: Snapshot | None = None
 
@@ -154,7 +157,7 @@ class RoleView:
         renamed = (
             frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
         )
-        return self.masks(snapshot.schema, frozenset(marks_of(snapshot.configuration)), renamed)
+        return self.masks(snapshot.schema, self.stored(marks_of(snapshot.configuration)), renamed)
 
 
 def _columns_of(condition: str, snapshot: Snapshot) -> set[str]:
@@ -227,5 +230,6 @@ def view_of(
         name=role,
         role=found,
         masks=masks,
+        stored=partial(stored_masked, columns=config.tables[table].pii, pii=config.pii),
         masked_at_merge=config.masked_at_merge(table),
     )

@@ -178,3 +178,17 @@ def test_columns_that_a_table_computes_from_masked_ones_are_computed_from_masks(
     assert lake.sql("SELECT start FROM people WHERE start = 'ann'", role="analyst").is_empty()
     assert people.read(role="analyst", columns=["id"], where="start = 'ann'").is_empty()
     assert people.diff(0, columns=["start"], role="analyst").rows() == [("insert", 1, "tok")]
+
+
+def test_what_was_kept_when_it_was_copied_is_masked_since_the_config_says_so(tmp_path: Path) -> None:
+    kept = config(tmp_path)
+    kept["pii"]["operators"] = {"EMAIL_ADDRESS": {"operator": "keep"}}
+    lake = Lakehouse.open(kept)
+    lake.apply()
+    lake.keys.create("mask")
+    lake.table("people").merge(ROWS)
+    lake.pii.mask("people", to="people_masked")
+    now = Lakehouse.open(config(tmp_path))
+    seen = now.table("people_masked").read(role="analyst")["email"]
+    assert seen.to_list() == now.table("people").read(role="analyst")["email"].to_list()
+    assert seen[0].startswith("tok_1_")
