@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from lakehouse.errors import RefusedError, UsageError
+from lakehouse.pii.mask.computed import computed_from
 from lakehouse.protection.row_by_row import looks_at_single_rows
 from lakehouse.table import Table
 from lakehouse.timetravel.reading import explaining, filtered
@@ -135,7 +136,13 @@ class Sight:
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        return [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
+        names = [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
+        if len(names) == len(self._rows().collect_schema()) or not self._table.exists():
+            return names
+        schema = self._table.snapshot().schema
+        masked = [name for name in schema.names if self._is_hidden(name)]
+        computed = computed_from(masked, schema).columns
+        return [name for name in names if name not in computed]
 
     def _is_hidden(self, name: str) -> bool:
         """Whether the column, or something inside of it, is not seen as it is."""

@@ -158,7 +158,7 @@ def test_a_condition_that_means_something_else_in_a_copy_shows_no_row(tmp_path: 
 
 
 def test_columns_that_a_table_computes_from_masked_ones_are_computed_from_masks(tmp_path: Path) -> None:
-    settings = config(tmp_path)
+    settings = config(tmp_path, support={"tables": ["people"], "reveal": True})
     settings["tables"]["people"].pop("schema")
     made = {"start": "left(email, 3)", "odd": "reverse(email)", "size": "abs(id)"}
     text, whole = PrimitiveType("string"), PrimitiveType("long")
@@ -178,6 +178,8 @@ def test_columns_that_a_table_computes_from_masked_ones_are_computed_from_masks(
     assert lake.sql("SELECT start FROM people WHERE start = 'ann'", role="analyst").is_empty()
     assert people.read(role="analyst", columns=["id"], where="start = 'ann'").is_empty()
     assert people.diff(0, columns=["start"], role="analyst").rows() == [("insert", 1, "tok")]
+    with pytest.raises(UsageError, match="can't be used"):
+        lake.pii.reveal("people", "email", where="start = 'ann'", role="support", reason="case 12")
 
 
 def test_what_was_kept_when_it_was_copied_is_masked_since_the_config_says_so(tmp_path: Path) -> None:

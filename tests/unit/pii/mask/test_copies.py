@@ -285,11 +285,11 @@ def test_what_is_found_inside_of_a_column_later_is_masked_in_old_rows_too(tmp_pa
     }
     schema = dict.fromkeys(("email", "name", "phone", "payload"), "string")
     kinds = {"phones": "array<string>", "labels": "map<string,string>", "contact": "struct<mail:string>"}
-    section = {"schema": {"id": "long", **schema, **kinds, "n": "long"}}
-    before = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS"}, **section)
+    columns = {"id": "long", **schema, **kinds, "n": "long"}
+    before = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS"}, schema=columns)
     before.t.merge([row])
     run(before)
-    lake = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS", path: "EMAIL_ADDRESS"}, **section)
+    lake = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS", path: "EMAIL_ADDRESS"}, schema=columns)
     done = run(lake)
     assert (done.action, done.why) == ("anew", f"masks changed: {path}")
     assert "older versions of the copy, up to 0, still have it" in done.notes[0]
