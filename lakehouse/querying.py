@@ -9,8 +9,9 @@ from typing import Final
 import polars as pl
 
 from lakehouse.copies import CopyEntry
-from lakehouse.errors import LakehouseError, TableNotFoundError, UsageError
+from lakehouse.errors import LakehouseError, RefusedError, TableNotFoundError, UsageError
 from lakehouse.merge.result import QUARANTINE
+from lakehouse.protection.asked import ensure_no_files
 from lakehouse.protection.given import text_of
 from lakehouse.table import Table
 from lakehouse.timetravel.damage import find_damage
@@ -21,6 +22,8 @@ _QUESTION: Final = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 """How a query begins that only asks; an empty one is left for the parser to name."""
+
+_EXPLAIN: Final = re.compile(r"(\s|--[^\n]*(\n|$)|/\*.*?\*/|\()*explain\b", re.IGNORECASE | re.DOTALL)
 
 
 def run_query(
@@ -42,7 +45,8 @@ def run_query(
 
     Raises:
         NotFoundError: There is no such role.
-        RefusedError: The role may not read a table that the query names.
+        RefusedError: The role may not read a table that the query names, or the query reads files or asks for
+            its plan, which a role does not see.
         UsageError: The query is no question, can't be read, or does not fit the rows.
         TableNotFoundError: It names a table that has not been made.
         CorruptTableError: A file of a table is gone or damaged.
@@ -57,6 +61,12 @@ def run_query(
     if role is not None:
         for each in named:
             each.opened.views(role)
+        ensure_no_files(query)
+        if _EXPLAIN.match(query):
+            raise RefusedError(
+                "a plan names files and the condition of the role, which roles do not see",
+                advice="ask without EXPLAIN",
+            )
     frames = {each.name: each.scan(role=role) for each in named if each.exists() or each.name not in tables}
     try:
         return pl.SQLContext(frames).execute(query, eager=True)
@@ -67,7 +77,9 @@ def run_query(
             raise damage from error
         if isinstance(error, OSError):
             raise
-        raise _query_error(frames, query, error, known=tables) from None
+        # A role is not told of tables that it may not read.
+        known = tables if role is None else tuple(frames)
+        raise _query_error(frames, query, error, known=known) from None
 
 
 def _named(query: str, tables: Sequence[str], copies: Iterable[CopyEntry]) -> list[str]:
@@ -107,7 +119,8 @@ def _query_error(
         pl.SQLContext(empty).execute(query, eager=True)
     except pl.exceptions.PolarsError as safe:
         return UsageError(
-            f"the query can't be answered: {told(safe)}", advice=f"tables are: {', '.join(known)}"
+            f"the query can't be answered: {told(safe)}",
+            advice=f"tables are: {', '.join(known)}" if known else "",
         )
     return UsageError(
         f"the query does not fit the rows of its tables ({type(error).__name__})",

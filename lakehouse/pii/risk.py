@@ -143,6 +143,9 @@ def risk_of(
         RefusedError: The role may not read the table.
     """
     _check(quasi, sensitive)
+    if role is not None:
+        # Refused before anything is told of the table, also whether it is there.
+        table.opened.views(role)
     picked = table.opened.pick(version=version, timestamp=timestamp, tag=tag)
     rows = table.scan(columns=[*quasi, *sensitive], role=role, version=picked.version)
     groups = _groups(rows, quasi, sensitive)

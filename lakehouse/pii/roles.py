@@ -6,8 +6,9 @@ same process can read the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import polars as pl
 
@@ -18,9 +19,11 @@ from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.pii.mask.computed import Computed, computed_from
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import marks_of
+from lakehouse.pii.mask.mark import marks_of, stored_masked
 from lakehouse.pii.mask.source import Renamed
+from lakehouse.pii.paths import parse_path
 from lakehouse.timetravel.reading import filtered
 
 
@@ -54,6 +57,9 @@ class RoleView:
         role: The role.
         masks: Gives the masks of the columns of a schema, without those that are masked already, and with
             those that were renamed since.
+        stored: Says which of the paths that a table marks as masked are so, as the config is now.
+        masked_at_merge: Whether the table's rows are masked before they are stored, so that the role's
+            condition is about masks.
         newest: The version in which columns have the names that the config knows.
     """
 
@@ -61,17 +67,25 @@ class RoleView:
     name: str
     role: RoleConfig
     masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
+    stored: Callable[[Mapping[str, str]], frozenset[str]] = frozenset
+    masked_at_merge: bool = False
     newest: Snapshot | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """See `View.narrows`."""
+        return self.table in self.role.rows
 
     def named_as_in(self, newest: Snapshot) -> RoleView:
         """See `View.named_as_in`."""
         return replace(self, newest=newest)
 
-    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def allowed(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
         """See `View.allowed`."""
         condition = self.role.rows.get(self.table)
         if condition is None:
             return rows
+        self._ensure_means_the_same(condition, snapshot)
         try:
             return filtered(rows, condition, table=self.table, shown=())
         except UsageError:
@@ -85,26 +99,57 @@ class RoleView:
     def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
         """See `View.hidden`."""
         masks = self._masks(snapshot)
-        return masks.columns if masks is not None else ()
+        if masks is None:
+            return ()
+        return (*masks.columns, *self._computed(masks, snapshot).columns)
 
     def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
         """See `View.needs`."""
         masks = self._masks(snapshot)
-        return masks.needs if masks is not None else ()
+        if masks is None:
+            return ()
+        return tuple(dict.fromkeys((*masks.needs, *self._computed(masks, snapshot).needs)))
 
     def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
         """See `View.masked`."""
         masks = self._masks(snapshot)
         if masks is None or not masks.columns:
-            return rows
+            # Polars tries conditions together that stand behind each other. One that fails for a row, or
+            # takes all memory for it, would tell of rows that the role does not see.
+            return _behind_a_wall(rows, lambda frame: frame) if self.narrows else rows
+        computed = self._computed(masks, snapshot)
         # Where nothing else is needed, columns that nobody asks for need not be read.
-        return rows.map_batches(
-            masks.apply,
-            projection_pushdown=not masks.needs,
-            predicate_pushdown=False,
-            slice_pushdown=True,
-            streamable=True,
+        return _behind_a_wall(
+            rows,
+            lambda frame: computed.apply(masks.apply(frame)),
+            all_columns=bool(masks.needs or computed.needs),
         )
+
+    @staticmethod
+    def _computed(masks: TableMasks, snapshot: Snapshot) -> Computed:
+        return computed_from(masks.columns, snapshot.schema)
+
+    def _ensure_means_the_same(self, condition: str, snapshot: Snapshot) -> None:
+        """Refuses rows that are chosen by a column which is something else in this version or copy.
+
+        Raises:
+            RefusedError: They are.
+        """
+        marks = marks_of(snapshot.configuration)
+        stored = {parse_path(path, columns=snapshot.schema.names).column for path in marks}
+        names = _columns_of(condition, snapshot)
+        if not self.masked_at_merge and not names.isdisjoint(stored):
+            raise RefusedError(
+                f"the rows of role {self.name} are chosen by a column that is stored masked here, so that "
+                "others would be shown",
+                advice=f"let the role read table {self.table} itself",
+            )
+        if self.newest is not None and not names.isdisjoint(_renamed(snapshot, self.newest)):
+            raise RefusedError(
+                f"the rows of role {self.name} are chosen by a column that had another name in version "
+                f"{snapshot.version} of table {self.table}, so no row of it is shown",
+                advice="read a version from after it was renamed",
+            )
 
     def _masks(self, snapshot: Snapshot) -> TableMasks | None:
         if self.role.columns == "clear":
@@ -112,7 +157,30 @@ class RoleView:
         renamed = (
             frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
         )
-        return self.masks(snapshot.schema, frozenset(marks_of(snapshot.configuration)), renamed)
+        return self.masks(snapshot.schema, self.stored(marks_of(snapshot.configuration)), renamed)
+
+
+def _columns_of(condition: str, snapshot: Snapshot) -> set[str]:
+    """The columns that a condition looks at; all of them where that can't be told for sure."""
+    everything = set(snapshot.schema.names)
+    try:
+        names = set(pl.sql_expr(condition).meta.root_names())
+    except pl.exceptions.PolarsError:
+        return everything
+    return names if names <= everything else everything | names
+
+
+def _behind_a_wall(
+    rows: pl.LazyFrame, apply: Callable[[pl.DataFrame], pl.DataFrame], *, all_columns: bool = False
+) -> pl.LazyFrame:
+    """Changes rows so that conditions which come later are tried only on what comes out."""
+    return rows.map_batches(
+        apply,
+        projection_pushdown=not all_columns,
+        predicate_pushdown=False,
+        slice_pushdown=True,
+        streamable=True,
+    )
 
 
 def _renamed(then: Snapshot, now: Snapshot) -> dict[str, str]:
@@ -157,4 +225,11 @@ def view_of(
             "so nothing in them can be masked or left out",
             advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
         )
-    return RoleView(table=table, name=role, role=found, masks=masks)
+    return RoleView(
+        table=table,
+        name=role,
+        role=found,
+        masks=masks,
+        stored=partial(stored_masked, columns=config.tables[table].pii, pii=config.pii),
+        masked_at_merge=config.masked_at_merge(table),
+    )

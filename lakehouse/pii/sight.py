@@ -9,6 +9,7 @@ from typing import Any, Final
 import polars as pl
 
 from lakehouse.errors import RefusedError, UsageError
+from lakehouse.pii.mask.computed import computed_from
 from lakehouse.protection.row_by_row import looks_at_single_rows
 from lakehouse.table import Table
 from lakehouse.timetravel.reading import explaining, filtered
@@ -135,7 +136,13 @@ class Sight:
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        return [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
+        names = [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
+        if len(names) == len(self._rows().collect_schema()) or not self._table.exists():
+            return names
+        schema = self._table.snapshot().schema
+        masked = [name for name in schema.names if self._is_hidden(name)]
+        computed = computed_from(masked, schema).columns
+        return [name for name in names if name not in computed]
 
     def _is_hidden(self, name: str) -> bool:
         """Whether the column, or something inside of it, is not seen as it is."""
@@ -153,12 +160,13 @@ class Sight:
                 "sees masked",
                 advice="ask for other columns: " + ", ".join(rows.collect_schema().names()),
             )
-        filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
-        if not looks_at_single_rows(pl.sql_expr(where)):
+        # Before it is tried: what it asks of other rows or files would be read.
+        if _can_be_read(where) and not looks_at_single_rows(pl.sql_expr(where)):
             raise UsageError(
                 f"the condition on table {self._table.name} depends on other rows",
                 advice="compare the columns of single rows with fixed values",
             )
+        filtered(rows, where, table=self._table.name, shown=rows.collect_schema().names())
 
     def _kind(self) -> pl.DataType | None:
         """The type of the column; None for a path into one.
@@ -199,6 +207,14 @@ def _matching(frame: pl.DataFrame, names: Sequence[str], where: str, *, table: s
     asked = frame.lazy().select(names).with_row_index(number)
     hits = filtered(asked, where, table=table, shown=names).select(number).collect()[number]
     return frame[hits]
+
+
+def _can_be_read(where: str) -> bool:
+    try:
+        pl.sql_expr(where)
+    except pl.exceptions.PolarsError:
+        return False
+    return True
 
 
 def _named_in(where: str) -> list[str]:

@@ -38,8 +38,8 @@ _Places: TypeAlias = list[tuple[AddFile, BitMap64 | None]]
 class Viewer(Protocol):
     """What somebody who compares versions sees of each."""
 
-    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Keeps the rows that may be seen."""
+    def allowed(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """Keeps the rows of a version that may be seen."""
 
     def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Further columns that masks depend on."""
@@ -202,7 +202,7 @@ def _seen(
     for mine, theirs in (sides, (after, before)):
         shown = {name: kind for name, kind in to_polars(mine.schema).items() if name not in CONTROL_COLUMNS}
         rows = _rows(storage, mine, _left_behind(storage, mine, theirs), pl.Schema(shown), names={})
-        whole.append(viewer.allowed(rows.lazy()).collect())
+        whole.append(viewer.allowed(rows.lazy(), mine).collect())
     wide = pl.Schema({**kinds, **beside})
     clear = [_in_types(rows, wide, names=own) for rows, own in zip(whole, called, strict=True)]
     masked = [

@@ -82,11 +82,18 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
         if told_again is error:
             raise
         raise told_again from None
-    except (OSError, pl.exceptions.PolarsError) as error:
+    except OSError as error:
         raise StorageError(
             f"table {table} could not be read ({type(error).__name__})",
             advice="`lakehouse verify` says which file is damaged",
         ) from error
+    except pl.exceptions.PolarsError as error:
+        # Without its cause, which can show values.
+        raise StorageError(
+            f"table {table} could not be read ({type(error).__name__})",
+            advice="where a condition converts values, it may not fit them (TRY_CAST gives null instead); "
+            "else `lakehouse verify` says which file is damaged",
+        ) from None
 
 
 def collect(lazy: pl.LazyFrame, *, storage: Storage, snapshot: Snapshot, table: str) -> pl.DataFrame:

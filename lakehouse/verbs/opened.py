@@ -67,8 +67,12 @@ class View(Protocol):
         Without it a column that was renamed would be clear in versions from before.
         """
 
-    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
-        """Keeps the rows that the role may see; asked before anything is masked."""
+    @property
+    def narrows(self) -> bool:
+        """Whether the role sees only some rows."""
+
+    def allowed(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
+        """Keeps the rows of a version that the role may see; asked before anything is masked."""
 
     def hidden(self, snapshot: Snapshot) -> tuple[str, ...]:
         """The columns of a version that are masked for the role."""
@@ -77,10 +81,10 @@ class View(Protocol):
         """Further columns without which those can't be masked."""
 
     def masked(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
-        """Masks rows of a version, lazily.
+        """Masks rows of a version, lazily. What is asked of them later meets no other row, no clear value.
 
         Args:
-            rows: With any of the version's columns, and `needs`.
+            rows: With any of the version's columns, and `needs`; only those that the role may see.
             snapshot: The version.
         """
 

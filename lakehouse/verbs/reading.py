@@ -19,6 +19,7 @@ from lakehouse.delta.vacuum_notes import read_notes
 from lakehouse.delta.versions import commit_times, earliest_commit, earliest_version
 from lakehouse.errors import UsageError
 from lakehouse.merge.quarantine import SCHEMA
+from lakehouse.protection.asked import ensure_no_files, never_fails
 from lakehouse.timetravel.damage import naming_damage
 from lakehouse.timetravel.diff import diff
 from lakehouse.timetravel.history import HistoryEntry, entry, why_gone
@@ -117,13 +118,19 @@ def _in_role(
     """Reads as a role does: its rows, then masks, then what was asked for, which never meets a clear value.
 
     A condition on columns that are not masked is tried before the masks are made: the answer is the same, and
-    fewer rows are masked.
+    fewer rows are masked. Where the role sees only some rows, it is one that no value makes fail: Polars may
+    try it on the other rows too, and a failure would tell of them.
     """
+    if isinstance(where, str):
+        ensure_no_files(where)
     names = _without_control(picked.schema.names)
-    lazy = view.allowed(lazy)
-    asked = _roots(where)
-    hidden = view.hidden(picked)
-    early = asked is not None and asked.isdisjoint(hidden)
+    lazy = view.allowed(lazy, picked)
+    asked = _roots(where, names)
+    early = (
+        asked is not None
+        and asked.isdisjoint(view.hidden(picked))
+        and (not view.narrows or never_fails(_expression(where)))
+    )
     if where is not None and early:
         lazy = filtered(lazy, where, table=table.name, shown=names)
     wanted = [name for name in names if asked is None or name in asked or name in shown]
@@ -134,19 +141,29 @@ def _in_role(
     return lazy.select(shown)
 
 
-def _roots(where: str | pl.Expr | None) -> set[str] | None:
+def _roots(where: str | pl.Expr | None, names: Sequence[str]) -> set[str] | None:
     """The columns that a condition looks at; None where that can't be told for sure."""
     if where is None:
         return set()
-    if isinstance(where, str) and re.search(r"\bselect\b|\*", where, re.IGNORECASE):
+    if isinstance(where, str) and re.search(r"\bselect\b|\bfrom\b|\*", where, re.IGNORECASE):
         return None
     try:
-        expression = pl.sql_expr(where) if isinstance(where, str) else where
+        expression = _expression(where)
         if expression.meta.has_multiple_outputs():
             return None
-        return set(expression.meta.root_names())
+        roots = set(expression.meta.root_names())
     except pl.exceptions.PolarsError:
         return None
+    # In SQL `self.email` is the column `email`, whatever else it reads like.
+    if not roots <= set(names) or any(name.lower() == "self" for name in roots):
+        return None
+    return roots
+
+
+def _expression(where: str | pl.Expr | None) -> pl.Expr:
+    if isinstance(where, str):
+        return pl.sql_expr(where)
+    return pl.lit(value=True) if where is None else where
 
 
 def history(table: OpenTable, *, limit: int | None) -> list[HistoryEntry]:
@@ -228,9 +245,9 @@ class _ClearView:
     cells: Cells
     sides: tuple[Snapshot, Snapshot]
 
-    def allowed(self, rows: pl.LazyFrame) -> pl.LazyFrame:
+    def allowed(self, rows: pl.LazyFrame, snapshot: Snapshot) -> pl.LazyFrame:
         """See `View.allowed`."""
-        return self.view.allowed(_cleared(rows, self.cells, self.sides))
+        return self.view.allowed(_cleared(rows, self.cells, self.sides), snapshot)
 
     def needs(self, snapshot: Snapshot) -> tuple[str, ...]:
         """See `View.needs`."""

@@ -170,6 +170,8 @@ class MaskedCopies:
         snapshot = source.snapshot()
         name, schema = source.name, snapshot.schema
         fingerprints = self._masks.fingerprints(name, schema)
+        # Before masks are made: if the key is rotated in between, the next run sees it and copies anew.
+        keys = self._masks.key_versions(name, schema) if fingerprints else {}
         marks = marks_of(snapshot.configuration)
         before = tuple(path for path, mark in fingerprints.items() if marks.get(path) == mark)
         masks = self._masks.masks(name, schema, without=before)
@@ -179,7 +181,7 @@ class MaskedCopies:
             config=source.config,
             paths=masks.paths,
             fingerprints=fingerprints,
-            keys=self._masks.key_versions(name, schema) if fingerprints else {},
+            keys=keys,
         )
         planned = CopyResult(
             name=target.name,

@@ -23,7 +23,7 @@ from lakehouse.errors import ConflictError, LakehouseError, RefusedError, Versio
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.pii.mask.changes import Changes, NotFollowableError, changes_between
-from lakehouse.pii.mask.copy_plan import CopyResult, Step, decide
+from lakehouse.pii.mask.copy_plan import CopyResult, Step, decide, notes_of
 from lakehouse.pii.mask.copy_shape import CopyShape
 from lakehouse.pii.mask.copy_writing import (
     CopyWork,
@@ -108,7 +108,8 @@ class CopyRun:
         raise gave_up(self.target.name, tries=_TRIES, winner=winner)
 
     def _attempt(self, now: Snapshot | None, step: Step) -> CopyResult | None:
-        planned = replace(self.planned, action=step.action, why=step.why, since=step.since)
+        notes = notes_of(now, self.shape)
+        planned = replace(self.planned, action=step.action, why=step.why, since=step.since, notes=notes)
         if step.action == "nothing":
             self._drop_fresh()
             return replace(planned, version=now.version if now is not None else None)

@@ -11,6 +11,7 @@ from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.copy_shape import CopyShape, about_of, changed_marks, grows_only
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.mask.port import MaskedPath
+from lakehouse.pii.paths import column_of
 
 CopyAction: TypeAlias = Literal["nothing", "follow", "anew"]
 
@@ -106,6 +107,42 @@ def decide(
     return Step("follow", "", since)
 
 
+def notes_of(copy: Snapshot | None, shape: CopyShape) -> tuple[str, ...]:
+    """What there is to know of a run: what comes as it is without anybody having said so, and what stays.
+
+    Args:
+        copy: The newest version of the copy; None where it has not been made.
+        shape: What it should look like.
+    """
+    if copy is None or about_of(copy.configuration) is None:
+        return ()
+    origin = shape.about.source
+    names = shape.schema.names
+    masked = {column_of(path, columns=names) for path in shape.marks}
+    known = {item.name: item.type for item in copy.schema.fields}
+    fresh = [
+        item.name
+        for item in shape.schema.fields
+        if item.name not in masked and known.get(item.name) != item.type
+    ]
+    before = marks_of(copy.configuration)
+    late = [
+        path for path in shape.marks if path not in before and column_of(path, columns=names) in copy.schema
+    ]
+    notes: list[str] = []
+    if fresh:
+        notes.append(
+            f"{', '.join(fresh)}: new in {origin} and not in its `pii`, so copied as it is; "
+            f"`lakehouse pii scan {origin}` says whether it is personal"
+        )
+    if late:
+        notes.append(
+            f"{', '.join(late)}: older versions of the copy, up to {copy.version}, still have it as it was, "
+            "until `lakehouse vacuum` takes them"
+        )
+    return tuple(notes)
+
+
 def _since(name: str, copy: Snapshot, shape: CopyShape) -> int | None:
     """The version of the source that the copy has; None where its log does not say."""
     origin, about = shape.about.source, about_of(copy.configuration)
@@ -127,7 +164,7 @@ def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int 
         return f"{shape.about.source} was made anew"
     changed = changed_marks(marks_of(copy.configuration), shape.marks)
     # A column that has just come has no values in the copy that could be masked in another way.
-    changed = [path for path in changed if path.partition(".")[0] in copy.schema]
+    changed = [path for path in changed if column_of(path, columns=copy.schema.names) in copy.schema]
     keys = shape.about.keys
     rotated = sorted(name for name, number in keys.items() if about.keys.get(name) != number)
     reasons = {

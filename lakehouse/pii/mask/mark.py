@@ -42,6 +42,31 @@ def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def stored_masked(
+    marks: Mapping[str, str], columns: Mapping[str, ColumnPii], pii: PiiConfig
+) -> frozenset[str]:
+    """The paths whose values are stored masked, so that they need no mask when they are read.
+
+    Args:
+        marks: What the table says of its masks.
+        columns: The table's ``pii``, as it is now.
+        pii: The lake's section on personal data.
+
+    Returns:
+        The marked paths without those that were kept as they are, and without texts that were searched for
+        something else: since the config was changed, there are clear values in both.
+    """
+    kept = pii.model_copy(update={"operators": {"DEFAULT": OperatorConfig(operator="keep")}})
+
+    def clear(path: str, mark: str) -> bool:
+        about = columns.get(path)
+        if about is None or mark == fingerprint(about, pii):
+            return False
+        return about.is_text or mark == fingerprint(about, kept)
+
+    return frozenset(path for path, mark in marks.items() if not clear(path, mark))
+
+
 def _way(operator: OperatorConfig | None) -> object:
     """The operator and its settings. What is not said counts as if it were: to say it changes nothing."""
     if operator is None:

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from lakehouse.records import operator
 from tests.integration.cli.conftest import CONFIG, Answer
 
 Run = Callable[..., Answer]
@@ -37,7 +37,7 @@ def test_a_hold_is_placed_listed_and_released(held: Run) -> None:
     listed = held("hold", "list")
     assert hold in listed.out
     assert "case 12" in listed.out
-    assert getpass.getuser() in listed.out
+    assert operator() in listed.out
     assert "rows by id" in listed.out
     assert held("hold", "release", hold, "--reason", "closed").out == f"{hold} is released\n"
     assert held("hold", "list").out == "nothing is held\n"

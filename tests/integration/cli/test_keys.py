@@ -1,13 +1,13 @@
 from __future__ import annotations
 
 import base64
-import getpass
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from lakehouse.lake import Lakehouse
+from lakehouse.records import operator
 from tests.integration.cli.conftest import CONFIG, Answer
 
 Run = Callable[..., Answer]
@@ -46,7 +46,7 @@ def test_a_key_is_made_listed_and_rotated_and_never_shown(run: Run) -> None:
         ["mask", "1", "older"],
         ["mask", "2", "current"],
     ]
-    assert getpass.getuser() in listed.out
+    assert operator() in listed.out
     said += [made, rotated, listed, run("--json", "keys", "list"), run("keys", "create", "mask")]
     said += [
         run("--json", "keys", "create", "payroll"),
@@ -66,7 +66,7 @@ def test_json_says_all_there_is(run: Run) -> None:
         "version": 1,
         "current": True,
         "created": made.document["created"],
-        "author": getpass.getuser(),
+        "author": operator(),
         "place": str(Path("keys/sign.1.key").absolute()),
         "problem": "",
     }

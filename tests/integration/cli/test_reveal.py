@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import getpass
 import io
 import sys
 from collections.abc import Callable
@@ -10,6 +9,7 @@ import polars as pl
 import pytest
 
 from lakehouse.lake import Lakehouse
+from lakehouse.records import operator
 from tests.integration.cli.conftest import CONFIG, Answer, change
 from tests.unit.pii.sealing import sealing
 
@@ -51,14 +51,14 @@ def test_masks_come_back_in_a_table_and_in_json(shop: Run) -> None:
     answer = shop("pii", "reveal", "customers", "email", mask, *WHY)
     assert answer.code == 0, answer.err
     assert [line.split() for line in answer.out.splitlines()][2:] == [[mask, "ada@shop.example"]]
-    assert f"recorded for {getpass.getuser()}" in answer.err
+    assert f"recorded for {operator()}" in answer.err
     document = shop("--json", "pii", "reveal", "customers", "email", "--where", "id > 1", *WHY).document
     assert sorted(row["value"] for row in document.pop("rows")) == ["grace@shop.example", "joan@shop.example"]
     assert document == {
         "table": "customers",
         "column": "email",
         "role": "support",
-        "author": getpass.getuser(),
+        "author": operator(),
         "reason": "case 12/2026",
         "at": document["at"],
         "withheld": 0,
@@ -78,10 +78,10 @@ def test_who_turned_masks_back_can_be_looked_up(shop: Run) -> None:
     shop("pii", "reveal", "customers", "email", "--where", "id > 1", *WHY)
     shown = shop("pii", "history")
     assert shown.out.splitlines()[-1].split()[2:] == [
-        getpass.getuser(), "support", "customers.email", "2", "case", "12/2026",
+        operator(), "support", "customers.email", "2", "case", "12/2026",
     ]  # fmt: skip
     (record,) = shop("--json", "pii", "history", "customers").document["records"]
-    assert (record["author"], record["rows"], record["role"]) == (getpass.getuser(), 2, "support")
+    assert (record["author"], record["rows"], record["role"]) == (operator(), 2, "support")
     assert shop("pii", "history", "custmers").code == 6
 
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import pwd
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -189,6 +191,12 @@ def test_it_is_recorded_who_what_when_and_why_and_never_a_value(shop: Shop, tmp_
     state = b"".join(file.read_bytes() for file in (tmp_path / "lake" / "_lakehouse").rglob("state.db*"))
     for secret in ("ada@shop", "joan@shop", str(masks[0]), "country ="):
         assert secret.encode() not in state
+
+
+def test_who_it_was_is_not_what_variables_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.setenv(name, "somebody else")
+    assert operator() in {pwd.getpwuid(os.getuid()).pw_name, f"user {os.getuid()}"}
 
 
 def test_what_was_taken_away_is_another_story(shop: Shop) -> None:

@@ -274,6 +274,38 @@ def test_masks_that_change_are_a_reason_to_copy_anew(lake: MaskLake) -> None:
     assert other.copied() == other.expected()
 
 
+@pytest.mark.parametrize("path", ["phones[]", "labels{}", "payload$.mail", "contact.mail"])
+def test_what_is_found_inside_of_a_column_later_is_masked_in_old_rows_too(tmp_path: Path, path: str) -> None:
+    row = {
+        **people(1)[0],
+        "phones": ["a@clear.example"],
+        "labels": {"mail": "a@clear.example"},
+        "payload": '{"mail": "a@clear.example"}',
+        "contact": {"mail": "a@clear.example"},
+    }
+    schema = dict.fromkeys(("email", "name", "phone", "payload"), "string")
+    kinds = {"phones": "array<string>", "labels": "map<string,string>", "contact": "struct<mail:string>"}
+    columns = {"id": "long", **schema, **kinds, "n": "long"}
+    before = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS"}, schema=columns)
+    before.t.merge([row])
+    run(before)
+    lake = MaskLake(tmp_path, pii={"email": "EMAIL_ADDRESS", path: "EMAIL_ADDRESS"}, schema=columns)
+    done = run(lake)
+    assert (done.action, done.why) == ("anew", f"masks changed: {path}")
+    assert "older versions of the copy, up to 0, still have it" in done.notes[0]
+    copied = lake.lake.table("t_masked").read()[path.rstrip("[]{}").partition("$")[0].partition(".")[0]]
+    assert "clear" not in str(copied.to_list())
+
+
+def test_a_column_that_nobody_declared_is_copied_as_it_is_and_it_is_said(lake: MaskLake) -> None:
+    assert run(lake).notes == ()
+    lake.t.merge([{**people(1)[0], "ssn": "078-05-1120"}])
+    (note,) = run(lake).notes
+    assert note.startswith("ssn: new in t and not in its `pii`, so copied as it is")
+    lake.t.merge(people(2, n=5))
+    assert run(lake).notes == ()
+
+
 def test_another_version_of_the_key_is_a_reason_to_copy_anew(lake: MaskLake) -> None:
     run(lake)
     lake.ring = Ring().rotated()
