@@ -5,16 +5,12 @@ from __future__ import annotations
 import builtins
 import getpass
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from lakehouse.control import Control
 from lakehouse.state.rows import ActionRecord
-
-if sys.platform != "win32":
-    import pwd
 
 
 class Records(Protocol):
@@ -119,14 +115,13 @@ class StateRecords:
 
 def operator() -> str:
     """Who this process works for: the user that it runs as, whatever its variables say."""
-    if sys.platform != "win32":
-        number = os.getuid()
-        try:
-            return pwd.getpwuid(number).pw_name
-        except KeyError:
-            # A container's user without a name.
-            return f"user {number}"
-    try:
+    if not hasattr(os, "getuid"):
         return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    from pwd import getpwuid  # noqa: PLC0415 - not there where users have no numbers
+
+    number = os.getuid()
+    try:
+        return getpwuid(number).pw_name
+    except KeyError:
+        # A container's user without a name.
+        return f"user {number}"
