@@ -119,14 +119,11 @@ class StateRecords:
 
 def operator() -> str:
     """Who this process works for: the user that it runs as, whatever its variables say."""
-    if sys.platform != "win32":
-        number = os.getuid()
-        try:
-            return pwd.getpwuid(number).pw_name
-        except KeyError:
-            # A container's user without a name.
-            return f"user {number}"
-    try:
+    if sys.platform == "win32":
         return getpass.getuser()
-    except (KeyError, OSError):
-        return "unknown"
+    number = os.getuid()
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        # A container's user without a name.
+        return f"user {number}"

@@ -182,7 +182,7 @@ def test_a_masked_key_stays_a_key_and_deletes_are_remembered_under_it(tmp_path: 
     manifest = json.loads((tmp_path / "t/_lakehouse/tombstones" / f"{pointer}.json").read_text())
     kept = pl.read_parquet(tmp_path / "t" / manifest["files"][0]["path"])
     assert kept["email"].to_list() == [token]
-    late = lake.t.merge([{**people(1)[0], "email": token, "n": 400}])
+    late = lake.stored.merge([{**people(1)[0], "email": token, "n": 400}])
     assert (late.stale, late.inserted) == (1, 0)
 
 
@@ -304,7 +304,7 @@ def test_history_is_masked_in_every_version_of_a_row(tmp_path: Path) -> None:
         .select("id", "email", "phone", "name", "n")
         .to_dicts()
     ]
-    lake.t.merge([{**late[0], "n": 6}])
+    lake.stored.merge([{**late[0], "n": 6}])
     assert lake.t.read().filter(pl.col("id") == 1).height == 3
 
 
