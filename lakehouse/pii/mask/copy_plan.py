@@ -155,6 +155,22 @@ def _since(name: str, copy: Snapshot, shape: CopyShape) -> int | None:
     return None if position is None else position.version
 
 
+def version_in(copy: Snapshot, shape: CopyShape) -> int | None:
+    """The version of the source that a copy has.
+
+    Args:
+        copy: The copy.
+        shape: What it should look like.
+
+    Returns:
+        None where it does not say, or has one of another table, as of one that was made anew since.
+    """
+    about = about_of(copy.configuration)
+    position = copy.transactions.get(application(shape.about.source))
+    same = about is not None and (about.source, about.table) == (shape.about.source, shape.about.table)
+    return position.version if same and position is not None else None
+
+
 def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int | None, asked: bool) -> str:
     """Why rows that are in the copy can't stay; empty where they can."""
     about = about_of(copy.configuration)

@@ -401,6 +401,25 @@ def test_the_next_run_goes_on_where_somebody_else_has_been(lake: MaskLake) -> No
     assert lake.lake.table("t_masked").snapshot().version == 1
 
 
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_run_that_was_overtaken_brings_nothing_back(lake: MaskLake, anew: bool) -> None:
+    """Its version of the source is an older one: with rows, perhaps, of somebody who was erased since."""
+    run(lake)
+    lake.t.merge(people(9))
+
+    def overtakes() -> None:
+        lake.t.merge([{"_op": "delete", "id": 3}])
+        run(lake)
+
+    beaten = MaskLake(lake.root, storage=Meanwhile(lake.lake.storage, [overtakes]))
+    done = run(beaten, anew=anew)
+    assert (done.action, done.why) == ("nothing", "it has version 3 of t, which came meanwhile")
+    assert lake.copied() == lake.expected()
+    assert 3 not in {row["id"] for row in lake.copied()}
+    assert lake.lake.table("t_masked").snapshot().version == 1
+    assert lake.lake.table("t_masked").verify(full=True).findings == ()
+
+
 def test_the_version_of_the_source_is_in_the_commit_of_the_rows(lake: MaskLake) -> None:
     run(lake)
     lake.t.merge(people(9))
