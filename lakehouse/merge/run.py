@@ -33,7 +33,6 @@ from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.decide import Decision, decide, decide_on_nothing
 from lakehouse.merge.finder import Finder
 from lakehouse.merge.last_look import looking, looking_once
-from lakehouse.merge.masked import refuse_beside_masks
 from lakehouse.merge.offset import Offset
 from lakehouse.merge.report import result_of, result_on_nothing
 from lakehouse.merge.result import MergeResult
@@ -371,5 +370,4 @@ def _refuse_unmasked(target: MergeTarget, snapshot: Snapshot | None) -> None:
             f"tables.{target.name} says `mask_at: merge`, and this table was opened without its masks",
             advice="open it by `Lakehouse.open(...).table(...)`, which knows keys and operators",
         )
-    refuse_beside_masks(target, snapshot)
     refuse_clear(target, snapshot)

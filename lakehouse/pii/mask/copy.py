@@ -22,7 +22,7 @@ from lakehouse.delta.transaction import Committed, Outcome, commit
 from lakehouse.errors import ConflictError, LakehouseError, RefusedError, VersionNotFoundError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.company import gave_up, pause, winners
-from lakehouse.pii.mask.changes import Changes, NotFollowableError, changes_between
+from lakehouse.pii.mask.changes import Changes, NotFollowableError, changes_between, others_wrote
 from lakehouse.pii.mask.copy_plan import CopyResult, Step, decide, notes_of, version_in
 from lakehouse.pii.mask.copy_shape import CopyShape
 from lakehouse.pii.mask.copy_writing import (
@@ -102,7 +102,8 @@ class CopyRun:
             if overtaken is not None:
                 self._drop_fresh()
                 return overtaken
-            step = decide(self.target.name, self.snapshot, now, self.shape, anew=self.anew)
+            others = now is not None and others_wrote(self.target.storage, now, self.shape)
+            step = decide(self.target.name, self.snapshot, now, self.shape, anew=self.anew, others=others)
             done = self._attempt(now, step)
             if done is not None:
                 return done

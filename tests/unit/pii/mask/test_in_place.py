@@ -479,3 +479,13 @@ def test_tables_with_mapped_columns_are_masked(tmp_path: Path, kind: str) -> Non
     assert records(lake.t.read()) == expected
     assert records(by_delta_rs(tmp_path)) == expected
     assert lake.t.verify(full=True).findings == ()
+
+
+def test_clear_rows_that_were_on_their_way_do_not_come_after_the_masks(tmp_path: Path) -> None:
+    lake = masked(tmp_path)
+    lake.t.merge(people(*range(3)))
+    late = masked(tmp_path, storage=Meanwhile(lake.lake.storage, [lambda: in_place(lake)]))
+    with pytest.raises(RefusedError, match="clear values would come beside masks"):
+        late.t.merge(people(1, 7, n=9))
+    assert everywhere(lake) == records(lake.t.read(version=2))
+    assert not clear_in_newest(lake)
