@@ -11,6 +11,7 @@ from deltalake import DeltaTable, write_deltalake
 
 from lakehouse.copies import application, find_copy
 from lakehouse.errors import LakehouseError, NotFoundError, ProtectedError, RefusedError, UsageError
+from lakehouse.pii.keys.ring import Key
 from lakehouse.pii.mask import changes, rows
 from lakehouse.pii.mask.copy_plan import CopyResult
 from lakehouse.pii.mask.mark import marks_of
@@ -272,6 +273,30 @@ def test_masks_that_change_are_a_reason_to_copy_anew(lake: MaskLake) -> None:
     done = run(other)
     assert (done.action, done.why) == ("anew", "masks changed: email")
     assert other.copied() == other.expected()
+
+
+def test_a_rotation_while_a_copy_is_begun_is_seen_by_the_next_run(lake: MaskLake) -> None:
+    class Rotating(Ring):
+        """Rotated in the moment after it was first asked."""
+
+        asked = 0
+
+        def _as_it_is(self) -> Ring:
+            Rotating.asked += 1
+            return Ring() if Rotating.asked == 1 else Ring().rotated()
+
+        def current(self, purpose: str) -> Key:
+            return self._as_it_is().current(purpose)
+
+        def versions(self, purpose: str) -> tuple[int, ...]:
+            return self._as_it_is().versions(purpose)
+
+    lake.ring = Rotating()
+    run(lake)
+    lake.t.merge(people(9))
+    run(lake)
+    emails = [row["email"][:6] for row in lake.copied()]
+    assert emails == ["tok_2_"] * 7
 
 
 @pytest.mark.parametrize("path", ["phones[]", "labels{}", "payload$.mail", "contact.mail"])
