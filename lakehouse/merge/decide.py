@@ -36,6 +36,7 @@ from lakehouse.merge.history import (
     with_time,
 )
 from lakehouse.merge.known import generations_after
+from lakehouse.merge.masked import refuse_beside_masks
 from lakehouse.merge.picture import changes_of
 from lakehouse.merge.plan import MergePlan, plan_merge
 from lakehouse.merge.reserved import refuse_reserved
@@ -248,6 +249,8 @@ def fit(
     conformed = replace(conformed, batch=_without_erased(conformed, suppressing))
     judged = _judgement(target, batch, conformed)
     arrived = conformed.batch
+    # In each try: somebody may have masked the table since the one before.
+    refuse_beside_masks(target, snapshot)
     if target.masks is not None:
         if snapshot is not None:
             target.masks.check(snapshot)

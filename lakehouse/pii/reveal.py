@@ -16,6 +16,7 @@ from lakehouse.errors import NotFoundError, RefusedError, UsageError
 from lakehouse.merge.target import Clock
 from lakehouse.pii.keys.ring import KeyRing
 from lakehouse.pii.operators.base import Operator
+from lakehouse.pii.paths import column_of
 from lakehouse.pii.sight import MASKED, VALUE, Sight
 from lakehouse.pii.turning_back import Mask, turn_back
 from lakehouse.protection.given import LONGEST_REASON, ensure_plain, text_of
@@ -269,7 +270,10 @@ def _ensure_fits_copy(condition: str | None, section: TableConfig, *, copy: str,
     Raises:
         RefusedError: It is.
     """
-    if condition is not None and not section.pii.keys().isdisjoint(pl.sql_expr(condition).meta.root_names()):
+    if condition is None:
+        return
+    masked = {column_of(path) for path in section.pii} | {"self"}
+    if not masked.isdisjoint(pl.sql_expr(condition).meta.root_names()):
         raise RefusedError(
             f"the rows of role {role} are chosen by a column that is masked in {copy}",
             advice="turn the masks back by their values, from the table that it is a copy of",

@@ -326,6 +326,15 @@ class Keys:
                 "it stays masked",
                 advice=self._lost(purpose, wanted),
             )
+        newest = self._newest(purpose, 0)
+        if newest:
+            # To make another one is seldom what helps: the folder or variables are not where they were.
+            return KeysError(
+                f"the key `{purpose}` is lost, all of it (version {newest} was the newest): nothing is "
+                "masked anew",
+                advice=f"{self._lost(purpose, newest)}; or `lakehouse keys create {purpose}` makes version "
+                f"{newest + 1}, whose masks join with none of before",
+            )
         return KeysError(f"there is no key `{purpose}`", advice=f"`lakehouse keys create {purpose}` makes it")
 
 

@@ -11,7 +11,7 @@ from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import VERSIONLESS, marked, marks_of
+from lakehouse.pii.mask.mark import PROPERTY, VERSIONLESS, marked, marks_of, says_less
 from lakehouse.pii.mask.port import MaskSource
 
 
@@ -41,7 +41,14 @@ class MergeMasks:
             return
         marks = marks_of(snapshot.configuration)
         wanted = self.source.fingerprints(self.table, snapshot.schema)
-        clear = [path for path in wanted if path not in marks]
+        columns = self.config.tables[self.table].pii
+        # Among rows that were kept as they are none may come that are masked: all would count as masked.
+        clear = [
+            path
+            for path, way in wanted.items()
+            if path not in marks
+            or (marks[path] != way and says_less(marks[path], columns[path], self.config.pii))
+        ]
         key = set(self.config.tables[self.table].key)
         other = [path for path, way in wanted.items() if path in key and marks.get(path, way) != way]
         mixed = [
@@ -89,5 +96,9 @@ class MergeMasks:
         return replace(batch, frame=batch.frame.with_columns(masked.get_columns()))
 
     def properties(self, schema: StructType, before: Mapping[str, str]) -> Mapping[str, str]:
-        """See `Masking.properties`."""
-        return marked({**marks_of(before), **self.source.fingerprints(self.table, schema)})
+        """See `Masking.properties`.
+
+        What the config says nothing of any more is stored as it comes from now on, so it counts as clear.
+        """
+        masked = marked(self.source.fingerprints(self.table, schema))
+        return masked or dict.fromkeys(before.keys() & {PROPERTY}, "{}")

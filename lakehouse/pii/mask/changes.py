@@ -13,11 +13,14 @@ from typing import Final
 
 import polars as pl
 
-from lakehouse.delta.actions import AddFile, CommitInfo, RemoveFile
+from lakehouse.copies import application
+from lakehouse.delta.actions import AddFile, CommitInfo, RemoveFile, SetTransaction
 from lakehouse.delta.exact import column
-from lakehouse.delta.log import Commit
+from lakehouse.delta.log import Commit, read_commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
+from lakehouse.errors import LakehouseError
 from lakehouse.merge.company import winners
+from lakehouse.pii.mask.copy_shape import CopyShape
 from lakehouse.storage import Storage
 from lakehouse.timetravel.diff import CHANGE, diff
 
@@ -97,6 +100,28 @@ def changes_between(
         CHANGE, _AT, *(column(name).cast(kind) for name, kind in types.items())
     )
     return _folded(every, key=key)
+
+
+def others_wrote(target: Storage, copy: Snapshot, shape: CopyShape) -> bool:
+    """Whether somebody else wrote rows to a copy since it was brought up to date, as far as its log tells.
+
+    Args:
+        target: The copy's folder.
+        copy: Its newest version.
+        shape: What it looks like.
+    """
+    mine = application(shape.about.source)
+    for version in range(copy.version, -1, -1):
+        try:
+            actions = read_commit(target, version).actions
+        except LakehouseError:
+            # The log does not go back so far.
+            return False
+        if any(isinstance(each, SetTransaction) and each.app_id == mine for each in actions):
+            return False
+        if any(isinstance(each, AddFile | RemoveFile) and each.data_change for each in actions):
+            return True
+    return False
 
 
 def _folded(every: pl.DataFrame, *, key: Sequence[str]) -> Changes:

@@ -22,8 +22,8 @@ from lakehouse.delta.transaction import Committed, Outcome, commit
 from lakehouse.errors import ConflictError, LakehouseError, RefusedError, VersionNotFoundError
 from lakehouse.merge.after import mode_of
 from lakehouse.merge.company import gave_up, pause, winners
-from lakehouse.pii.mask.changes import Changes, NotFollowableError, changes_between
-from lakehouse.pii.mask.copy_plan import CopyResult, Step, decide, notes_of
+from lakehouse.pii.mask.changes import Changes, NotFollowableError, changes_between, others_wrote
+from lakehouse.pii.mask.copy_plan import CopyResult, Step, decide, notes_of, version_in
 from lakehouse.pii.mask.copy_shape import CopyShape
 from lakehouse.pii.mask.copy_writing import (
     CopyWork,
@@ -98,7 +98,12 @@ class CopyRun:
             now = self.target.find()
             if now is not None:
                 ensure_writable(now)
-            step = decide(self.target.name, self.snapshot, now, self.shape, anew=self.anew)
+            overtaken = self._overtaken(now)
+            if overtaken is not None:
+                self._drop_fresh()
+                return overtaken
+            others = now is not None and others_wrote(self.target.storage, now, self.shape)
+            step = decide(self.target.name, self.snapshot, now, self.shape, anew=self.anew, others=others)
             done = self._attempt(now, step)
             if done is not None:
                 return done
@@ -106,6 +111,27 @@ class CopyRun:
             winner = found[-1] if found else winner
             self.sleep(pause(attempt))
         raise gave_up(self.target.name, tries=_TRIES, winner=winner)
+
+    def _overtaken(self, now: Snapshot | None) -> CopyResult | None:
+        """The result where the copy has a newer version of the same source than this run began with.
+
+        To copy the older one would bring back what went since, erased people among it.
+        """
+        since = None if now is None else version_in(now, self.shape)
+        if now is None or since is None or since <= self.snapshot.version:
+            return None
+        newest = self.source.find()
+        if newest is None or newest.metadata.id != self.shape.about.table or newest.version < since:
+            # It was made anew, or brought back from a backup.
+            return None
+        name = self.source.name
+        return replace(
+            self.planned,
+            why=f"it has version {since} of {name}, which came meanwhile",
+            source_version=since,
+            since=since,
+            version=now.version,
+        )
 
     def _attempt(self, now: Snapshot | None, step: Step) -> CopyResult | None:
         notes = notes_of(now, self.shape)

@@ -79,7 +79,13 @@ class CopyResult:
 
 
 def decide(
-    name: str, source: Snapshot, copy: Snapshot | None, shape: CopyShape, *, anew: bool = False
+    name: str,
+    source: Snapshot,
+    copy: Snapshot | None,
+    shape: CopyShape,
+    *,
+    anew: bool = False,
+    others: bool = False,
 ) -> Step:
     """Decides what a run has to do.
 
@@ -89,6 +95,7 @@ def decide(
         copy: The newest version of the copy; None where it has not been made.
         shape: What it should look like.
         anew: Whether somebody asks for all rows to be copied.
+        others: Whether somebody else wrote rows to the copy, who knows which.
 
     Raises:
         RefusedError: The table of that name is something else.
@@ -97,7 +104,7 @@ def decide(
     if copy is None:
         return Step("anew", "it is made")
     since = _since(name, copy, shape)
-    why = _why_anew(source, copy, shape, since=since, asked=anew)
+    why = _why_anew(source, copy, shape, since=since, asked=anew, others=others)
     if since is None or why:
         return Step("anew", why, since)
     if since == source.version and _looks_right(copy, shape):
@@ -155,7 +162,25 @@ def _since(name: str, copy: Snapshot, shape: CopyShape) -> int | None:
     return None if position is None else position.version
 
 
-def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int | None, asked: bool) -> str:
+def version_in(copy: Snapshot, shape: CopyShape) -> int | None:
+    """The version of the source that a copy has.
+
+    Args:
+        copy: The copy.
+        shape: What it should look like.
+
+    Returns:
+        None where it does not say, or has one of another table, as of one that was made anew since.
+    """
+    about = about_of(copy.configuration)
+    position = copy.transactions.get(application(shape.about.source))
+    same = about is not None and (about.source, about.table) == (shape.about.source, shape.about.table)
+    return position.version if same and position is not None else None
+
+
+def _why_anew(
+    source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int | None, asked: bool, others: bool
+) -> str:
     """Why rows that are in the copy can't stay; empty where they can."""
     about = about_of(copy.configuration)
     if since is None or about is None:
@@ -169,6 +194,7 @@ def _why_anew(source: Snapshot, copy: Snapshot, shape: CopyShape, *, since: int 
     rotated = sorted(name for name, number in keys.items() if about.keys.get(name) != number)
     reasons = {
         "it was asked for": asked,
+        "others wrote to the copy": others,
         f"masks changed: {', '.join(changed)}": bool(changed),
         f"another version of the key masks: {', '.join(rotated)}": bool(rotated),
         f"columns of {shape.about.source} changed their types, or went": not grows_only(copy, shape),

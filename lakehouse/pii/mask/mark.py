@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from itertools import combinations
 from typing import Final
 
 from pydantic import ValidationError
@@ -23,6 +24,10 @@ PROPERTY: Final = MASKS
 
 VERSIONLESS: Final = frozenset({"fpe", "date_shift"})
 """Operators whose masks do not say which version of the key made them: the first, unless one is named."""
+
+
+_FEW: Final = 8
+"""Kinds of data of one column of which every choice is looked at."""
 
 
 def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
@@ -56,15 +61,35 @@ def stored_masked(
         The marked paths without those that were kept as they are, and without texts that were searched for
         something else: since the config was changed, there are clear values in both.
     """
-    kept = pii.model_copy(update={"operators": {"DEFAULT": OperatorConfig(operator="keep")}})
 
     def clear(path: str, mark: str) -> bool:
         about = columns.get(path)
         if about is None or mark == fingerprint(about, pii):
             return False
-        return about.is_text or mark == fingerprint(about, kept)
+        return about.is_text or says_less(mark, about, pii)
 
     return frozenset(path for path, mark in marks.items() if not clear(path, mark))
+
+
+def says_less(mark: str, about: ColumnPii, pii: PiiConfig) -> bool:
+    """Whether a mark is of the same masks, but with some kinds of data kept, or not looked for.
+
+    Args:
+        mark: What a table says of a path.
+        about: The column's entry in ``pii``, as it is now.
+        pii: The lake's section on personal data, as it is now.
+    """
+    kinds = about.entities
+    keep = OperatorConfig(operator="keep")
+    sizes = range(len(kinds)) if len(kinds) <= _FEW else (0, len(kinds) - 1)
+    for number in sizes:
+        for some in combinations(kinds, number):
+            left = {kind: keep for kind in kinds if kind not in some}
+            kept = pii.model_copy(update={"operators": {**pii.operators, **left}})
+            fewer = about.model_copy(update={"entities": some})
+            if mark == fingerprint(about, kept) or (some and mark == fingerprint(fewer, pii)):
+                return True
+    return False
 
 
 def _way(operator: OperatorConfig | None) -> object:

@@ -205,3 +205,48 @@ def test_without_the_key_nothing_is_stored(tmp_path: Path) -> None:
     with pytest.raises(Exception, match="mask"):
         lake.table("customers").merge([{"email": ANN, "seq": 1}])
     assert not lake.table("customers").exists()
+
+
+KEEP, TOKENIZE = {"operator": "keep"}, {"operator": "tokenize"}
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"table": {"pii": {"mail": "URL"}}, "pii": {"operators": {"URL": KEEP}}}, {"URL": TOKENIZE}),
+        (
+            {"table": {"pii": {"mail": ["URL"]}}, "pii": {"operators": {"URL": TOKENIZE}}},
+            {"URL": TOKENIZE, "EMAIL_ADDRESS": TOKENIZE},
+        ),
+    ],
+    ids=["kept", "not looked for"],
+)
+def test_rows_that_were_kept_clear_do_not_come_to_count_as_masked(
+    tmp_path: Path, before: dict[str, Any], after: dict[str, Any]
+) -> None:
+    table = {"key": ["id"], "changes": {}, **before["table"]}
+    none = {"nlp": {"engine": "none"}}
+    old = opened(tmp_path, table=table, pii={**none, **before["pii"]})
+    old.table("customers").merge([{"id": 1, "mail": ANN}])
+    kinds = list(after) if len(after) > 1 else "URL"
+    role: dict[str, Any] = {"roles": {"analyst": {}}}
+    now = opened(tmp_path, table={**table, "pii": {"mail": kinds}}, pii={**none, "operators": after}, **role)
+    with pytest.raises(RefusedError, match="mail is not masked"):
+        now.table("customers").merge([{"id": 2, "mail": ANN}])
+    if kinds == "URL":
+        assert "canary" not in str(now.table("customers").read(role="analyst").rows())
+        assert now.pii.mask("customers", in_place=True).rows == 1
+        assert now.table("customers").merge([{"id": 2, "mail": ANN}]).inserted == 1
+        assert "canary" not in str(now.table("customers").read().rows())
+
+
+def test_clear_rows_do_not_come_beside_masks_where_the_config_asks_for_masks_no_more(tmp_path: Path) -> None:
+    opened(tmp_path).table("customers").merge([{"email": ANN, "name": "Ann", "seq": 1}])
+    for table in ({"mask_at": "read"}, {"mask_at": "read", "pii": {}}):
+        with pytest.raises(RefusedError, match="stores email, name masked"):
+            opened(tmp_path, table=table).table("customers").merge([{"email": ANN, "name": "Ann", "seq": 2}])
+    kept = opened(tmp_path, table={"pii": {"email": "EMAIL_ADDRESS"}}).table("customers")
+    kept.merge([{"email": ANN, "name": "Ann", "seq": 2}])
+    # What was stored clear in between is not taken for masked later.
+    with pytest.raises(RefusedError, match="rows in which name is not masked"):
+        opened(tmp_path).table("customers").merge([{"email": ANN, "name": "Ann", "seq": 3}])

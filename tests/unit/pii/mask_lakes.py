@@ -8,9 +8,13 @@ from typing import Any
 
 import polars as pl
 
+from lakehouse.cdc.changes import ChangeBatch
 from lakehouse.cdc.control import CONTROL_COLUMNS
 from lakehouse.config import load_config
+from lakehouse.delta.schema import StructType
+from lakehouse.delta.snapshot import Snapshot
 from lakehouse.lake import Lakehouse
+from lakehouse.pii.mask.mark import PROPERTY
 from lakehouse.pii.mask.source import ConfigMasks
 from lakehouse.pii.spans import Span
 from lakehouse.pii.verbs import Pii
@@ -42,6 +46,25 @@ class Words:
                 at += len(word) + 1
             found.append(tuple(spans))
         return found
+
+
+class AlreadyMasked:
+    """The `lakehouse.merge.target.Masking` of merges that bring masks."""
+
+    def columns(self, schema: StructType) -> tuple[str, ...]:
+        return ()
+
+    def check(self, snapshot: Snapshot) -> None:
+        pass
+
+    def trying(self) -> AlreadyMasked:
+        return self
+
+    def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
+        return batch
+
+    def properties(self, schema: StructType, before: Mapping[str, str]) -> Mapping[str, str]:
+        return {name: text for name, text in before.items() if name == PROPERTY}
 
 
 class MaskLake:
@@ -98,6 +121,12 @@ class MaskLake:
         config = self.lake.config.tables["t"].model_copy(update={"mask_at": None})
         storage = self.lake.storage
         return Table(name="t", config=config, storage=storage.child("t"), lake=storage)
+
+    @property
+    def stored(self) -> Table:
+        """The source, as merges of rows see it that are masked already."""
+        config, storage = self.lake.config.tables["t"], self.lake.storage
+        return Table(name="t", config=config, storage=storage.child("t"), lake=storage, masks=AlreadyMasked())
 
     def _table(self, name: str) -> Table:
         found = self.lake.table(name)

@@ -64,6 +64,7 @@ CONFIG: dict[str, Any] = {
         }
     },
     "roles": {
+        "inside": {"reveal": True, "rows": {"customers": "address.phone <> 'x'"}},
         "support": {"tables": ["customers"], "reveal": True},
         "analyst": {"tables": "all"},
         "german": {"reveal": True, "rows": {"customers": "country = 'DE'"}},
@@ -421,6 +422,14 @@ def test_masks_inside_of_a_column_come_back_by_their_values(nested: Shop) -> Non
         nested.reveal("address.phone", where="id = 1")
     with pytest.raises(RefusedError, match="can't be told"):
         nested.reveal("address.phone", values=phone, role="german")
+
+
+def test_rows_that_are_chosen_by_what_is_masked_inside_of_a_column_are_none_of_a_copy(nested: Shop) -> None:
+    nested.lake.table("copied").merge(nested.lake.table("customers").read(columns=["id", "email", "country"]))
+    revealer = replace(nested.revealer, source=lambda name: "customers" if name == "copied" else name)
+    given: dict[str, Any] = {"values": None, "where": "id > 0", "role": "inside", "reason": "r", "limit": 10}
+    with pytest.raises(RefusedError, match="masked in copied"):
+        revealer.reveal("copied", "email", **given)
 
 
 def test_a_condition_does_not_reach_what_is_masked_inside_of_a_column(nested: Shop) -> None:

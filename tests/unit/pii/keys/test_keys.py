@@ -121,7 +121,11 @@ def test_a_key_that_was_lost_as_a_whole_starts_with_a_new_number(keys: Keys, tmp
     fresh = keys_of(tmp_path)
     with pytest.raises(KeysError, match="version 1 of the key `mask` is lost, as is the whole key"):
         fresh.version("mask", 1)
+    with pytest.raises(KeysError, match="the key `mask` is lost, all of it") as error:
+        fresh.current("mask")
+    assert "mask.1.key back from a copy" in error.value.advice
     assert fresh.create("mask").version == 2
+    assert fresh.current("mask").version == 2
 
 
 @pytest.mark.parametrize(

@@ -182,7 +182,7 @@ def test_a_masked_key_stays_a_key_and_deletes_are_remembered_under_it(tmp_path: 
     manifest = json.loads((tmp_path / "t/_lakehouse/tombstones" / f"{pointer}.json").read_text())
     kept = pl.read_parquet(tmp_path / "t" / manifest["files"][0]["path"])
     assert kept["email"].to_list() == [token]
-    late = lake.t.merge([{**people(1)[0], "email": token, "n": 400}])
+    late = lake.stored.merge([{**people(1)[0], "email": token, "n": 400}])
     assert (late.stale, late.inserted) == (1, 0)
 
 
@@ -304,7 +304,7 @@ def test_history_is_masked_in_every_version_of_a_row(tmp_path: Path) -> None:
         .select("id", "email", "phone", "name", "n")
         .to_dicts()
     ]
-    lake.t.merge([{**late[0], "n": 6}])
+    lake.stored.merge([{**late[0], "n": 6}])
     assert lake.t.read().filter(pl.col("id") == 1).height == 3
 
 
@@ -479,3 +479,13 @@ def test_tables_with_mapped_columns_are_masked(tmp_path: Path, kind: str) -> Non
     assert records(lake.t.read()) == expected
     assert records(by_delta_rs(tmp_path)) == expected
     assert lake.t.verify(full=True).findings == ()
+
+
+def test_clear_rows_that_were_on_their_way_do_not_come_after_the_masks(tmp_path: Path) -> None:
+    lake = masked(tmp_path)
+    lake.t.merge(people(*range(3)))
+    late = masked(tmp_path, storage=Meanwhile(lake.lake.storage, [lambda: in_place(lake)]))
+    with pytest.raises(RefusedError, match="clear values would come beside masks"):
+        late.t.merge(people(1, 7, n=9))
+    assert everywhere(lake) == records(lake.t.read(version=2))
+    assert not clear_in_newest(lake)
