@@ -20,6 +20,7 @@ from lakehouse.pii.scan.patterns import (
     PATTERNS,
     POSTCODE,
     STREET,
+    UNCASED_SHAPE,
     UUID,
     Pattern,
 )
@@ -131,7 +132,8 @@ class Looker:
         spaced = text.str.count_matches(r"\S+")
         chars = text.str.len_chars()
         table = pl.DataFrame({"text": texts, "amount": words.list.len(), **marks}).select(
-            shape=_whole(NAME_SHAPE) & (chars <= 80),
+            shape=(_whole(NAME_SHAPE) & (chars <= 80) & (spaced <= 9))
+            | (_whole(UNCASED_SHAPE) & (chars >= 2) & (chars <= 11 * spaced) & (spaced <= 4)),
             person=(pl.col("first") | pl.col("last")) & (amount <= 7) & plain,
             full=pl.col("first") & amount.is_between(2, 6) & plain,
             place=pl.col("place") & (amount <= 4),
