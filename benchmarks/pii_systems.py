@@ -49,18 +49,26 @@ def _handset(prefix: str, groups: str) -> Make:
     return lambda m: prefix + "".join(m.rng.choice("23456789") if s == "#" else s for s in groups)
 
 
-_NAME: Final[Make] = lambda m: m.fake.name()  # noqa: E731
-_FIRST: Final[Make] = lambda m: m.fake.first_name()  # noqa: E731
-_LAST: Final[Make] = lambda m: m.fake.last_name()  # noqa: E731
-_STREET: Final[Make] = lambda m: m.fake.street_address()  # noqa: E731
-_CITY: Final[Make] = lambda m: m.fake.city()  # noqa: E731
-_ZIP: Final[Make] = lambda m: m.fake.postcode()  # noqa: E731
-_MAIL: Final[Make] = lambda m: m.fake.email()  # noqa: E731
-_BORN: Final[Make] = lambda m: m.english.date_of_birth(minimum_age=17, maximum_age=88).isoformat()  # noqa: E731
-_DAY: Final[Make] = lambda m: m.english.date_between("-4y", "today").isoformat()  # noqa: E731
-_IP: Final[Make] = lambda m: m.english.ipv4_public()  # noqa: E731
-_MAC: Final[Make] = lambda m: m.english.mac_address()  # noqa: E731
-_IBAN: Final[Make] = lambda m: m.fake.iban()  # noqa: E731
+def _fake(kind: str) -> Make:
+    """What Faker calls it, in the column's locale."""
+    return lambda m: getattr(m.fake, kind)()
+
+
+def _born(m: Maker) -> str:
+    return str(m.english.date_of_birth(minimum_age=17, maximum_age=88).isoformat())
+
+
+def _day(m: Maker) -> str:
+    return str(m.english.date_between("-4y", "today").isoformat())
+
+
+def _ip(m: Maker) -> str:
+    return str(m.english.ipv4_public())
+
+
+_NAME, _FIRST, _LAST = (_fake(each) for each in ("name", "first_name", "last_name"))
+_STREET, _CITY, _ZIP = (_fake(each) for each in ("street_address", "city", "postcode"))
+_MAIL, _IBAN = _fake("email"), _fake("iban")
 
 SYSTEMS: Final[tuple[tuple[str, str, str, str, Make], ...]] = (
     # An ERP system's tables of customers, vendors and goods.
@@ -87,12 +95,18 @@ SYSTEMS: Final[tuple[tuple[str, str, str, str, Make], ...]] = (
     ("Contact", "MailingCity", "LOCATION", "pt_BR", _CITY),
     ("Contact", "MailingPostalCode", "LOCATION", "fr_FR", _ZIP),
     ("Contact", "MobilePhone", "PHONE_NUMBER", "pt_BR", _handset("+55 11 9", "####-####")),
-    ("Contact", "Birthdate", "DATE_TIME", "en_US", _BORN),
+    ("Contact", "Birthdate", "DATE_TIME", "en_US", _born),
     ("Contact", "npe01__HomeEmail__c", "EMAIL_ADDRESS", "hi_IN", _MAIL),
     ("Contact", "Id", "", "en_US", lambda m: f"003{m.letters(3)}{m.digits(12)}"),
     ("Contact", "LeadSource", "", "en_US", _pick("Web", "Phone Inquiry", "Partner Referral", "Paris Fair")),
-    ("Contact", "SystemModstamp", "", "en_US", _DAY),
-    ("Opportunity", "Name", "", "en_US", _pick("Madison Renewal", "Austin Upsell", "Victoria Pilot", "Kent Q3")),
+    ("Contact", "SystemModstamp", "", "en_US", _day),
+    (
+        "Opportunity",
+        "Name",
+        "",
+        "en_US",
+        _pick("Madison Renewal", "Austin Upsell", "Victoria Pilot", "Kent Q3"),
+    ),
     ("Opportunity", "StageName", "", "en_US", _pick("Prospecting", "Closed Won", "Negotiation")),
     # A payment provider's.
     ("charges", "billing_details.address.line1", "LOCATION", "en_US", _STREET),
@@ -117,11 +131,11 @@ SYSTEMS: Final[tuple[tuple[str, str, str, str, Make], ...]] = (
     ("cust_mst", "ph", "PHONE_NUMBER", "en_US", _handset("(212) ", "###-####")),
     ("cust_mst", "msisdn", "PHONE_NUMBER", "pl_PL", _handset("48", "6########")),
     ("cust_mst", "mob_no", "PHONE_NUMBER", "hi_IN", _handset("9", "#########")),
-    ("cust_mst", "dob", "DATE_TIME", "ar_SA", _BORN),
+    ("cust_mst", "dob", "DATE_TIME", "ar_SA", _born),
     ("cust_mst", "ssn", "US_SSN", "en_US", lambda m: m.english.ssn()),
     ("cust_mst", "eml", "EMAIL_ADDRESS", "pt_BR", _MAIL),
     ("cust_mst", "rec_stat", "", "en_US", _pick("A", "I", "X")),
-    ("cust_mst", "crt_dt", "", "en_US", _DAY),
+    ("cust_mst", "crt_dt", "", "en_US", _day),
     ("cust_mst", "vat_id", "", "fr_FR", lambda m: f"FR{m.digits(11)}"),
     # camelCase, other scripts and languages.
     ("employees", "givenName", "PERSON", "ar_SA", _FIRST),
@@ -143,17 +157,47 @@ SYSTEMS: Final[tuple[tuple[str, str, str, str, Make], ...]] = (
     ("klienci", "nr_telefonu", "PHONE_NUMBER", "pl_PL", _handset("+48 6", "## ### ###")),
     ("klienci", "ulica_i_numer", "LOCATION", "pl_PL", _STREET),
     # Web logs, sessions and devices.
-    ("access_log", "remote_host", "IP_ADDRESS", "en_US", _IP),
-    ("access_log", "x_forwarded_for", "IP_ADDRESS", "en_US", lambda m: f"{m.english.ipv4_public()}, 10.0.0.{m.rng.randint(1, 99)}"),
+    ("access_log", "remote_host", "IP_ADDRESS", "en_US", _ip),
+    (
+        "access_log",
+        "x_forwarded_for",
+        "IP_ADDRESS",
+        "en_US",
+        lambda m: f"{m.english.ipv4_public()}, 10.0.0.{m.rng.randint(1, 99)}",
+    ),
     ("access_log", "user_agent", "", "en_US", _agent),
-    ("access_log", "referer", "", "en_US", lambda m: f"https://shop.example/p/{m.letters(3).lower()}-{m.digits(4)}"),
+    (
+        "access_log",
+        "referer",
+        "",
+        "en_US",
+        lambda m: f"https://shop.example/p/{m.letters(3).lower()}-{m.digits(4)}",
+    ),
     ("access_log", "session_id", "", "en_US", lambda m: f"{m.rng.getrandbits(128):032x}"),
     ("access_log", "cookie", "", "en_US", lambda m: f"_ga=GA1.2.{m.digits(9)}.{m.digits(10)}"),
     ("access_log", "bytes", "", "en_US", lambda m: m.rng.randint(200, 9_000_000)),
-    ("access_log", "upstream", "", "en_US", _pick("web-01.eu.internal", "web-02.eu.internal", "api-1.us.internal")),
-    ("handsets", "wifi_mac", "MAC_ADDRESS", "en_US", _MAC),
-    ("handsets", "os_version", "", "en_US", lambda m: f"{m.rng.randint(9, 17)}.{m.rng.randint(0, 9)}.{m.rng.randint(0, 9)}"),
-    ("handsets", "app_build", "", "en_US", lambda m: f"{m.rng.randint(0, 9)}.{m.rng.randint(0, 99)}.{m.rng.randint(0, 9)}.{m.digits(3)}"),
+    (
+        "access_log",
+        "upstream",
+        "",
+        "en_US",
+        _pick("web-01.eu.internal", "web-02.eu.internal", "api-1.us.internal"),
+    ),
+    ("handsets", "wifi_mac", "MAC_ADDRESS", "en_US", lambda m: m.english.mac_address()),
+    (
+        "handsets",
+        "os_version",
+        "",
+        "en_US",
+        lambda m: f"{m.rng.randint(9, 17)}.{m.rng.randint(0, 9)}.{m.rng.randint(0, 9)}",
+    ),
+    (
+        "handsets",
+        "app_build",
+        "",
+        "en_US",
+        lambda m: f"{m.rng.randint(0, 9)}.{m.rng.randint(0, 99)}.{m.rng.randint(0, 9)}.{m.digits(3)}",
+    ),
     ("handsets", "push_token", "", "en_US", lambda m: base64.b64encode(m.rng.randbytes(33)).decode()),
     ("rides", "pickup_lat", "LOCATION", "en_US", lambda m: round(m.rng.uniform(40.4, 40.9), 6)),
     ("rides", "pickup_lng", "LOCATION", "en_US", lambda m: round(m.rng.uniform(-74.3, -73.6), 6)),
@@ -175,22 +219,52 @@ SYSTEMS: Final[tuple[tuple[str, str, str, str, Make], ...]] = (
     ("jobs", "hostname", "", "en_US", lambda m: m.english.hostname()),
     ("jobs", "image_digest", "", "en_US", lambda m: f"sha256:{m.rng.getrandbits(256):064x}"),
     ("jobs", "cron", "", "en_US", _pick("0 3 * * *", "*/5 * * * *", "0 4 * * 0")),
-    ("jobs", "message", "", "en_US", lambda m: f"task {m.digits(5)} finished in {m.rng.randint(1, 90)} s with {m.digits(3)} rows written to disk"),
+    (
+        "jobs",
+        "message",
+        "",
+        "en_US",
+        lambda m: (
+            f"task {m.digits(5)} finished in {m.rng.randint(1, 90)} s with {m.digits(3)} rows written to disk"
+        ),
+    ),
     ("meters", "reading", "", "en_US", lambda m: m.rng.randint(10**8, 10**9)),
     ("meters", "meter_no", "", "en_US", lambda m: f"1{m.letters(3)}{m.digits(10)}"),
     ("stations", "station", "", "en_US", _pick("Lincoln Park", "Washington Square", "Union", "Jefferson")),
     ("teams", "team_name", "", "en_US", _pick("Lakers", "Jackson Five", "Ravens", "Houston Rockets")),
     # Free texts.
-    ("cases", "description", "PERSON EMAIL_ADDRESS PHONE_NUMBER", "en_US",
-     _lines("{name} wrote from {email} that the {product} never arrived at all.",
+    (
+        "cases",
+        "description",
+        "PERSON EMAIL_ADDRESS PHONE_NUMBER",
+        "en_US",
+        _lines(
+            "{name} wrote from {email} that the {product} never arrived at all.",
             "Please call {name} back on {phone} about case {n} before Friday.",
-            "The customer {name} is happy with the new {product} and closed it.")),
-    ("cases", "resolution", "", "en_US",
-     _lines("Replaced the {product} under warranty, tracking number {n} was sent.",
-            "No fault was found, closed after {n} seconds without an answer.")),
-    ("commits", "author", "PERSON", "fr_FR", lambda m: f"{m.fake.name()} <{m.fake.email()}>"),
-    ("commits", "subject", "", "en_US",
-     _pick("fix: handle nulls in the parser of dates", "Bump rails from 7.0.1 to 7.0.4 in the lock file",
-           "docs: mention the limits of the merge verb")),
-)  # fmt: skip
+            "The customer {name} is happy with the new {product} and closed it.",
+        ),
+    ),
+    (
+        "cases",
+        "resolution",
+        "",
+        "en_US",
+        _lines(
+            "Replaced the {product} under warranty, tracking number {n} was sent.",
+            "No fault was found, closed after {n} seconds without an answer.",
+        ),
+    ),
+    ("commits", "author", "EMAIL_ADDRESS", "fr_FR", lambda m: f"{m.fake.name()} <{m.fake.email()}>"),
+    (
+        "commits",
+        "subject",
+        "",
+        "en_US",
+        _pick(
+            "fix: handle nulls in the parser of dates",
+            "Bump rails from 7.0.1 to 7.0.4 in the lock file",
+            "docs: mention the limits of the merge verb",
+        ),
+    ),
+)
 """Table, column, kinds, locale and how a value is made; see `benchmarks.pii_columns.columns`."""

@@ -133,7 +133,7 @@ def _story(found: ScanResult) -> list[Block]:
             said(scan.table),
             said(column.path),
             said(each.entity),
-            said(f"{each.share:.0%}"),
+            said(_percent(each.share)),
             said(f"{each.score:.2f}"),
             said(", ".join(each.evidence)),
             said(column.examples[0] if column.examples else "free text" if column.text else ""),
@@ -150,6 +150,10 @@ def _story(found: ScanResult) -> list[Block]:
     if found.missing:
         blocks.append(f"no language model was asked, so names in free text are not found: {found.missing}")
     return blocks
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
 def _about(scan: TableScan) -> list[Block]:

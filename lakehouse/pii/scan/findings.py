@@ -23,6 +23,7 @@ class EntityFinding:
         score: How sure that is, from 0 to 1.
         evidence: What speaks for it.
         reason: The same in a sentence.
+        inside: Whether it is a part of the values, and not the values as a whole.
     """
 
     entity: str
@@ -30,6 +31,7 @@ class EntityFinding:
     score: float
     evidence: tuple[Evidence, ...]
     reason: str
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,6 +36,7 @@ EMAIL: Final = r"[\p{L}0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[\p{L}0-9-]+\.)+\p{L}{2,}"
 """An e-mail address (RFC 5321, without quoted parts), to be looked at by `is_mail`."""
 IBAN: Final = r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?"
 CARD: Final = r"[2-6]\d{3}(?:[ -]?\d{2,6}){2,4}"
+_IP: Final = r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|[0-9a-f:]*:[0-9a-f:.]+(?:/\d{1,3})?"
 _FILE_ENDINGS: Final = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "pdf"}
 )
@@ -56,6 +57,11 @@ def is_card(value: str) -> bool:
     return 12 <= len(checks.digits_of(value)) <= 19 and checks.luhn(value)
 
 
+def are_addresses(value: str) -> bool:
+    """One or several addresses of IPv4 or IPv6."""
+    return all(checks.ip_address(each.strip()) for each in value.split(","))
+
+
 PATTERNS: Final = (
     Pattern(entity="EMAIL_ADDRESS", regex=rf"(?:mailto:|[^<>@]+<|<)?{EMAIL}>?",
             strength="clear", check=is_mail),
@@ -64,9 +70,9 @@ PATTERNS: Final = (
     Pattern(entity="MAC_ADDRESS", regex=r"(?i)(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}|"
     r"(?:[0-9A-F]{4}\.){2}[0-9A-F]{4}",
             strength="clear"),
-    Pattern(entity="IP_ADDRESS", regex=r"(?i)(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|"
-    r"[0-9a-f:]*:[0-9a-f:.]+(?:/\d{1,3})?",
-            strength="likely", check=checks.ip_address),
+    # Behind proxies there is one address for each of them.
+    Pattern(entity="IP_ADDRESS", regex=rf"(?i)(?:{_IP})(?:, ?(?:{_IP}))*",
+            strength="likely", check=are_addresses),
     Pattern(entity="CRYPTO", regex=r"[13][1-9A-HJ-NP-Za-km-z]{25,34}|(?:bc1|"
     r"BC1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}",
             strength="clear", check=checks.bitcoin),
@@ -131,7 +137,9 @@ PATTERNS: Final = (
 )  # fmt: skip
 """What is looked for in every column. Of one kind, the surer look comes first."""
 
-NO_CHECKSUMS: Final = (is_mail, checks.ip_address, checks.us_ssn, checks.mixed)
+CLEAR: Final = ("EMAIL_ADDRESS", "IBAN_CODE")
+"""What hardly anything else looks like: a few of them are enough."""
+NO_CHECKSUMS: Final = (is_mail, are_addresses, checks.us_ssn, checks.mixed)
 """Checks that only leave out what can't be."""
 POSTCODE: Final = (
     r"(?i)\d{4,6}|\d{5}-?\d{3,4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{2}-\d{3}|\d{3} \d{2}|"
@@ -154,7 +162,8 @@ STREET: Final = (
 )
 """A word that streets are called by; in Japanese and Chinese the sign behind a city or a part of it."""
 ADDRESS_SHAPE: Final = (
-    r"(?s)\d{1,5}[A-Za-z]?[ ,]+[\p{L}][\p{L} .,'\u2019/-]{2,}.*|[\p{L}][\p{L} .'\u2019/-]{2,},? \d{1,5}.*|"
+    r"(?s)\d{1,5}(?:[/-]\d{1,5})?[A-Za-z]?[ ,]+\p{L}[\p{L}\p{M} .,'\u2019/-]+.*|"
+    r"\p{L}[\p{L}\p{M} .'\u2019/-]{2,},? \d{1,5}.*|"
     rf"(?:〒? ?\d{{3}}-?\d{{4}} ?)?{_HAN_PLACE}.*\d.*"
 )
 """A number and words, or words and a number: how addresses are written nearly everywhere."""
