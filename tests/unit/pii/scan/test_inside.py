@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 
+import polars as pl
 import pytest
 
+from lakehouse.config.models import PiiConfig, Recognizer
+from lakehouse.errors import UsageError
+from lakehouse.pii.scan.own import OwnPattern
 from tests.unit.pii.scan.made import entities, judge
 
 MAILS = [f"ann.{at}@mail{at % 7}.example" for at in range(40)]
@@ -76,3 +80,18 @@ def test_lists_coordinates_and_other_scripts(
     name: str, values: list[object], expected: tuple[str, ...]
 ) -> None:
     assert entities(name, values) == expected
+
+
+def test_check_digits_of_a_recognizer_of_ones_own_count_for_whole_values_too() -> None:
+    config = PiiConfig.model_validate(
+        {"recognizers": [{"name": "MEMBER_ID", "regex": r"\d{11}", "score": 0.7, "checksum": "luhn"}]}
+    )
+    right, wrong = ["79927398713"] * 3, [f"7992739871{at}" for at in (0, 1, 2, 4, 5, 6)]
+    assert entities("c1", right, config=config) == ("MEMBER_ID",)
+    assert entities("c1", wrong, config=config) == ()
+
+
+def test_a_recognizer_that_takes_forever_is_named() -> None:
+    slow = OwnPattern(Recognizer(name="SLOW", regex="(a|a)+b"), seconds=0.05)
+    with pytest.raises(UsageError, match="the recognizer SLOW takes longer than"):
+        slow.whole(pl.Series(["a" * 60]))
