@@ -120,12 +120,14 @@ class Drift:
         new: Paths that hold personal data now, did not then, and are not in the config.
         gone: Paths that did then and do not any more.
         changed: Paths that hold other kinds now.
+        shares: Paths that hold the same kinds, in a quarter of the values more or less.
     """
 
     since: datetime | None = None
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,6 +185,7 @@ class TableScan:
                 "new": list(drift.new),
                 "gone": list(drift.gone),
                 "changed": list(drift.changed),
+                "shares": list(drift.shares),
             },
         }
 
