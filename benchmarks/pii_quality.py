@@ -5,9 +5,11 @@
 
 Both look at the same data, made from templates with Faker, with a seed. What is reported is held out: other
 templates, names of columns, locales and another seed than what the rules were developed on, which
-`--set development` shows. Sentences: a span counts as found where one of the same entity covers at least half
-of both together. Columns: pairs of column and entity; stock Presidio is `presidio-structured`, with each of
-its strategies, and the best of them is compared. In sentences both are to find the same spans.
+`--set development` shows. `--set systems` has columns as other systems name them, in eight locales; F1 on it
+was 0.863 before any rule was made for it. Sentences: a span counts as found where one of the same entity
+covers at least half of both together. Columns: pairs of column and entity; stock Presidio is
+`presidio-structured`, with each of its strategies, and the best of them is compared. In sentences both are to
+find the same spans.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ from typing import Any
 
 import polars as pl
 
-from benchmarks import pii_columns, pii_data
+from benchmarks import pii_columns, pii_data, pii_systems
 from benchmarks.measure import command_line, machine, write_report
 from benchmarks.pii_peer import StockFinder, our_finder, stock_engine
 from lakehouse.config.models import PiiConfig
@@ -36,7 +38,12 @@ from lakehouse.pii.spans import Span, SpanFinder
 MODULE = "benchmarks.pii_quality"
 TODAY = date(2026, 6, 1)
 LOCALES = {"development": ("en_US", "de_DE", "fr_FR"), "held_out": ("en_GB", "it_IT", "nl_NL", "es_ES")}
-SEEDS = {"development": 1, "held_out": 20260601}
+SEEDS = {"development": 1, "held_out": 20260601, "systems": 31}
+COLUMNS = {
+    "development": pii_columns.DEVELOPMENT,
+    "held_out": pii_columns.HELD_OUT,
+    "systems": pii_systems.SYSTEMS,
+}
 STRATEGIES = ("most_common", "highest_confidence", "mixed")
 GOAL_COLUMNS_F1 = 0.95
 
@@ -151,8 +158,7 @@ def classify_stock(
 
 def run_columns(which: str, *, rows: int, engine: Any, ours: SpanFinder) -> dict[str, Any]:
     """Both on the same columns."""
-    specs = pii_columns.HELD_OUT if which == "held_out" else pii_columns.DEVELOPMENT
-    columns = pii_columns.columns(specs, rows=rows, seed=SEEDS[which])
+    columns = pii_columns.columns(COLUMNS[which], rows=rows, seed=SEEDS[which])
     labels = {f"{each.table}.{each.name}": each.label for each in columns}
     report: dict[str, Any] = {"columns": len(columns), "rows": rows}
     runs: dict[str, Callable[[], dict[str, frozenset[str]]]] = {
@@ -213,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "finder": "lakehouse" if ours is not None else "stock presidio",
     }
     missed = []
-    if options.only != "columns":
+    if options.only != "columns" and options.which in LOCALES:
         report["sentences"] = run_sentences(options.which, number=options.sentences, stock=stock, ours=ours)
         _shown(f"{options.sentences:,} sentences ({options.which})", report["sentences"])
         other = report["sentences"].get("sentences_with_other_spans", 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -133,11 +134,11 @@ def _story(found: ScanResult) -> list[Block]:
             said(scan.table),
             said(column.path),
             said(each.entity),
-            said(f"{each.share:.0%}"),
+            said(_percent(each.share)),
             said(f"{each.score:.2f}"),
             said(", ".join(each.evidence)),
             said(column.examples[0] if column.examples else "free text" if column.text else ""),
-            said("" if column.path in scan.undeclared else "in the config"),
+            said(_known(column.path in scan.undeclared, each.entity, column.declared)),
         ]
         for scan in found.tables
         for column in scan.columns
@@ -150,6 +151,16 @@ def _story(found: ScanResult) -> list[Block]:
     if found.missing:
         blocks.append(f"no language model was asked, so names in free text are not found: {found.missing}")
     return blocks
+
+
+def _known(is_new: bool, entity: str, declared: Sequence[str]) -> str:
+    if is_new:
+        return ""
+    return "in the config" if not declared or entity in declared else f"as {', '.join(declared)}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
 def _about(scan: TableScan) -> list[Block]:
@@ -166,7 +177,13 @@ def _about(scan: TableScan) -> list[Block]:
     blocks += [f"  {column.path}: {column.note}" for column in scan.columns if column.note]
     drift = scan.drift
     if drift.since is not None:
-        for what, paths in (("new", drift.new), ("gone", drift.gone), ("other kinds in", drift.changed)):
+        told = (
+            ("new", drift.new),
+            ("gone", drift.gone),
+            ("other kinds in", drift.changed),
+            ("far more or fewer values in", drift.shares),
+        )
+        for what, paths in told:
             if paths:
                 blocks.append(f"  {what} since {drift.since:%Y-%m-%d %H:%M}: {listing(paths)}")
     return blocks

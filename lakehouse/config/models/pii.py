@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -14,7 +13,6 @@ from pydantic import (
     Field,
     PlainValidator,
     SecretStr,
-    StringConstraints,
     WithJsonSchema,
     model_validator,
 )
@@ -25,32 +23,25 @@ from lakehouse.config.models.base import (
     Name,
     RuleError,
     Share,
-    Text,
     distinct,
     one_or_many,
     parsed,
 )
 from lakehouse.config.models.entities import EntityName
 from lakehouse.config.models.operators import SETTINGS, names_a_key
+from lakehouse.config.models.patterns import Pattern
 from lakehouse.config.nearest import nearest
 from lakehouse.config.secrets import is_secret_name
 from lakehouse.config.variables import Expanded, plain
 
 OPERATORS: Final = tuple(SETTINGS)
-# What the `regex` package, which Presidio searches with, understands beyond the standard library.
-_BEYOND: Final = ("bad escape", "look-behind requires", "unknown extension", "global flags")
+COUNTRIES: Final = (
+    "au", "ca", "de", "es", "fi", "in", "it", "kr", "ng", "ph", "pl", "se", "sg", "th", "tr", "uk", "us",
+    "za",
+)  # fmt: skip
+"""Those that Presidio has recognizers for."""
+_LANGUAGE: Final = re.compile(r"[a-z]{2}(-[A-Z]{2})?")
 _OPERATOR: Final = re.compile(r"[a-z][a-z0-9_]*")
-
-
-def _pattern(text: str) -> str:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            re.compile(text)
-        except re.error as error:
-            if not str(error).startswith(_BEYOND):
-                raise ValueError(f"is no regular expression: {error}") from None
-    return text
 
 
 def _operator(text: str) -> str:
@@ -64,19 +55,37 @@ def _operator(text: str) -> str:
     return text
 
 
-Pattern = Annotated[
-    str,
-    PlainValidator(parsed(_pattern, example="a regular expression")),
-    WithJsonSchema({"type": "string", KIND: "regular expression"}),
-]
 OperatorName = Annotated[
     str,
     PlainValidator(parsed(_operator, example="the name of an operator")),
     WithJsonSchema({"type": "string", "examples": list(OPERATORS), KIND: "operator"}),
 ]
 
+
+def _country(text: str) -> str:
+    if text in (*COUNTRIES, "all"):
+        return text
+    near = "uk" if text.lower() == "gb" else nearest(text.lower(), COUNTRIES, cutoff=0.75)
+    if near is not None:
+        raise ValueError(f"nothing is known of `{text}`; did you mean `{near}`?")
+    raise ValueError(f"nothing is known of `{text}`; known: {', '.join(COUNTRIES)}, or all")
+
+
+def _language(text: str) -> str:
+    if _LANGUAGE.fullmatch(text) is None:
+        raise ValueError(f"`{text}` is no code of a language: two small letters, as en or de (ISO 639-1)")
+    return text
+
+
 Countries = Annotated[
-    tuple[Annotated[str, StringConstraints(pattern="^([a-z]{2}|all)$")], ...],
+    tuple[
+        Annotated[
+            str,
+            PlainValidator(parsed(_country, example="a country such as de")),
+            WithJsonSchema({"type": "string", "enum": [*COUNTRIES, "all"]}),
+        ],
+        ...,
+    ],
     BeforeValidator(one_or_many),
     AfterValidator(distinct),
     WithJsonSchema(
@@ -85,6 +94,13 @@ Countries = Annotated[
             KIND: "country or countries",
         }
     ),
+]
+
+
+Language = Annotated[
+    str,
+    PlainValidator(parsed(_language, example="a code of a language such as en")),
+    WithJsonSchema({"type": "string", "pattern": f"^{_LANGUAGE.pattern}$", KIND: "language"}),
 ]
 
 
@@ -165,7 +181,7 @@ class OperatorConfig(Model):
 class PiiConfig(Model):
     """How personal data is found and masked."""
 
-    language: Text = Field(default="en", description="Language of the free texts, as an ISO 639-1 code.")
+    language: Language = Field(default="en", description="Language of the free texts, as an ISO 639-1 code.")
     nlp: NlpConfig = Field(default_factory=NlpConfig, description="The language model.")
     countries: Countries | None = Field(
         default=None,

@@ -12,7 +12,7 @@ from lakehouse.pii.scan.facts import PathFacts
 from lakehouse.pii.scan.findings import ColumnFinding
 from lakehouse.pii.scan.look import Looker
 from lakehouse.pii.scan.model import opinion
-from lakehouse.pii.scan.texts import text_facts
+from lakehouse.pii.scan.texts import clear_inside, text_facts
 from lakehouse.pii.scan.values import MOST_CHARS, PathValues
 from lakehouse.pii.spans import SpanFinder
 
@@ -70,6 +70,8 @@ class Classifier:
                 seed=self._seed,
             )
             return replace(facts, texts=inside)
+        if facts.kind == "text":
+            facts = replace(facts, inside=clear_inside(values.texts, values.counts))
         if self._finder is not None and wants_model(facts):
             return replace(facts, model=opinion(values.texts, finder=self._finder, seed=self._seed))
         return facts
@@ -86,15 +88,16 @@ class Classifier:
         entities = decide(facts, min_score=self._config.min_score)
         if not entities:
             return Judged(facts, None)
+        in_text = facts.is_text or all(each.inside for each in entities)
         notes = [values.note] if values.note else []
         if values.cut:
             notes.append(f"{values.cut:,} longer than {MOST_CHARS:,} characters, cut for the scan")
         finding = ColumnFinding(
             path=str(values.path),
             entities=entities,
-            text=facts.is_text,
+            text=in_text,
             # A text has other things in it than what was found, and those are nobody's to show.
-            examples=() if facts.is_text else examples_of(values.texts, seed=self._seed),
+            examples=() if in_text else examples_of(values.texts, seed=self._seed),
             rows=facts.rows,
             filled=facts.filled,
             distinct=facts.distinct,

@@ -11,24 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from lakehouse.pii.scan.facts import Match, PathFacts, TextEntity
+from lakehouse.pii.scan.decide_inside import inside_values, of_texts
+from lakehouse.pii.scan.facts import Match, PathFacts
 from lakehouse.pii.scan.findings import EntityFinding, Evidence
+from lakehouse.pii.scan.patterns import CLEAR
+from lakehouse.pii.scan.saying import WORDS, percent
 
-WORDS: Final = {
-    "EMAIL_ADDRESS": "e-mail addresses", "PHONE_NUMBER": "phone numbers", "CREDIT_CARD": "card numbers",
-    "IBAN_CODE": "IBANs", "IP_ADDRESS": "IP addresses", "MAC_ADDRESS": "MAC addresses",
-    "PERSON": "names of people", "LOCATION": "addresses or places", "DATE_TIME": "dates of birth",
-    "NRP": "nationalities, religions or the like",
-    "US_SSN": "social security numbers", "CRYPTO": "wallet addresses",
-    "VIN": "numbers of vehicles", "LICENSE_PLATE": "licence plates", "URL": "addresses of personal pages",
-}  # fmt: skip
 # A checksum of one digit lets one random number in ten pass, so a column of numbers has to pass nearly whole.
 _MOST: Final = 0.8
 _ALL: Final = 0.95
 _ENOUGH: Final = 10
 # Of what nothing else looks like, a few values in a column of other things are personal all the same.
 _FEW: Final = 0.02
-_TEXT_SHARE: Final = 0.03
 
 
 def decide(facts: PathFacts, *, min_score: float) -> tuple[EntityFinding, ...]:
@@ -44,7 +38,7 @@ def decide(facts: PathFacts, *, min_score: float) -> tuple[EntityFinding, ...]:
     if not facts.filled:
         return ()
     found: dict[str, EntityFinding] = {}
-    rules = _of_texts(facts) if facts.is_text else _of_values(facts)
+    rules = of_texts(facts) if facts.is_text else _of_values(facts)
     for each in (*_own(facts), *rules):
         known = found.get(each.entity)
         if each.score >= min_score and (known is None or known.score < each.score):
@@ -78,7 +72,19 @@ def _compatible(found: Iterable[EntityFinding]) -> Iterator[EntityFinding]:
 
 
 def _of_values(facts: PathFacts) -> Iterator[EntityFinding]:
-    for rule in (_clear, _checked, _likely, _weak, _phone, _birth, _person, _location, _group, _page):
+    for rule in (
+        _clear,
+        inside_values,
+        _checked,
+        _likely,
+        _weak,
+        _phone,
+        _birth,
+        _person,
+        _location,
+        _group,
+        _page,
+    ):
         yield from rule(facts)
 
 
@@ -86,7 +92,8 @@ def _clear(facts: PathFacts) -> Iterator[EntityFinding]:
     for match in _matches(facts, "clear"):
         named = facts.name.says(match.entity)
         whole = match.share >= 0.5
-        if whole or (match.share >= _FEW and match.distinct >= 3):
+        few = match.distinct >= 3 and (match.share >= _FEW or match.entity in CLEAR)
+        if whole or few:
             score = 0.9 if whole else 0.7
             yield _of_match(facts, match, score=score + (0.08 if named else 0), named=named)
 
@@ -230,31 +237,10 @@ def _own(facts: PathFacts) -> Iterator[EntityFinding]:
         if match.share >= 0.5 or (match.share >= _FEW and match.score >= 0.6):
             score = min(1.0, match.score + (0.35 if match.context else 0.1 if match.share >= _MOST else 0))
             evidence: tuple[Evidence, ...] = ("recognizer", "context") if match.context else ("recognizer",)
-            reason = f"{_percent(match.share)} of the values are found by the recognizer of the config"
+            reason = f"{percent(match.share)} of the values are found by the recognizer of the config"
             yield EntityFinding(
                 entity=match.entity, share=match.share, score=score, evidence=evidence, reason=reason
             )
-
-
-def _of_texts(facts: PathFacts) -> Iterator[EntityFinding]:
-    inside = [each for each in facts.texts or () if each.texts >= 2 and each.corroborated >= _TEXT_SHARE]
-    for each in inside:
-        # A place in a text is somebody's only where somebody is.
-        if each.entity == "LOCATION" and len(inside) == 1:
-            continue
-        yield _in_text(each)
-
-
-def _in_text(each: TextEntity) -> EntityFinding:
-    what = WORDS.get(each.entity, each.entity)
-    evidence: tuple[Evidence, ...] = ("model", "dictionary") if each.by_model else ("pattern",)
-    return EntityFinding(
-        entity=each.entity,
-        share=each.share,
-        score=0.75 if each.by_model else 0.85,
-        evidence=evidence,
-        reason=f"free text; {_percent(each.share)} of the texts hold {what}",
-    )
 
 
 def _matches(facts: PathFacts, strength: str) -> Iterator[Match]:
@@ -272,7 +258,7 @@ def _finding(
 ) -> EntityFinding:
     said = [_SAID[each] for each in evidence if each in _SAID]
     what = WORDS.get(entity, entity)
-    reason = f"{_percent(share)} of the values look like {what}" + (f"; {', '.join(said)}" if said else "")
+    reason = f"{percent(share)} of the values look like {what}" + (f"; {', '.join(said)}" if said else "")
     if facts.name.says(entity) and "name" not in evidence:
         evidence, reason = (*evidence, "name"), f"{reason}, the name says so"
     return EntityFinding(
@@ -293,7 +279,3 @@ _SAID: Final[dict[Evidence, str]] = {
 def _varied(facts: PathFacts) -> bool:
     """Not one of a handful of labels."""
     return facts.distinct >= 15 or facts.distinct >= 0.5 * facts.filled
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else "under 1%"

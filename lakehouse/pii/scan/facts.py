@@ -110,6 +110,7 @@ class TextEntity:
         by_model: Whether only a model says so.
         corroborated: Share of the texts in which something else agrees with the model: a list of names, or
             words nearby. The same as ``share`` where no model is needed.
+        distinct: How many different ones, where hardly anything else looks like it; else 0.
     """
 
     entity: str
@@ -117,6 +118,7 @@ class TextEntity:
     texts: int
     by_model: bool
     corroborated: float
+    distinct: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,6 +159,7 @@ class PathFacts:
             not asked.
         texts: What is inside free texts; None where they are none, or were not looked into yet.
         own: What the config's recognizers find.
+        inside: What hardly anything else looks like, inside values that are no free texts.
     """
 
     path: ColumnPath
@@ -174,6 +177,7 @@ class PathFacts:
     model: Mapping[str, float] | None = None
     texts: tuple[TextEntity, ...] | None = None
     own: tuple[OwnMatch, ...] = ()
+    inside: tuple[TextEntity, ...] = ()
 
     @property
     def is_text(self) -> bool:

@@ -23,6 +23,7 @@ class EntityFinding:
         score: How sure that is, from 0 to 1.
         evidence: What speaks for it.
         reason: The same in a sentence.
+        inside: Whether it is a part of the values, and not the values as a whole.
     """
 
     entity: str
@@ -30,6 +31,7 @@ class EntityFinding:
     score: float
     evidence: tuple[Evidence, ...]
     reason: str
+    inside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +120,14 @@ class Drift:
         new: Paths that hold personal data now, did not then, and are not in the config.
         gone: Paths that did then and do not any more.
         changed: Paths that hold other kinds now.
+        shares: Paths that hold the same kinds, in a quarter of the values more or less.
     """
 
     since: datetime | None = None
     new: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     changed: tuple[str, ...] = ()
+    shares: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -181,6 +185,7 @@ class TableScan:
                 "new": list(drift.new),
                 "gone": list(drift.gone),
                 "changed": list(drift.changed),
+                "shares": list(drift.shares),
             },
         }
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import date
 from importlib.resources import files
 from typing import Final
@@ -12,6 +11,7 @@ import polars as pl
 from lakehouse.config.models import Recognizer
 from lakehouse.pii.scan.facts import DateFacts, Match, OwnMatch, PathFacts, WordFacts
 from lakehouse.pii.scan.names import NameFacts, NameReader
+from lakehouse.pii.scan.own import OwnPattern
 from lakehouse.pii.scan.patterns import (
     ADDRESS_SHAPE,
     HEX,
@@ -20,6 +20,7 @@ from lakehouse.pii.scan.patterns import (
     PATTERNS,
     POSTCODE,
     STREET,
+    UNCASED_SHAPE,
     UUID,
     Pattern,
 )
@@ -37,8 +38,6 @@ _DATE_FORMATS: Final = (
 )
 _MOST_CHECKED: Final = 500
 """Of more values than twice this, not all have their checksums looked at."""
-_LONGEST_OWN: Final = 256
-"""Longer values are no match of a recognizer as a whole."""
 _OLDEST: Final = 115
 _VERSION_LIKE: Final = r"^v?[0-2]?\d\.[0-2]?\d\.[0-2]?\d\.[0-2]?\d$"
 
@@ -58,7 +57,7 @@ class Looker:
         self._seed = seed
         self._first, self._last = word_list("first_names"), word_list("last_names")
         self._places, self._groups = word_list("places"), word_list("groups")
-        self._own = [(each, _own_pattern(each)) for each in recognizers]
+        self._own = [(each, OwnPattern(each)) for each in recognizers]
 
     def look(self, values: PathValues, *, table: str = "") -> PathFacts:
         """Counts what values look like.
@@ -131,7 +130,8 @@ class Looker:
         spaced = text.str.count_matches(r"\S+")
         chars = text.str.len_chars()
         table = pl.DataFrame({"text": texts, "amount": words.list.len(), **marks}).select(
-            shape=_whole(NAME_SHAPE) & (chars <= 80),
+            shape=(_whole(NAME_SHAPE) & (chars <= 80) & (spaced <= 9))
+            | (_whole(UNCASED_SHAPE) & (chars >= 2) & (chars <= 11 * spaced) & (spaced <= 4)),
             person=(pl.col("first") | pl.col("last")) & (amount <= 7) & plain,
             full=pl.col("first") & amount.is_between(2, 6) & plain,
             place=pl.col("place") & (amount <= 4),
@@ -169,7 +169,7 @@ class Looker:
     def _own_matches(self, texts: pl.Series, counts: pl.Series, *, name: NameFacts) -> tuple[OwnMatch, ...]:
         found = []
         for recognizer, pattern in self._own:
-            hits = pl.Series([_is_whole(pattern, text) for text in texts.to_list()], dtype=pl.Boolean)
+            hits = pattern.whole(texts)
             share = _share(hits, counts)
             if share:
                 said = " ".join(name.words)
@@ -219,23 +219,6 @@ def _match(pattern: Pattern, hits: pl.Series, *, texts: pl.Series, counts: pl.Se
         distinct=passed,
         checksum=pattern.check is not None and pattern.check not in NO_CHECKSUMS,
     )
-
-
-def _own_pattern(recognizer: Recognizer) -> re.Pattern[str]:
-    written = recognizer.regex
-    if written is None:
-        written = "|".join(re.escape(word) for word in recognizer.deny_list or ())
-    try:
-        return re.compile(written, re.IGNORECASE)
-    except re.error:
-        import regex  # noqa: PLC0415 - Presidio searches with it, it knows more
-
-        found: re.Pattern[str] = regex.compile(written, regex.IGNORECASE)
-        return found
-
-
-def _is_whole(pattern: re.Pattern[str], text: str) -> bool:
-    return len(text) <= _LONGEST_OWN and pattern.fullmatch(text) is not None
 
 
 def _any_of(words: pl.Series, known: frozenset[str]) -> pl.Series:

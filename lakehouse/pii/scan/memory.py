@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from lakehouse.control import Control
 from lakehouse.pii.scan.findings import ColumnFinding, Drift, TableScan
 from lakehouse.records import operator
 from lakehouse.state.rows import ScanRecord
+
+_MUCH: Final = 0.25
+"""A share that differs by so much is other data, and no other sample."""
 
 
 class ScanMemory:
@@ -81,18 +84,31 @@ def drift_since(
         undeclared: Which of it the config does not name.
 
     Returns:
-        What is new, gone, changed; what the config names is not new.
+        What is new, gone, changed, more or less; what the config names is not new.
     """
-    now = {each.path: frozenset(each.names) for each in columns}
+    now = {each.path: {kind.entity: kind.share for kind in each.entities} for each in columns}
     if before is None:
         return Drift(new=tuple(path for path in now if path in undeclared))
-    then = kinds_of(before.document)
+    then = _shares_of(before.document)
+    same = [path for path, kinds in now.items() if path in then and then[path].keys() == kinds.keys()]
     return Drift(
         since=before.at,
         new=tuple(path for path in now if path not in then and path in undeclared),
         gone=tuple(path for path in then if path not in now),
-        changed=tuple(path for path, kinds in now.items() if path in then and then[path] != kinds),
+        changed=tuple(path for path in now if path in then and path not in same),
+        shares=tuple(
+            path
+            for path in same
+            if any(abs(share - then[path][kind]) >= _MUCH for kind, share in now[path].items())
+        ),
     )
+
+
+def _shares_of(document: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    return {
+        column["path"]: {kind["entity"]: kind["share"] for kind in column["entities"]}
+        for column in document.get("columns", ())
+    }
 
 
 def kinds_of(document: Mapping[str, Any]) -> dict[str, frozenset[str]]:

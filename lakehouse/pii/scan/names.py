@@ -22,8 +22,8 @@ _FOR: Final[dict[str, str]] = {
     "EMAIL_ADDRESS": r"e ?mails?( ?(address(es)?|addr|adresse|id))?|mail ?(address|adresse|addr)?|correo|"
     r"courriel|"
     r"e ?post|epost(adress)?|posta elettronica",
-    "PHONE_NUMBER": r"(tele)?phones?( ?(number|no|nr|num))?|tel|telno|tel ?nr|mobiles?( ?(number|no|nr|"
-    r"phone))?|"
+    "PHONE_NUMBER": r"(tele)?phones?( ?(number|no|nr|num))?|tel|telno|tel ?nr|mob(ile)?s?( ?(number|no|nr|"
+    r"phone))?|telf|"
     r"cell( ?phone)?|fax( ?(number|no|nr))?|msisdn|whatsapp|telefon(nummer|o|e|i)?|handy(nummer)?|"
     r"mobil(nummer|nr)?|"
     r"telephone|portable|movil|celular|cellulare|telefoon(nummer)?|komorka|mobiltelefon|ruf ?nummer|rufnr|"
@@ -44,7 +44,7 @@ _FOR: Final[dict[str, str]] = {
     r"routing",
     "IP_ADDRESS": r"ip( ?(address(es)?|addr|v4|v6))?|ip ?addr|ipv4|ipv6|remote ?addr|client ?ip|"
     r"source ?ip|src ?ip|dst ?ip|"
-    r"adresse ip|login ?ip|last ?ip",
+    r"adresse ip|login ?ip|last ?ip|(x )?forwarded( for)?|remote host|peer address",
     "MAC_ADDRESS": r"mac( ?(address|addr))?|bssid|hw ?addr(ess)?|hardware ?address|device ?mac",
     "CRYPTO": r"btc|bitcoin|eth(ereum)?( ?(address|addr|wallet))?|crypto|wallet( ?(address|addr))?|"
     r"payout address",
@@ -89,6 +89,7 @@ _FOR: Final[dict[str, str]] = {
     r"calle|ciudad|"
     r"direccion|codigo postal|domicilio|indirizzo|citta|cap|via|comune|endereco|cidade|cep|rua|straat|"
     r"woonplaats|"
+    r"logradouro|bairro|distrito|municipio|barrio|colonia|quartier|quartiere|kommun|stras|ort|pstlz|"
     r"adres|ulica|miasto|kod pocztowy|adress|gatu?adress|gata|postnummer|postort|postcode|(home|"
     r"ship(ping)?|bill(ing)?|"
     r"delivery|mailing) (to|address|city|street|location)|location|locality",
@@ -128,10 +129,11 @@ _SURE: Final = (
     r"nom complet"
 )
 _POSTAL: Final = (
-    r"postal|post ?code|zip( ?code)?|plz|cap|cep|pin ?code|postnummer|kod pocztowy|code postal|codigo postal"
+    r"postal|post ?code|zip( ?code)?|plz|cap|cep|pin ?code|postnummer|kod pocztowy|code postal|codigo postal|"
+    r"pstlz"
 )
-_LATITUDE: Final = r"lat|latitude|breitengrad|gps ?lat|geo ?lat"
-_LONGITUDE: Final = r"lon|lng|long|longitude|langengrad|gps ?(lon|lng|long)|geo ?(lon|lng|long)"
+_LATITUDE: Final = r"([a-z]+ )*(lat|latitude|breitengrad|latitud)|(gps|geo) ?lat"
+_LONGITUDE: Final = r"long|([a-z]+ )*(lon|lng|longitude|langengrad|longitud)|(gps|geo) ?(lon|lng|long)"
 
 # A name with one of these is about a thing, whatever else it says.
 _THING: Final = (
@@ -150,6 +152,7 @@ _THING: Final = (
     r"carrier|"
     r"street ?name|theme|template|program|process|sensor|machine|vessel|vehicle|car|hotel|"
     r"restaurant|"
+    r"office|building|room|floor|desk|"
     r"school|university|hospital|employer|arbeitgeber"
 )
 # A name with one of these is about numbers that only look like those of people.

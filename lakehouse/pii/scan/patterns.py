@@ -30,20 +30,26 @@ class Pattern:
     check: Callable[[str], bool] | None = None
 
 
-EMAIL: Final = (
-    r"[\p{L}0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@(?:[\p{L}0-9](?:[\p{L}0-9-]{0,61}[\p{L}0-9])?\.)+[\p{L}]{2,24}"
-)
-"""An e-mail address (RFC 5321, without quoted parts)."""
+# Bounded repeats of classes of Unicode take 40 ms to compile, and there are more expressions than are kept
+# compiled; so lengths are checked after.
+EMAIL: Final = r"[\p{L}0-9.!#$%&'*+/=?^_`{|}~-]+@(?:[\p{L}0-9-]+\.)+\p{L}{2,}"
+"""An e-mail address (RFC 5321, without quoted parts), to be looked at by `is_mail`."""
 IBAN: Final = r"[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,4})?"
 CARD: Final = r"[2-6]\d{3}(?:[ -]?\d{2,6}){2,4}"
+_IP: Final = r"(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|[0-9a-f:]*:[0-9a-f:.]+(?:/\d{1,3})?"
 _FILE_ENDINGS: Final = frozenset(
     {"png", "jpg", "jpeg", "gif", "svg", "webp", "css", "js", "json", "html", "pdf"}
 )
 
 
 def is_mail(value: str) -> bool:
-    """Not the name of a file, as ``icon@2x.png``."""
-    return value.rpartition(".")[2].lower() not in _FILE_ENDINGS and ".." not in value
+    """Of possible lengths, and not the name of a file, as ``icon@2x.png``."""
+    before, _, domain = value.strip("<>").rpartition("@")
+    labels = domain.split(".")
+    if labels[-1].lower() in _FILE_ENDINGS or ".." in value or len(labels[-1]) > 24:
+        return False
+    local = before.rpartition("<")[2].removeprefix("mailto:")
+    return len(local) <= 64 and all(len(each) <= 63 and each.strip("-") == each for each in labels)
 
 
 def is_card(value: str) -> bool:
@@ -51,17 +57,22 @@ def is_card(value: str) -> bool:
     return 12 <= len(checks.digits_of(value)) <= 19 and checks.luhn(value)
 
 
+def are_addresses(value: str) -> bool:
+    """One or several addresses of IPv4 or IPv6."""
+    return all(checks.ip_address(each.strip()) for each in value.split(","))
+
+
 PATTERNS: Final = (
-    Pattern(entity="EMAIL_ADDRESS", regex=rf"(?:mailto:|[^<>@]{{1,80}}<|<)?{EMAIL}>?",
+    Pattern(entity="EMAIL_ADDRESS", regex=rf"(?:mailto:|[^<>@]+<|<)?{EMAIL}>?",
             strength="clear", check=is_mail),
     Pattern(entity="IBAN_CODE", regex=rf"(?i){IBAN}", strength="clear", check=checks.iban),
     Pattern(entity="CREDIT_CARD", regex=CARD, strength="checked", check=is_card),
     Pattern(entity="MAC_ADDRESS", regex=r"(?i)(?:[0-9A-F]{2}[:-]){5}[0-9A-F]{2}|"
     r"(?:[0-9A-F]{4}\.){2}[0-9A-F]{4}",
             strength="clear"),
-    Pattern(entity="IP_ADDRESS", regex=r"(?i)(?:\d{1,3}\.){3}\d{1,3}(?:/\d{1,2})?|"
-    r"[0-9a-f:]*:[0-9a-f:.]+(?:/\d{1,3})?",
-            strength="likely", check=checks.ip_address),
+    # Behind proxies there is one address for each of them.
+    Pattern(entity="IP_ADDRESS", regex=rf"(?i)(?:{_IP})(?:, ?(?:{_IP}))*",
+            strength="likely", check=are_addresses),
     Pattern(entity="CRYPTO", regex=r"[13][1-9A-HJ-NP-Za-km-z]{25,34}|(?:bc1|"
     r"BC1)[02-9ac-hj-np-zAC-HJ-NP-Z]{11,71}",
             strength="clear", check=checks.bitcoin),
@@ -126,7 +137,9 @@ PATTERNS: Final = (
 )  # fmt: skip
 """What is looked for in every column. Of one kind, the surer look comes first."""
 
-NO_CHECKSUMS: Final = (is_mail, checks.ip_address, checks.us_ssn, checks.mixed)
+CLEAR: Final = ("EMAIL_ADDRESS", "IBAN_CODE")
+"""What hardly anything else looks like: a few of them are enough."""
+NO_CHECKSUMS: Final = (is_mail, are_addresses, checks.us_ssn, checks.mixed)
 """Checks that only leave out what can't be."""
 POSTCODE: Final = (
     r"(?i)\d{4,6}|\d{5}-?\d{3,4}|[A-Z]{1,2}\d[A-Z\d]? ?\d[A-Z]{2}|\d{4} ?[A-Z]{2}|\d{2}-\d{3}|\d{3} \d{2}|"
@@ -149,7 +162,8 @@ STREET: Final = (
 )
 """A word that streets are called by; in Japanese and Chinese the sign behind a city or a part of it."""
 ADDRESS_SHAPE: Final = (
-    r"(?s)\d{1,5}[A-Za-z]?[ ,]+[\p{L}][\p{L} .,'\u2019/-]{2,}.*|[\p{L}][\p{L} .'\u2019/-]{2,},? \d{1,5}.*|"
+    r"(?s)\d{1,5}(?:[/-]\d{1,5})?[A-Za-z]?[ ,]+\p{L}[\p{L}\p{M} .,'\u2019/-]+.*|"
+    r"\p{L}[\p{L}\p{M} .'\u2019/-]{2,},? \d{1,5}.*|"
     rf"(?:〒? ?\d{{3}}-?\d{{4}} ?)?{_HAN_PLACE}.*\d.*"
 )
 """A number and words, or words and a number: how addresses are written nearly everywhere."""
@@ -162,8 +176,8 @@ _PARTICLE: Final = (
 NAME_SHAPE: Final = (
     rf"(?:pani? )?(?:(?i:{_PARTICLE})[ -]?){{0,3}}\p{{Lu}}[\p{{L}}.'\u2019-]*"
     rf"(?:,? ?[ -](?:{_PARTICLE} ){{0,3}}"
-    r"[\p{Lu}'\u2019][\p{L}.'\u2019-]*){0,6}|"
-    # Scripts without capitals.
-    r"[\p{Lo}\p{M}]{2,10}(?:[ \u30fb][\p{Lo}\p{M}]{1,10}){0,3}"
+    r"[\p{Lu}'\u2019][\p{L}.'\u2019-]*)*"
 )
 """How names of people and places are written: words that begin with a capital, without digits."""
+UNCASED_SHAPE: Final = r"[\p{Lo}\p{M}]+(?:[ \u30fb][\p{Lo}\p{M}]+)*"
+"""The same in scripts without capitals; how long words are is looked at beside it."""

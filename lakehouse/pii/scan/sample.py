@@ -1,19 +1,21 @@
 """A sample of a table's values: spread over its files, the same for the same seed, of bounded size.
 
 Only stretches of rows are read, and of these a group of columns at a time. Each file can contribute; of more
-files than are opened, each of as many neighbourhoods gives one.
+files than are opened, each of as many neighbourhoods gives one. A column that is empty in all of that is
+looked for in files whose statistics say that they have values of it.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import polars as pl
 
 from lakehouse.cdc.control import CONTROL_COLUMNS
+from lakehouse.delta.actions import AddFile
 from lakehouse.delta.data import row_counts, scan_file
 from lakehouse.delta.exact import column
 from lakehouse.delta.scan import drop_hidden
@@ -21,6 +23,7 @@ from lakehouse.delta.scan_query import unused_name
 from lakehouse.delta.schema import BINARY, STRING, OpaqueType, StructField, to_polars, walk
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.pii.paths import ColumnPath
+from lakehouse.pii.scan.elsewhere import Filled, values_elsewhere
 from lakehouse.pii.scan.flatten import flatten
 from lakehouse.pii.scan.values import MOST_CHARS, PathValues, gathered
 from lakehouse.storage import Storage
@@ -31,7 +34,10 @@ MOST_FILES: Final = 64
 """So many files are opened."""
 MOST_STRETCHES: Final = 64
 """So many stretches of rows are read in all, where there are fewer files than that."""
-_COLUMNS_AT_ONCE: Final = 32
+_COLUMNS_AT_ONCE: Final = range(32, 513)
+_BYTES_AT_ONCE: Final = 64 << 20
+_UNPACKED: Final = 8
+"""How much larger values are in memory than in files, roughly."""
 _MOST_READ: Final = 4 * MOST_CHARS
 """Of longer texts so much is read: JSON that is cut is none any more."""
 
@@ -69,7 +75,8 @@ def plan_stretches(counts: Sequence[int], *, wanted: int, seed: int) -> list[Str
     for file, quota in zip(files, quotas, strict=True):
         if quota == 0:
             continue
-        pieces = max(1, min(quota, MOST_STRETCHES // len(files)))
+        # What is read whole is read in one go.
+        pieces = 1 if quota == counts[file] else max(1, min(quota, MOST_STRETCHES // len(files)))
         for piece in range(pieces):
             low, high = (counts[file] * at // pieces for at in (piece, piece + 1))
             size = quota * (piece + 1) // pieces - quota * piece // pieces
@@ -133,28 +140,47 @@ def sample_columns(
     fields = [item for item in snapshot.schema.fields if item.name not in CONTROL_COLUMNS]
     readable = [item for item in fields if _is_readable(item)]
     file, position = (unused_name(name, snapshot.schema.names) for name in ("file", "position"))
-    for at in range(0, len(readable), _COLUMNS_AT_ONCE):
-        names = [item.name for item in readable[at : at + _COLUMNS_AT_ONCE]]
+    filled = Filled(snapshot, adds)
+    step = _columns_at_once(adds, rows=sum(each.rows for each in stretches), columns=len(fields))
+    for at in range(0, len(readable), step):
+        names = [item.name for item in readable[at : at + step]]
         if stretches:
             parts = [
                 scan_file(
                     storage, snapshot, adds[each.file], columns=names, row_index=position, apply_vector=False
                 )
                 .slice(each.start, each.rows)
-                .with_columns(_shortened(item) for item in readable[at : at + _COLUMNS_AT_ONCE])
+                .with_columns(_shortened(item) for item in readable[at : at + step])
                 .with_columns(pl.lit(each.file, dtype=pl.UInt32).alias(file))
                 for each in stretches
             ]
-            found = collect(pl.concat(parts), storage=storage, snapshot=snapshot, table=table)
-            rows = drop_hidden(storage, found, adds, file=file, position=position)
+            read = collect(pl.concat(parts), storage=storage, snapshot=snapshot, table=table)
+            rows = drop_hidden(storage, read, adds, file=file, position=position)
         else:
             rows = _no_rows(snapshot, names)
-        for name in names:
-            yield flatten(name, rows[name])
+        for item in readable[at : at + step]:
+            values = rows[item.name]
+            having = filled.files(item.name) if len(values) and values.null_count() == len(values) else []
+            if having:
+                more = values_elsewhere(
+                    storage, snapshot, adds, name=item.name, files=having, wanted=wanted,
+                    shortened=_shortened(item), table=table, seed=seed,
+                )  # fmt: skip
+                values = pl.concat([values, more])
+            found = flatten(item.name, values, kind=item.type)
+            yield [replace(each, sampled=len(rows)) for each in found]
     for item in fields:
         if not _is_readable(item):
             nothing = pl.Series([], dtype=pl.Boolean)
             yield [gathered(ColumnPath(item.name), nothing, note="of a type that is not known here")]
+
+
+def _columns_at_once(adds: Sequence[AddFile], *, rows: int, columns: int) -> int:
+    """How many columns are read together: each reading plans all stretches anew, which wide tables feel."""
+    stored = sum(add.physical_records or 0 for add in adds)
+    cell = _UNPACKED * sum(add.size for add in adds) / max(1, stored * columns)
+    fitting = int(_BYTES_AT_ONCE / max(1.0, rows * cell))
+    return min(max(fitting, _COLUMNS_AT_ONCE[0]), _COLUMNS_AT_ONCE[-1])
 
 
 def _no_rows(snapshot: Snapshot, names: Sequence[str]) -> pl.DataFrame:

@@ -32,6 +32,10 @@ _ENGLISH: Final = {
     "الاسم": "full name", "العنوان": "address", "المدينة": "city", "تاريخ الميلاد": "date of birth",
     "דואר אלקטרוני": "email", "טלפון": "phone", "שם פרטי": "first name", "שם משפחה": "last name",
     "כתובת": "address", "תאריך לידה": "date of birth",
+    # Hindi.
+    "ईमेल": "email", "फ़ोन": "phone", "फोन": "phone", "मोबाइल": "mobile", "नाम": "full name",
+    "उपनाम": "last name", "पता": "address", "शहर": "city", "पिन कोड": "postal code",
+    "जन्म तिथि": "date of birth", "जन्मतिथि": "date of birth",
 }  # fmt: skip
 _WITHOUT_BORDERS: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 

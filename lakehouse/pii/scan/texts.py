@@ -5,15 +5,17 @@ from __future__ import annotations
 import random
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import Final
 
 import polars as pl
 
 from lakehouse.pii.scan import checks
+from lakehouse.pii.scan.encoded import decoded
 from lakehouse.pii.scan.facts import TextEntity
 from lakehouse.pii.scan.look import fold, word_list
-from lakehouse.pii.scan.patterns import CARD, EMAIL, IBAN, STREET, is_card, is_mail
+from lakehouse.pii.scan.patterns import CARD, CLEAR, EMAIL, IBAN, STREET, is_card, is_mail
+from lakehouse.pii.scan.phones import texts_with_phones
 from lakehouse.pii.spans import Span, SpanFinder
 
 MOST_TEXTS: Final = 64
@@ -66,36 +68,64 @@ def text_facts(
         The kinds of personal data in them.
     """
     found = {each.entity: each for each in _by_pattern(texts, counts)}
+    chosen: list[str] = texts.str.slice(0, MOST_CHARS).to_list()
+    if len(chosen) > MOST_TEXTS:
+        chosen = random.Random(seed).sample(chosen, MOST_TEXTS)  # noqa: S311 - no secret
     if finder is not None:
-        chosen: list[str] = texts.str.slice(0, MOST_CHARS).to_list()
-        if len(chosen) > MOST_TEXTS:
-            chosen = random.Random(seed).sample(chosen, MOST_TEXTS)  # noqa: S311 - no secret
         spans = finder.find(chosen, entities=tuple(dict.fromkeys((*ASKED, *own))))
         known = _Known(of_things=of_things)
         for each in _by_finder(chosen, spans, known=known, min_score=min_score, own=frozenset(own)):
             # What was searched in all texts is known better than from a few of them.
             found.setdefault(each.entity, each)
+    phones = sum(texts_with_phones(chosen, excluded=_OF_THINGS))
+    known_share = found["PHONE_NUMBER"].share if "PHONE_NUMBER" in found else 0.0
+    if phones / len(chosen) > known_share:
+        found["PHONE_NUMBER"] = _found("PHONE_NUMBER", phones / len(chosen), texts=phones)
     return tuple(sorted(found.values(), key=lambda each: (-each.share, each.entity)))
 
 
-def _by_pattern(texts: pl.Series, counts: pl.Series) -> list[TextEntity]:
+def clear_inside(texts: pl.Series, counts: pl.Series) -> tuple[TextEntity, ...]:
+    """What hardly anything else looks like, inside values of any kind: lines of logs, XML, Base64.
+
+    Args:
+        texts: Distinct values.
+        counts: How often each was there.
+    """
+    return tuple(_by_pattern(*decoded(texts, counts), wanted=CLEAR))
+
+
+def _by_pattern(
+    texts: pl.Series, counts: pl.Series, *, wanted: Container[str] | None = None
+) -> list[TextEntity]:
     found = []
     total = int(counts.sum())
     for entity, regex, check in _INSIDE:
-        hits = texts.str.contains(regex)
+        if wanted is not None and entity not in wanted:
+            continue
+        # Pages write the sign of e-mail addresses like this.
+        read = texts.str.replace_all("%40", "@", literal=True) if entity == "EMAIL_ADDRESS" else texts
+        hits = read.str.contains(regex)
         if not hits.any():
             continue
-        pieces = texts.filter(hits).str.extract_all(regex).to_list()
-        good = [any(check(piece) for piece in each) for each in pieces]
+        pieces = [
+            [piece for piece in each if check(piece)]
+            for each in read.filter(hits).str.extract_all(regex).to_list()
+        ]
+        good = [bool(each) for each in pieces]
         # Of random numbers one in ten has the right check digit.
         if entity == "CREDIT_CARD" and sum(good) < 0.6 * len(good):
             continue
         share = int(counts.filter(hits).filter(pl.Series(good, dtype=pl.Boolean)).sum()) / total
         if share:
-            found.append(
-                TextEntity(entity=entity, share=share, texts=sum(good), by_model=False, corroborated=share)
-            )
+            different = {piece for each in pieces for piece in each} if entity in CLEAR else ()
+            found.append(_found(entity, share, texts=sum(good), distinct=len(different)))
     return found
+
+
+def _found(entity: str, share: float, *, texts: int, distinct: int = 0) -> TextEntity:
+    return TextEntity(
+        entity=entity, share=share, texts=texts, by_model=False, corroborated=share, distinct=distinct
+    )
 
 
 def _by_finder(

@@ -27,6 +27,7 @@ class PathValues:
         rows: Values that were looked at, nulls included.
         cut: How many were longer than `MOST_CHARS` characters and were cut.
         note: What a reader has to know, as that JSON could not be read; without values.
+        sampled: Rows of the table that these are from.
     """
 
     path: ColumnPath
@@ -36,6 +37,7 @@ class PathValues:
     rows: int
     cut: int = 0
     note: str = ""
+    sampled: int = 0
 
     @property
     def filled(self) -> int:

@@ -128,8 +128,7 @@ def _scan_table(
     pieces = sample_columns(table.storage, snapshot, table=table.name, wanted=sample, seed=seed)
     for values in (each for piece in pieces for each in piece):
         paths += 1
-        if all(step.kind == "field" for step in values.path.steps):
-            sampled = max(sampled, values.rows)
+        sampled = max(sampled, values.sampled)
         if values.note and not values.filled:
             unread.append(Unread(path=str(values.path), reason=values.note))
             continue

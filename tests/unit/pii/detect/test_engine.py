@@ -62,11 +62,6 @@ def test_countries_decide_whose_numbers_are_looked_for(
     assert not missing & usual
 
 
-def test_an_unknown_country_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(UsageError, match=r"`pii.countries`: nothing is known of `gb`.*\buk\b"):
-        patterns(countries=["gb"]).usual()
-
-
 def test_without_a_word_of_it_the_recognizers_are_those_of_presidio() -> None:
     from presidio_analyzer.recognizer_registry import RecognizerRegistryProvider  # noqa: PLC0415 - seconds
 

@@ -112,3 +112,20 @@ def test_a_type_that_is_not_known_is_named(table: Storage) -> None:
         ("id", ""),
         ("odd", "of a type that is not known here"),
     ]
+
+
+def test_what_is_filled_in_one_of_many_files_is_found_by_their_statistics(table: Storage) -> None:
+    made = [f"a{at}@mail.example" if at // 100 == 137 else None for at in range(20_000)]
+    frame = pl.DataFrame({"id": range(20_000), "mail": pl.Series(made, dtype=pl.String)})
+    for seed in (0, 1):
+        found = _sampled(table, struct("id:long,mail:string"), frame, wanted=500, seed=seed)["mail"]
+        assert 1 <= found.filled <= 500, "it is in one file of two hundred"
+
+
+def test_maps_are_told_from_lists_of_structs(table: Storage) -> None:
+    pairs = pl.List(pl.Struct({"key": pl.String, "value": pl.String}))
+    made = pl.Series("prefs", [[{"key": "a@mail.example", "value": "x"}]], dtype=pairs)
+    kinds = "prefs:map<string,string>,pairs:array<struct<key:string,value:string>>"
+    found = _sampled(table, struct(kinds), pl.DataFrame([made, made.alias("pairs")]))
+    assert list(found) == ["prefs{key}", "prefs{}", "pairs[].key", "pairs[].value"]
+    assert {each.sampled for each in found.values()} == {1}

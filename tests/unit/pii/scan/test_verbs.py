@@ -87,7 +87,10 @@ def test_the_next_scan_says_what_is_new_gone_and_different(lake: Lake) -> None:
     assert again.since == datetime(2026, 6, 1, 1, tzinfo=UTC)
     lake.merge([row(number, ip=f"80.90.{100 + number}.{200 + number % 50}") for number in range(40)])
     drift = lake.scan(tables=["customers"]).tables[0].drift
-    assert (drift.new, drift.gone, drift.changed) == (("ip",), (), ())
+    assert (drift.new, drift.gone, drift.changed, drift.shares) == (("ip",), (), (), ())
+    lake.merge([{**row(number), "email": "none"} for number in range(20)])
+    drift = lake.scan(tables=["customers"]).tables[0].drift
+    assert (drift.changed, drift.shares) == ((), ("email",)), "half of them are none any more"
     lake.merge([{**row(number, ip=None), "email": "DE89370400440532013000"} for number in range(40)])
     drift = lake.scan(tables=["customers"]).tables[0].drift
     assert (drift.new, drift.gone, drift.changed) == ((), ("ip",), ("email",))
