@@ -6,18 +6,19 @@ same process can read the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.config.models import RoleConfig
+from lakehouse.config.models import ColumnPii, RoleConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.pii.mask.absent import ensure_spelt
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.mask.source import Renamed
@@ -54,6 +55,7 @@ class RoleView:
         role: The role.
         masks: Gives the masks of the columns of a schema, without those that are masked already, and with
             those that were renamed since.
+        pii: What the config says of the table's columns.
         newest: The version in which columns have the names that the config knows.
     """
 
@@ -61,6 +63,7 @@ class RoleView:
     name: str
     role: RoleConfig
     masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
+    pii: Mapping[str, ColumnPii] = field(default_factory=dict)
     newest: Snapshot | None = None
 
     def named_as_in(self, newest: Snapshot) -> RoleView:
@@ -109,6 +112,8 @@ class RoleView:
     def _masks(self, snapshot: Snapshot) -> TableMasks | None:
         if self.role.columns == "clear":
             return None
+        # By the names of now: an older version may well lack a column.
+        ensure_spelt(self.table, self.pii, (self.newest or snapshot).schema)
         renamed = (
             frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
         )
@@ -149,7 +154,7 @@ def view_of(
     if found.tables != "all" and table not in found.tables:
         raise RefusedError(
             f"role {role} may not read table {table}",
-            advice=f"its tables are: {', '.join(found.tables)}; they are in the config's `roles`",
+            advice=f"it may read: {', '.join(found.tables) or 'none'}; that is said in the config's `roles`",
         )
     if quarantine and (found.columns != "clear" or table in found.rows):
         raise RefusedError(
@@ -157,4 +162,5 @@ def view_of(
             "so nothing in them can be masked or left out",
             advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
         )
-    return RoleView(table=table, name=role, role=found, masks=masks)
+    pii = config.tables[table].pii if table in config.tables and not quarantine else {}
+    return RoleView(table=table, name=role, role=found, masks=masks, pii=pii)

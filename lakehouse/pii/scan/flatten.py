@@ -10,6 +10,7 @@ from typing import Any, Final
 import orjson
 import polars as pl
 
+from lakehouse.delta.datatypes import ArrayType, DataType, MapType, StructType
 from lakehouse.pii.paths import ColumnPath
 from lakehouse.pii.scan.values import MOST_CHARS, PathValues, gathered
 
@@ -25,41 +26,53 @@ _MEMBER: Final = re.compile(r"[^\W\d][\w -]{0,39}")
 _DATA_LIKE: Final = re.compile(r"\d{4,}|[0-9a-f]{12,}", re.IGNORECASE)
 
 
-def flatten(column: str, values: pl.Series) -> list[PathValues]:
+def flatten(column: str, values: pl.Series, kind: DataType | None = None) -> list[PathValues]:
     """Takes a column apart.
 
     Args:
         column: Its display name.
         values: Its sampled values, nulls included.
+        kind: Its type in the table; it tells maps from lists of pairs, as which they are read.
 
     Returns:
         The plain values at each path in it, in the order of the schema.
     """
-    return list(_flat(ColumnPath(column), values))
+    return list(_flat(ColumnPath(column), values, kind))
 
 
-def _flat(path: ColumnPath, values: pl.Series) -> Iterator[PathValues]:
+def _flat(path: ColumnPath, values: pl.Series, kind: DataType | None) -> Iterator[PathValues]:
     dtype = values.dtype
     if isinstance(dtype, pl.BaseExtension):
         yield gathered(path, pl.Series([], dtype=pl.Boolean), note="of a type that is not looked into")
     elif isinstance(dtype, pl.Struct):
         for each in dtype.fields:
-            yield from _flat(path.then("field", each.name), values.struct.field(each.name))
+            part = kind.get(each.name) if isinstance(kind, StructType) else None
+            inner = part.type if part is not None else None
+            yield from _flat(path.then("field", each.name), values.struct.field(each.name), inner)
     elif isinstance(dtype, pl.Map):
         entries = values.cast(pl.List(pl.Struct({"key": dtype.key, "value": dtype.value})))
-        pairs = _elements(entries)
-        yield from _flat(path.then("key"), pairs.struct.field("key"))
-        yield from _flat(path.then("value"), pairs.struct.field("value"))
+        yield from _pairs(path, entries, kind)
     elif isinstance(dtype, pl.Array):
-        yield from _flat(path, values.cast(pl.List(dtype.inner)))
+        yield from _flat(path, values.cast(pl.List(dtype.inner)), kind)
+    elif isinstance(dtype, pl.List) and isinstance(kind, MapType):
+        yield from _pairs(path, values, kind)
     elif isinstance(dtype, pl.List):
-        yield from _flat(path.then("item"), _elements(values))
+        element = kind.element if isinstance(kind, ArrayType) else None
+        yield from _flat(path.then("item"), _elements(values), element)
     elif dtype == pl.Binary:
         yield _decoded(path, values)
     elif dtype == pl.String:
         yield from _text(path, values, depth=0)
     else:
         yield gathered(path, values)
+
+
+def _pairs(path: ColumnPath, entries: pl.Series, kind: DataType | None) -> Iterator[PathValues]:
+    """The keys and the values of maps."""
+    key, value = (kind.key, kind.value) if isinstance(kind, MapType) else (None, None)
+    pairs = _elements(entries).struct
+    yield from _flat(path.then("key"), pairs.field("key"), key)
+    yield from _flat(path.then("value"), pairs.field("value"), value)
 
 
 def _elements(lists: pl.Series) -> pl.Series:

@@ -134,14 +134,15 @@ def sample_columns(
     readable = [item for item in fields if _is_readable(item)]
     file, position = (unused_name(name, snapshot.schema.names) for name in ("file", "position"))
     for at in range(0, len(readable), _COLUMNS_AT_ONCE):
-        names = [item.name for item in readable[at : at + _COLUMNS_AT_ONCE]]
+        chosen = readable[at : at + _COLUMNS_AT_ONCE]
+        names = [item.name for item in chosen]
         if stretches:
             parts = [
                 scan_file(
                     storage, snapshot, adds[each.file], columns=names, row_index=position, apply_vector=False
                 )
                 .slice(each.start, each.rows)
-                .with_columns(_shortened(item) for item in readable[at : at + _COLUMNS_AT_ONCE])
+                .with_columns(_shortened(item) for item in chosen)
                 .with_columns(pl.lit(each.file, dtype=pl.UInt32).alias(file))
                 for each in stretches
             ]
@@ -149,8 +150,8 @@ def sample_columns(
             rows = drop_hidden(storage, found, adds, file=file, position=position)
         else:
             rows = _no_rows(snapshot, names)
-        for name in names:
-            yield flatten(name, rows[name])
+        for item in chosen:
+            yield flatten(item.name, rows[item.name], item.type)
     for item in fields:
         if not _is_readable(item):
             nothing = pl.Series([], dtype=pl.Boolean)

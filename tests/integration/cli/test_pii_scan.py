@@ -45,6 +45,17 @@ def test_a_scan_as_json(people: Run) -> None:
     assert table["drift"] == {"since": None, "new": ["name", "email"], "gone": [], "changed": []}
 
 
+def test_values_of_a_map_are_named_as_the_config_names_them(run: Run, write: Callable[..., str]) -> None:
+    Path("lakehouse.yaml").write_text(
+        "version: 1\nname: shop\nstorage: {root: ./lake}\ntables:\n  people:\n    key: [id]\n"
+        '    schema: {id: long, tags: "map<string,string>"}\n'
+    )
+    rows = [{"id": n, "tags": {"via": f"a{n}@shop.example"}} for n in range(9)]
+    assert run("merge", "people", write("people.jsonl", *rows)).code == 0
+    assert "+      tags{}: EMAIL_ADDRESS\n" in run("pii", "scan", "--write", "--yes").out
+    assert run("pii", "scan", "--fail-on", "undeclared").code == 0
+
+
 def test_it_fails_on_what_is_new_once_and_on_what_the_config_lacks_until_it_is_there(people: Run) -> None:
     assert people("pii", "scan", "--fail-on", "new").code == 5
     assert people("pii", "scan", "--fail-on", "new").code == 0
