@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.scan.findings import ScanResult, TableScan
 
 FOUND_SOMETHING = 5
+_WHY_ASK = "this changes the config file"
 
 
 @verb(
@@ -103,7 +104,9 @@ def _written(session: Session, change: Declaration, *, dry_run: bool, yes: bool)
     if dry_run or not change.diff:
         return change
     number = sum(len(each) for each in change.added.values())
-    if not session.go_ahead(f"Add {plural(number, 'entry', 'entries')} to {change.file}?", yes=yes):
+    if not session.go_ahead(
+        f"Add {plural(number, 'entry', 'entries')} to {change.file}?", yes=yes, why=_WHY_ASK
+    ):
         out.note("nothing was written")
         return change
     done = write_declaration(change)
@@ -155,6 +158,8 @@ def _story(found: ScanResult) -> list[Block]:
 def _about(scan: TableScan) -> list[Block]:
     if scan.version is None:
         return [f"{scan.table}: has not been made yet"]
+    if not scan.sampled:
+        return [f"{scan.table}: there are no rows to look at (version {scan.version})"]
     names = len(scan.columns)
     looked = f"{plural(scan.sampled, 'row')} of version {scan.version}, {plural(scan.paths, 'path')}"
     blocks: list[Block] = [

@@ -154,7 +154,7 @@ def view_of(
     if found.tables != "all" and table not in found.tables:
         raise RefusedError(
             f"role {role} may not read table {table}",
-            advice=f"it may read: {', '.join(found.tables) or 'none'}; that is said in the config's `roles`",
+            advice=f"it may read: {', '.join(found.tables) or 'none'}; see `roles` in the config",
         )
     if quarantine and (found.columns != "clear" or table in found.rows):
         raise RefusedError(

@@ -110,6 +110,8 @@ class MaskedCopies:
         if not dry_run:
             source.opened.before_write()
             if known is None:
+                # What is not installed is told before there is anything of the copy.
+                self._masks.ensure_ready(source.name, run.snapshot.schema)
                 begin(source.opened, name, run.snapshot)
         return run.run()
 

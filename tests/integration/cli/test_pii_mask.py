@@ -140,3 +140,14 @@ def test_names_that_are_not_there(filled: Run) -> None:
     taken = filled("pii", "mask", "people", "--to", "orders")
     assert taken.code == 3
     assert "orders is a table of the config" in taken.err
+
+
+def test_a_copy_is_not_begun_where_what_searches_texts_is_not_installed(filled: Run) -> None:
+    text = CONFIG.replace("{email: EMAIL_ADDRESS}", "{email: EMAIL_ADDRESS, city: [PERSON, LOCATION]}")
+    Path("lakehouse.yaml").write_text(
+        text.replace("mask_at: AT", "mask_at: read") + "pii: {nlp: {model: xx_no_such_model}}\n"
+    )
+    refused = filled("pii", "mask", "people", "--to", "people_masked")
+    assert refused.code == 2
+    assert "the language model `xx_no_such_model` is not installed" in refused.err
+    assert filled("pii", "mask", "--list").out == "there are no masked copies\n"

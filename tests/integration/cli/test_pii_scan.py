@@ -45,6 +45,11 @@ def test_a_scan_as_json(people: Run) -> None:
     assert table["drift"] == {"since": None, "new": ["name", "email"], "gone": [], "changed": []}
 
 
+def test_an_empty_table_is_not_said_to_be_clean(run: Run) -> None:
+    assert run("apply", "--yes").code == 0
+    assert "customers: there are no rows to look at (version 0)" in run("pii", "scan").out.splitlines()
+
+
 def test_values_of_a_map_are_named_as_the_config_names_them(run: Run, write: Callable[..., str]) -> None:
     Path("lakehouse.yaml").write_text(
         "version: 1\nname: shop\nstorage: {root: ./lake}\ntables:\n  people:\n    key: [id]\n"
