@@ -98,7 +98,8 @@ def _written(session: Session, change: Declaration, *, dry_run: bool, yes: bool)
     out = session.out
     if not session.as_json:
         out.show("")
-        out.show(change.diff.rstrip("\n") if change.diff else f"{change.file} names all of it")
+        nothing = "nothing can be added" if change.skipped else f"{change.file} names all of it"
+        out.show(change.diff.rstrip("\n") or nothing)
         for table, why in change.skipped.items():
             out.note(f"{table}: {why}; add what was found by hand")
     if dry_run or not change.diff:

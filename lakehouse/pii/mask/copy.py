@@ -37,6 +37,7 @@ from lakehouse.pii.mask.copy_writing import (
     write_anew,
 )
 from lakehouse.pii.mask.rows import Masker
+from lakehouse.pii.paths import column_of
 from lakehouse.timetravel.reading import explaining
 from lakehouse.timetravel.restore import live_rows
 from lakehouse.verbs.opened import OpenTable
@@ -108,7 +109,8 @@ class CopyRun:
         raise gave_up(self.target.name, tries=_TRIES, winner=winner)
 
     def _attempt(self, now: Snapshot | None, step: Step) -> CopyResult | None:
-        planned = replace(self.planned, action=step.action, why=step.why, since=step.since)
+        notes = (*self.planned.notes, *self._came(now))
+        planned = replace(self.planned, action=step.action, why=step.why, since=step.since, notes=notes)
         if step.action == "nothing":
             self._drop_fresh()
             return replace(planned, version=now.version if now is not None else None)
@@ -125,6 +127,16 @@ class CopyRun:
         if self.dry_run:
             return replace(planned, inserted=live_rows(self.snapshot) or 0, dry_run=True)
         return self._copy_all(now, planned)
+
+    def _came(self, now: Snapshot | None) -> tuple[str, ...]:
+        """Says which columns come into a copy as they are, the first time that they do."""
+        names = self.shape.schema.names
+        masked = {column_of(path, columns=names) for path in self.shape.marks}
+        clear = [name for name in names if name not in masked]
+        new = [name for name in clear if now is not None and name not in now.schema]
+        return (
+            (f"new columns that `pii` does not name are copied as they are: {', '.join(new)}",) if new else ()
+        )
 
     def _changes(self, since: int) -> Changes:
         columns = list(self.shape.schema.names)
