@@ -57,7 +57,7 @@ def list_(session: Session) -> None:
         [
             said(each.purpose),
             cell(each.version),
-            said("unusable" if each.problem else "current" if each.current else "older"),
+            said(_status(each)),
             said("") if each.created is None else cell(each.created.replace(microsecond=0)),
             said(each.author),
             said(each.place),
@@ -70,6 +70,12 @@ def list_(session: Session) -> None:
     session.out.emit({"provider": place.provider, "keys": [_document(each) for each in found]}, *blocks)
     if not rows:
         session.out.next_steps(("lakehouse keys create mask", "the key that operators use"))
+
+
+def _status(each: KeyInfo) -> str:
+    if each.problem:
+        return "unusable" if each.place else "lost"
+    return "current" if each.current else "older"
 
 
 _print_option = click.option(
@@ -106,7 +112,10 @@ def create(session: Session, *, purposes: tuple[str, ...], shown: bool) -> None:
             raise click.UsageError("--print shows one key at a time", click.get_current_context())
         _print(session, purposes[0], rotate=False)
         return
-    made = [session.lake.keys.create(purpose) for purpose in dict.fromkeys(purposes)]
+    place, wanted = session.lake.keys, list(dict.fromkeys(purposes))
+    # What is there already is refused before any of the others is made.
+    wanted.sort(key=lambda purpose: not place.versions(purpose))
+    made = [place.create(purpose) for purpose in wanted]
     lines = [f"made version {each.version} of the key {each.purpose}: {each.place}" for each in made]
     documents = [_document(each) for each in made]
     session.out.emit(documents[0] if len(made) == 1 else {"keys": documents}, *lines)

@@ -98,7 +98,7 @@ def _copy(session: Session, table: str, name: str, *, anew: bool, dry_run: bool)
 def _copy_story(done: CopyResult) -> list[Block]:
     name, at = done.name, f"{done.source} at version {done.source_version}"
     if done.action == "nothing":
-        return [f"{name}: nothing to do, {done.why}"]
+        return [f"{name}: nothing to do, {done.why}", *_notes(done.notes)]
     counts = [
         f"{number:,} {what}"
         for number, what in (
@@ -119,7 +119,11 @@ def _copy_story(done: CopyResult) -> list[Block]:
     story += _masks(done.columns)
     if done.masked_before:
         story.append(f"  masked in {done.source} already: {', '.join(done.masked_before)}")
-    return [*story, *(f"  {note}" for note in done.notes)]
+    return [*story, *_notes(done.notes)]
+
+
+def _notes(notes: Sequence[str]) -> list[str]:
+    return [f"note: {note}" for note in notes]
 
 
 def _masks(columns: Sequence[MaskedPath]) -> list[Block]:
@@ -273,7 +277,7 @@ def _done_line(done: InPlacePlan) -> str:
 
 def _plan_story(plan: InPlacePlan) -> list[Block]:
     if plan.changes_nothing:
-        return [f"{plan.table}: nothing to do, {', '.join(plan.already)} masked already"]
+        return [f"{plan.table}: nothing to do, {', '.join(plan.already)} masked already", *_notes(plan.notes)]
     rows = "all rows" if plan.rows is None else plural(plan.rows, "row")
     story: list[Block] = [
         f"{plan.table}: {rows} in {plural(plan.files, 'file')} ({size(plan.bytes)}) would be masked",
@@ -284,7 +288,7 @@ def _plan_story(plan: InPlacePlan) -> list[Block]:
     if plan.computed:
         story.append(f"computed anew: {', '.join(plan.computed)}")
     story += ["", "clear values stay in:", *(f"  {line}" for line in _left(plan))]
-    return [*story, *(f"note: {note}" for note in plan.notes)]
+    return [*story, *_notes(plan.notes)]
 
 
 def _left(plan: InPlacePlan) -> list[str]:

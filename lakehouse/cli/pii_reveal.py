@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from lakehouse.cli.cells import amount, said
+from lakehouse.cli.cells import amount, cell, said
 from lakehouse.cli.grid import Grid
 from lakehouse.cli.lazy import verb
 from lakehouse.cli.output import Block, plural
@@ -69,12 +69,17 @@ def reveal(
         "at": done.at,
         "rows": done.rows.rows(named=True),
         "withheld": done.withheld,
+        "unmasked": done.unmasked,
         "problems": list(done.problems),
     }
     blocks: list[Block] = [Grid(done.rows.columns, done.rows.rows())] if done.rows.height else ["no rows"]
     session.out.emit(document, *blocks)
     if done.withheld:
         session.out.note(f"{plural(done.withheld, 'value')} withheld: in no row that role {role} sees")
+    if done.unmasked:
+        session.out.note(
+            f"{plural(done.unmasked, 'value')} came back as given: no mask of this column is in it"
+        )
     for problem in done.problems:
         session.out.note(f"not turned back: {problem}")
     session.out.note(f"recorded for {done.author}; `lakehouse pii history` shows it")
@@ -104,7 +109,7 @@ def history(session: Session, *, table: str | None, limit: int) -> None:
     ]
     rows = [
         [
-            said(each.at.strftime("%Y-%m-%d %H:%M:%S")),
+            cell(each.at.replace(microsecond=0)),
             said(each.author),
             said(str(each.detail.get("role", ""))),
             said(f"{each.table}.{each.detail.get('column', '')}"),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from lakehouse.pii.scan.findings import ScanResult, TableScan
 
 FOUND_SOMETHING = 5
+_WHY_ASK = "this changes the config file"
 
 
 @verb(
@@ -98,13 +99,16 @@ def _written(session: Session, change: Declaration, *, dry_run: bool, yes: bool)
     out = session.out
     if not session.as_json:
         out.show("")
-        out.show(change.diff.rstrip("\n") if change.diff else f"{change.file} names all of it")
+        nothing = "nothing can be added" if change.skipped else f"{change.file} names all of it"
+        out.show(change.diff.rstrip("\n") or nothing)
         for table, why in change.skipped.items():
             out.note(f"{table}: {why}; add what was found by hand")
     if dry_run or not change.diff:
         return change
     number = sum(len(each) for each in change.added.values())
-    if not session.go_ahead(f"Add {plural(number, 'entry', 'entries')} to {change.file}?", yes=yes):
+    if not session.go_ahead(
+        f"Add {plural(number, 'entry', 'entries')} to {change.file}?", yes=yes, why=_WHY_ASK
+    ):
         out.note("nothing was written")
         return change
     done = write_declaration(change)
@@ -166,6 +170,8 @@ def _percent(share: float) -> str:
 def _about(scan: TableScan) -> list[Block]:
     if scan.version is None:
         return [f"{scan.table}: has not been made yet"]
+    if not scan.sampled:
+        return [f"{scan.table}: there are no rows to look at (version {scan.version})"]
     names = len(scan.columns)
     looked = f"{plural(scan.sampled, 'row')} of version {scan.version}, {plural(scan.paths, 'path')}"
     blocks: list[Block] = [

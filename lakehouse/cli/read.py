@@ -82,21 +82,22 @@ def read(
         if order:
             frame = frame.sort(order, descending=descending, nulls_last=True)
         if wanted:
-            frame = frame.select(wanted)
+            frame = frame.select(list(dict.fromkeys(wanted)))
     try:
         write_frame(session, frame, asked=how, about={"table": table, **moment.words})
     except (PolarsError, FileNotFoundError) as error:
-        _explain(session, table, moment, error)
+        _explain(session, table, moment, error, where=where)
 
 
-def _explain(session: Session, table: str, moment: At, error: Exception) -> NoReturn:
+def _explain(session: Session, table: str, moment: At, error: Exception, *, where: str | None) -> NoReturn:
     """Says what keeps a version from being read, as files that are gone."""
     from lakehouse.timetravel.reading import explaining
     from lakehouse.timetravel.resolve import resolve
 
     place = session.lake.table(table)
     version = resolve(place.storage, session.lake.storage, table=table, **moment.words)
-    with explaining(place.storage, snapshots=[place.snapshot(version=version)], table=table):
+    snapshot = place.snapshot(version=version)
+    with explaining(place.storage, snapshots=[snapshot], table=table, where=where):
         raise error
     raise error
 

@@ -61,6 +61,14 @@ class Revealed:
     withheld: int = 0
     problems: tuple[str, ...] = ()
 
+    @property
+    def unmasked(self) -> int:
+        """How many values came back as they were: no mask of the column is in them."""
+        same = pl.col(MASKED) == pl.col(VALUE)
+        if self.rows.schema[MASKED] == pl.String:
+            same &= pl.col(MASKED) != ""
+        return self.rows.filter(same).height
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -188,7 +196,7 @@ class Revealer:
         if found.tables != "all" and source not in found.tables:
             raise RefusedError(
                 f"role {name} may not read table {table}",
-                advice=f"its tables are: {', '.join(found.tables)}; they are in `roles` of the config",
+                advice=f"it may read: {', '.join(found.tables) or 'none'}; see `roles` in the config",
             )
         if isinstance(self.records, NoRecords):
             raise RefusedError(

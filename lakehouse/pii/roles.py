@@ -7,18 +7,19 @@ same process can read the files.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.config.models import RoleConfig
+from lakehouse.config.models import ColumnPii, RoleConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import NotFoundError, RefusedError, UsageError
+from lakehouse.pii.mask.absent import ensure_spelt
 from lakehouse.pii.mask.computed import Computed, computed_from
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.mark import marks_of, stored_masked
@@ -60,6 +61,7 @@ class RoleView:
         stored: Says which of the paths that a table marks as masked are so, as the config is now.
         masked_at_merge: Whether the table's rows are masked before they are stored, so that the role's
             condition is about masks.
+        pii: What the config says of the table's columns.
         newest: The version in which columns have the names that the config knows.
     """
 
@@ -69,6 +71,7 @@ class RoleView:
     masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
     stored: Callable[[Mapping[str, str]], frozenset[str]] = frozenset
     masked_at_merge: bool = False
+    pii: Mapping[str, ColumnPii] = field(default_factory=dict)
     newest: Snapshot | None = None
 
     @property
@@ -154,6 +157,8 @@ class RoleView:
     def _masks(self, snapshot: Snapshot) -> TableMasks | None:
         if self.role.columns == "clear":
             return None
+        # By the names of now: an older version may well lack a column.
+        ensure_spelt(self.table, self.pii, (self.newest or snapshot).schema)
         renamed = (
             frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
         )
@@ -217,7 +222,7 @@ def view_of(
     if found.tables != "all" and table not in found.tables:
         raise RefusedError(
             f"role {role} may not read table {table}",
-            advice=f"its tables are: {', '.join(found.tables)}; they are in the config's `roles`",
+            advice=f"it may read: {', '.join(found.tables) or 'none'}; see `roles` in the config",
         )
     if quarantine and (found.columns != "clear" or table in found.rows):
         raise RefusedError(
@@ -225,11 +230,14 @@ def view_of(
             "so nothing in them can be masked or left out",
             advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
         )
+    about = config.tables[table] if table in config.tables and not quarantine else None
+    pii = about.pii if about is not None else {}
     return RoleView(
         table=table,
         name=role,
         role=found,
         masks=masks,
-        stored=partial(stored_masked, columns=config.tables[table].pii, pii=config.pii),
+        stored=partial(stored_masked, columns=pii, pii=config.pii),
         masked_at_merge=config.masked_at_merge(table),
+        pii=pii,
     )

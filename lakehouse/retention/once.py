@@ -11,7 +11,7 @@ import polars as pl
 from lakehouse.config.models import OperatorConfig
 from lakehouse.errors import NotBuiltError, UsageError
 from lakehouse.pii.keys.ring import Key, KeyRing
-from lakehouse.pii.mask.nested import change_inside, kind_at
+from lakehouse.pii.mask.nested import change_inside, kind_at, type_word
 from lakehouse.pii.operators.base import Operator
 from lakehouse.pii.operators.registry import fitting, operator_for
 from lakehouse.pii.operators.tokens import FORM
@@ -124,7 +124,7 @@ def _place(
     operator = operator_for(config, ring=ring)
     if not operator.takes(inner):
         raise UsageError(
-            f"the operator {name} can't mask values of the type {inner}",
+            f"the operator {name} can't mask values of the type {type_word(inner)}",
             advice=f"these can: {', '.join(each for each in fitting(inner) if each != name)}",
         )
     return _Place(path, operator, entity)

@@ -61,15 +61,19 @@ def _keep(rows: pl.LazyFrame, where: str | pl.Expr) -> pl.LazyFrame:
 
 
 @contextmanager
-def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -> Iterator[None]:
+def explaining(
+    storage: Storage, *, snapshots: Sequence[Snapshot], table: str, where: object = None
+) -> Iterator[None]:
     """Turns what goes wrong while rows are read into errors that say what to do.
 
     Args:
         storage: The table's folder.
         snapshots: The versions that are read.
         table: The table's name.
+        where: The condition by which somebody asks for rows, which can be what does not fit them.
 
     Raises:
+        UsageError: The condition converts or compares what can't be.
         VersionNotFoundError: A file of an older version is gone.
         CorruptTableError: A file of the newest version is gone, or a file is damaged.
         StorageError: The store failed.
@@ -88,7 +92,12 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
             advice="`lakehouse verify` says which file is damaged",
         ) from error
     except pl.exceptions.PolarsError as error:
-        # Without its cause, which can show values.
+        # Both without the cause, which can show values.
+        if where is not None and isinstance(error, pl.exceptions.InvalidOperationError):
+            raise UsageError(
+                f"the condition on table {table} does not fit its rows ({type(error).__name__})",
+                advice="a value can't be converted or compared as it says; TRY_CAST gives null instead",
+            ) from None
         raise StorageError(
             f"table {table} could not be read ({type(error).__name__})",
             advice="where a condition converts values, it may not fit them (TRY_CAST gives null instead); "
@@ -96,9 +105,11 @@ def explaining(storage: Storage, *, snapshots: Sequence[Snapshot], table: str) -
         ) from None
 
 
-def collect(lazy: pl.LazyFrame, *, storage: Storage, snapshot: Snapshot, table: str) -> pl.DataFrame:
+def collect(
+    lazy: pl.LazyFrame, *, storage: Storage, snapshot: Snapshot, table: str, where: object = None
+) -> pl.DataFrame:
     """Collects rows; see `explaining` for what is raised."""
-    with explaining(storage, snapshots=[snapshot], table=table):
+    with explaining(storage, snapshots=[snapshot], table=table, where=where):
         return lazy.collect()
 
 

@@ -61,7 +61,7 @@ def read(
     lazy = scan(table, picked, columns=columns, where=where, valid_at=valid_at, role=role)
     if picked is None:
         return lazy.collect()
-    return collect(lazy, storage=table.storage, snapshot=picked, table=table.name)
+    return collect(lazy, storage=table.storage, snapshot=picked, table=table.name, where=where)
 
 
 def scan(

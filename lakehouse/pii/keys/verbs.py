@@ -134,6 +134,11 @@ class Keys:
         if not there:
             raise self._none_of(name, wanted=version)
         if version not in there:
+            if not self._ever(name, version):
+                raise KeysError(
+                    f"no version {version} of the key `{name}` was ever made, as far as is known",
+                    advice=f"there {'is' if len(there) == 1 else 'are'}: {', '.join(map(str, there))}",
+                )
             raise KeysError(
                 f"version {version} of the key `{name}` is lost: what was masked with it stays masked",
                 advice=f"{self._lost(name, version)}; there {'is' if len(there) == 1 else 'are'}: "
@@ -299,6 +304,17 @@ class Keys:
         """
         records = self._records.list(kinds=[KIND])
         return {(str(each.detail["purpose"]), int(each.detail["version"])): each for each in records}
+
+    def _ever(self, purpose: str, version: int) -> bool:
+        """Whether there can have been a version: all up to the newest that is known of."""
+        if isinstance(self._provider, EnvKeys):
+            # Whoever sets variables need not have made the keys here.
+            return True
+        try:
+            newest = _after(purpose, self._provider.versions(purpose), self._made()) - 1
+        except LakehouseError:
+            return True
+        return version <= newest
 
     def _lost(self, purpose: str, version: int, record: ActionRecord | None = None) -> str:
         """What to do about a version that is gone."""

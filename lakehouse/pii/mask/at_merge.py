@@ -10,6 +10,7 @@ from lakehouse.config import Config
 from lakehouse.delta.schema import StructType
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
+from lakehouse.pii.mask.absent import ensure_spelt
 from lakehouse.pii.mask.frames import TableMasks
 from lakehouse.pii.mask.mark import PROPERTY, VERSIONLESS, marked, marks_of, says_less
 from lakehouse.pii.mask.port import MaskSource
@@ -91,6 +92,7 @@ class MergeMasks:
 
     def __call__(self, batch: ChangeBatch, /, *, schema: StructType) -> ChangeBatch:
         """See `Masking.__call__`."""
+        ensure_spelt(self.table, self.config.tables[self.table].pii, schema)
         cells = batch.frame.select(name for name in batch.frame.columns if not is_control(name))
         masked = self.masks(schema).apply(cells)
         return replace(batch, frame=batch.frame.with_columns(masked.get_columns()))

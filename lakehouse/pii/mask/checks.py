@@ -14,7 +14,7 @@ from lakehouse.delta.schema import StructField, type_to_polars
 from lakehouse.errors import RefusedError, UnsupportedFeatureError, UsageError
 from lakehouse.pii.mask.frames import Place
 from lakehouse.pii.mask.leaves import InText, Leaf, Whole
-from lakehouse.pii.mask.nested import kind_at
+from lakehouse.pii.mask.nested import kind_at, type_word
 from lakehouse.pii.operators.base import Operator
 from lakehouse.pii.operators.registry import fitting
 
@@ -99,13 +99,15 @@ def _check_kind(where: str, place: Place, kind: pl.DataType) -> None:
     in_text = isinstance(place.leaf, InText)
     if in_text and kind != pl.String:
         raise RefusedError(
-            f"{where}: only texts can be searched for personal data, and this is {kind}",
+            f"{where}: only texts can be searched for personal data, and this is {type_word(kind)}",
             advice="give one entity, or `text: false`, to mask its values as a whole",
         )
     for entity, operator in operators_of(place.leaf).items():
         if not operator.takes(kind):
             in_json = any(step.kind == "json" for step in place.path.steps)
-            what = "what is inside of a text" if in_text or in_json else f"values of the type {kind}"
+            what = (
+                "what is inside of a text" if in_text or in_json else f"values of the type {type_word(kind)}"
+            )
             fits = ", ".join(name for name in fitting(kind) if name != operator.name)
             raise RefusedError(
                 f"{where}: the operator `{operator.name}` (for {entity}) can't mask {what}",

@@ -15,6 +15,7 @@ from lakehouse.config.references.tables import QUARANTINE, name_problem
 from lakehouse.copies import CopyEntry, application, find_copy, list_copies
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import LakehouseError, NotFoundError, RefusedError, UsageError
+from lakehouse.pii.mask.absent import absent_notes, ensure_spelt
 from lakehouse.pii.mask.copy import CopyRun, begin, ensure_name
 from lakehouse.pii.mask.copy_plan import CopyResult
 from lakehouse.pii.mask.copy_shape import shape_of
@@ -94,7 +95,8 @@ class MaskedCopies:
 
         Raises:
             TableNotFoundError: The config has no such table, or it has not been made.
-            RefusedError: The name is taken, there is nothing to mask, or two keys would have one mask.
+            RefusedError: The name is taken, there is nothing to mask, a column of `pii` is misspelt, or two
+                keys would have one mask.
             ConflictError: Others were faster in all tries.
             CommitUnknownError: The commit's answer was lost and could not be looked up.
         """
@@ -103,10 +105,13 @@ class MaskedCopies:
         target = self._copy(name, source.name)
         names = {each.casefold() for each in self._config.tables}
         known = ensure_name(name, source=source.opened, lake_has=names.__contains__, taken=target.exists)
+        ensure_spelt(table, source.config.pii, source.snapshot().schema)
         run = self._run(source, target, anew=anew, dry_run=dry_run)
         if not dry_run:
             source.opened.before_write()
             if known is None:
+                # What is not installed is told before there is anything of the copy.
+                self._masks.ensure_ready(source.name, run.snapshot.schema)
                 begin(source.opened, name, run.snapshot)
         return run.run()
 
@@ -192,6 +197,7 @@ class MaskedCopies:
             since=None,
             columns=tuple(masks.paths),
             masked_before=before,
+            notes=absent_notes(source.config.pii, schema),
             dry_run=dry_run,
         )
         return CopyRun(

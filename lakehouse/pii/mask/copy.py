@@ -134,7 +134,7 @@ class CopyRun:
         )
 
     def _attempt(self, now: Snapshot | None, step: Step) -> CopyResult | None:
-        notes = notes_of(now, self.shape)
+        notes = (*self.planned.notes, *notes_of(now, self.shape))
         planned = replace(self.planned, action=step.action, why=step.why, since=step.since, notes=notes)
         if step.action == "nothing":
             self._drop_fresh()

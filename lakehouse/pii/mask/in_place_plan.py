@@ -20,6 +20,7 @@ from lakehouse.delta.schema import to_polars
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.versions import earliest_version
 from lakehouse.errors import RefusedError
+from lakehouse.pii.mask.absent import absent_notes, ensure_spelt
 from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.mask.port import MaskedPath, Masks, MaskSource
 from lakehouse.pii.mask.rows import Masker
@@ -139,6 +140,7 @@ def plan_in_place(table: OpenTable, snapshot: Snapshot, *, config: Config, masks
         path: mark for path, mark in masks.fingerprints(name, snapshot.schema).items() if path not in shredded
     }
     known = marks_of(snapshot.configuration)
+    ensure_spelt(name, config.tables[name].pii, snapshot.schema)
     _refuse(table, snapshot, wanted=wanted, masked_at_merge=config.masked_at_merge(name))
     already = tuple(path for path, mark in wanted.items() if known.get(path) == mark)
     found = masks.masks(name, snapshot.schema, without=(*already, *shredded), known=known)
@@ -297,5 +299,5 @@ def _notes(
             "the change feed tells of every row as deleted and inserted; no change data is written, and "
             "readers see the clear rows only as long as the old files are there"
         )
-    del table
+    notes += absent_notes(table.config.pii, snapshot.schema)
     return tuple(notes)

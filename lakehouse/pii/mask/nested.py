@@ -18,6 +18,16 @@ from lakehouse.pii.paths import Step
 
 _INEXACT: Final = re.compile(r"[0-9][.eE]|[0-9]{16}")
 _DEEPEST: Final = 200
+_TYPE_WORDS: Final = {
+    "int8": "byte",
+    "int16": "short",
+    "int32": "integer",
+    "int64": "long",
+    "float32": "float",
+    "float64": "double",
+    "datetime": "timestamp",
+    "list": "array",
+}
 
 Change = Callable[[pl.Series, pl.Series], pl.Series]
 """From values, and the rows that they are in, to as many values of the same type."""
@@ -38,7 +48,7 @@ def kind_at(kind: pl.DataType, steps: tuple[Step, ...], *, path: str) -> pl.Data
         inside = _inside(kind, step)
         if inside is None:
             raise UsageError(
-                f"`{path}` leads nowhere: a value of the type {_named(kind)} has no {_words(step)}",
+                f"`{path}` leads nowhere: a value of the type {type_word(kind)} has no {_words(step)}",
                 advice="`.name` is a field of a struct, `[]` an element of a list, `{}` a value and `{key}` "
                 "a key of a map, `$.name` a member of the JSON in a text",
             )
@@ -220,8 +230,16 @@ def _instance(kind: Any) -> pl.DataType:
     return whole
 
 
-def _named(kind: pl.DataType) -> str:
-    return str(kind).lower().split("(")[0]
+def type_word(kind: pl.DataType) -> str:
+    """What a type is called in the config.
+
+    Args:
+        kind: The type.
+    """
+    if isinstance(kind, pl.Decimal):
+        return f"decimal({kind.precision},{kind.scale})"
+    plain = str(kind).lower().split("(")[0]
+    return _TYPE_WORDS.get(plain, plain)
 
 
 def _words(step: Step) -> str:

@@ -82,6 +82,13 @@ class MaskSource(Protocol):
             KeysError: A key is not there.
         """
 
+    def ensure_ready(self, table: str, schema: StructType) -> None:
+        """Makes sure that what searches texts is there, where texts of the table are searched.
+
+        Raises:
+            MissingPackageError: A library or a language model is not installed.
+        """
+
     def fingerprints(self, table: str, schema: StructType) -> dict[str, str]:
         """For each path of the table's `pii` that it has, what names its way of masking; no key is needed."""
 

@@ -92,6 +92,17 @@ class ConfigMasks:
             return place
         return rekeyed(place, about, mark, pii=self.config.pii, ring=LateRing(self.ring)) or place
 
+    def ensure_ready(self, table: str, schema: StructType) -> None:
+        """See `lakehouse.pii.mask.port.MaskSource.ensure_ready`."""
+        searched = {
+            entity
+            for path, about in self.config.tables[table].pii.items()
+            if about.is_text and parse_path(path, columns=schema.names).column in schema
+            for entity in about.entities
+        }
+        if searched:
+            self.finder().find(["-"], entities=sorted(searched))
+
     def fingerprints(self, table: str, schema: StructType) -> dict[str, str]:
         """See `lakehouse.pii.mask.port.MaskSource.fingerprints`."""
         return {

@@ -5,6 +5,7 @@ Where a name is taken by an operator of our own, ``presidio_`` before it means P
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from lakehouse.pii.operators.common import Basic, each_text
 from lakehouse.pii.operators.packages import needed
 
 _PREFIX: Final = "presidio_"
+_MISSING: Final = re.compile(r"^Expected parameter (\w+)$")
 _STEADY: Final = frozenset({"redact", "replace", "mask", "keep"})
 
 
@@ -60,9 +62,20 @@ def _made(name: str, settings: Mapping[str, Any]) -> Any:
         ) from None
     try:
         operator.validate(params={**settings, "entity_type": ""})
-    except (wrong, TypeError, ValueError, AttributeError):
+    except (wrong, TypeError, ValueError, AttributeError) as error:
         # Without its cause, which can show the settings.
         raise UsageError(
-            f"Presidio's operator `{name}` does not take these settings", advice="see Presidio's pages on it"
+            f"Presidio's operator `{name}` does not take these settings{_which(str(error), settings)}",
+            advice="see Presidio's pages on it",
         ) from None
     return operator
+
+
+def _which(told: str, settings: Mapping[str, Any]) -> str:
+    """The name of the setting that Presidio complains of, and nothing else of what it says."""
+    missing = _MISSING.search(told)
+    if missing is not None:
+        return f": it needs `{missing[1]}`"
+    return next(
+        (f": `{name}` is wrong" for name in settings if re.search(rf"\b{re.escape(name)}\b", told)), ""
+    )

@@ -8,12 +8,15 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from lakehouse.config import load_config
 from lakehouse.config.amend import with_pii
 from lakehouse.config.models import Config
 from lakehouse.errors import ConfigError, ConflictError, RefusedError, StorageError, UsageError
 from lakehouse.pii.scan.findings import ScanResult
+
+_COPY: Final = "it is a masked copy, and has no section of its own: its source's is where `pii` is said"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,9 @@ def plan_declaration(config: Config, result: ScanResult) -> Declaration:
             advice="open the lake by its file; `result.additions()` says what the config lacks",
         )
     before = _read(config.source)
-    amended = with_pii(before, result.additions())
+    wanted = result.additions()
+    copies = {table: _COPY for table in wanted if table not in config.tables}
+    amended = with_pii(before, {table: each for table, each in wanted.items() if table not in copies})
     if amended.text != before:
         _try(config.source, amended.text)
     lines = difflib.unified_diff(
@@ -72,7 +77,7 @@ def plan_declaration(config: Config, result: ScanResult) -> Declaration:
         file=config.source,
         diff="".join(line if line.endswith("\n") else f"{line}\n" for line in lines),
         added=amended.added,
-        skipped=amended.skipped,
+        skipped={**amended.skipped, **copies},
         written=False,
         before=before,
         after=amended.text,

@@ -12,6 +12,7 @@ from lakehouse.delta.features import ensure_readable
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import UsageError
 from lakehouse.merge.target import Clock, utc_now
+from lakehouse.pii.mask.mark import marks_of
 from lakehouse.pii.paths import ColumnPath, parse_path
 from lakehouse.pii.scan.asking import Asking
 from lakehouse.pii.scan.classify import Classifier
@@ -153,13 +154,19 @@ def _scan_table(
 
 def _declared(table: Table, snapshot: Snapshot) -> dict[ColumnPath, tuple[str, ...]]:
     names = snapshot.schema.names
-    found = {}
-    for text, about in table.config.pii.items():
-        try:
-            found[parse_path(text, columns=names)] = tuple(about.entities)
-        except UsageError:
-            found[ColumnPath(text)] = tuple(about.entities)
-    return found
+    # Of a masked copy the config says nothing, and the table itself says what is masked in it.
+    found: dict[ColumnPath, tuple[str, ...]] = {
+        _path(text, names): () for text in marks_of(snapshot.configuration)
+    }
+    said = {_path(text, names): tuple(about.entities) for text, about in table.config.pii.items()}
+    return {**found, **said}
+
+
+def _path(text: str, names: Sequence[str]) -> ColumnPath:
+    try:
+        return parse_path(text, columns=names)
+    except UsageError:
+        return ColumnPath(text)
 
 
 def _said_of(path: ColumnPath, declared: Mapping[ColumnPath, tuple[str, ...]]) -> tuple[str, ...] | None:

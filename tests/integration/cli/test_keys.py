@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lakehouse.errors import KeysError
 from lakehouse.lake import Lakehouse
 from lakehouse.records import operator
 from tests.integration.cli.conftest import CONFIG, Answer
@@ -173,3 +174,33 @@ def test_a_key_for_a_variable_is_printed_only_when_asked_for(
     for words in (("keys", "list"), ("--json", "keys", "list"), ("config", "show")):
         assert value not in run(*words).out
     assert not any(value.encode() in file.read_bytes() for file in Path().rglob("*") if file.is_file())
+
+
+def test_a_lost_key_is_told_from_one_that_never_was(run: Run) -> None:
+    config = Path("lakehouse.yaml")
+    config.write_text(
+        CONFIG.replace("    owner:", "    pii: {email: EMAIL_ADDRESS}\n    owner:")
+        + "pii: {operators: {EMAIL_ADDRESS: {operator: tokenize}}}\nroles: {analyst: {}}\n"
+    )
+    assert run("apply", "--yes").code == 0
+    assert "there is no key `mask`\n" in run("keys", "rotate", "mask", "--yes").err
+    run("keys", "create", "mask")
+    for file in Path("keys").iterdir():
+        file.unlink()
+    lost = run("keys", "rotate", "mask", "--yes")
+    assert lost.code == 1
+    assert "the key `mask` is lost, all of it" in lost.err
+    assert f"bring {Path('keys/mask.1.key').absolute()} back" in lost.err
+    assert run("keys", "list").out.splitlines()[2].split()[:3] == ["mask", "1", "lost"]
+    assert run("keys", "create", "mask").out.startswith("made version 2")
+    with pytest.raises(KeysError, match="no version 9 of the key `mask` was ever made"):
+        Lakehouse.open("lakehouse.yaml").keys.version("mask", 9)
+    with pytest.raises(KeysError, match="version 1 of the key `mask` is lost"):
+        Lakehouse.open("lakehouse.yaml").keys.version("mask", 1)
+
+
+def test_all_keys_are_made_or_none(run: Run) -> None:
+    run("keys", "create", "mask")
+    assert run("keys", "create", "payroll", "mask").code == 3
+    assert run("keys", "create", "payroll", "No Name").code == 2
+    assert [each.name for each in Path("keys").iterdir()] == ["mask.1.key"]

@@ -140,3 +140,29 @@ def test_names_that_are_not_there(filled: Run) -> None:
     taken = filled("pii", "mask", "people", "--to", "orders")
     assert taken.code == 3
     assert "orders is a table of the config" in taken.err
+
+
+def test_a_copy_is_not_begun_where_what_searches_texts_is_not_installed(filled: Run) -> None:
+    text = CONFIG.replace("{email: EMAIL_ADDRESS}", "{email: EMAIL_ADDRESS, city: [PERSON, LOCATION]}")
+    Path("lakehouse.yaml").write_text(
+        text.replace("mask_at: AT", "mask_at: read") + "pii: {nlp: {model: xx_no_such_model}}\n"
+    )
+    refused = filled("pii", "mask", "people", "--to", "people_masked")
+    assert refused.code == 2
+    assert "the language model `xx_no_such_model` is not installed" in refused.err
+    assert filled("pii", "mask", "--list").out == "there are no masked copies\n"
+
+
+def test_what_comes_into_a_copy_clear_is_told_and_found(filled: Run, write: Write) -> None:
+    filled("pii", "mask", "people", "--to", "people_masked")
+    rows = [{"id": n, "contact": f"clear{n}@x.example"} for n in range(3)]
+    assert filled("merge", "people", write("b.jsonl", *rows)).code == 0
+    followed = filled("pii", "mask", "people", "--to", "people_masked")
+    assert "note: new columns that `pii` does not name are copied as they are: contact" in followed.out
+    assert "note:" not in filled("pii", "mask", "people", "--to", "people_masked").out
+    before = Path("lakehouse.yaml").read_text()
+    scanned = filled("pii", "scan", "people_masked", "--fail-on", "undeclared", "--write", "--yes")
+    assert scanned.code == 5
+    assert "nothing can be added" in scanned.out
+    assert "people_masked: it is a masked copy" in scanned.err
+    assert Path("lakehouse.yaml").read_text() == before

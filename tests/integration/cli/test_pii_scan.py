@@ -42,8 +42,24 @@ def test_a_scan_as_json(people: Run) -> None:
         "name": ["PERSON"],
         "email": ["EMAIL_ADDRESS"],
     }
-    nothing = {"gone": [], "changed": [], "shares": []}
+    nothing: dict[str, list[str]] = {"gone": [], "changed": [], "shares": []}
     assert table["drift"] == {"since": None, "new": ["name", "email"], **nothing}
+
+
+def test_an_empty_table_is_not_said_to_be_clean(run: Run) -> None:
+    assert run("apply", "--yes").code == 0
+    assert "customers: there are no rows to look at (version 0)" in run("pii", "scan").out.splitlines()
+
+
+def test_values_of_a_map_are_named_as_the_config_names_them(run: Run, write: Callable[..., str]) -> None:
+    Path("lakehouse.yaml").write_text(
+        "version: 1\nname: shop\nstorage: {root: ./lake}\ntables:\n  people:\n    key: [id]\n"
+        '    schema: {id: long, tags: "map<string,string>"}\n'
+    )
+    rows = [{"id": n, "tags": {"via": f"a{n}@shop.example"}} for n in range(9)]
+    assert run("merge", "people", write("people.jsonl", *rows)).code == 0
+    assert "+      tags{}: EMAIL_ADDRESS\n" in run("pii", "scan", "--write", "--yes").out
+    assert run("pii", "scan", "--fail-on", "undeclared").code == 0
 
 
 def test_it_fails_on_what_is_new_once_and_on_what_the_config_lacks_until_it_is_there(people: Run) -> None:

@@ -62,6 +62,7 @@ def test_masks_come_back_in_a_table_and_in_json(shop: Run) -> None:
         "reason": "case 12/2026",
         "at": document["at"],
         "withheld": 0,
+        "unmasked": 0,
         "problems": [],
     }
 
@@ -113,3 +114,11 @@ def test_without_its_state_database_nothing_is_shown(shop: Run) -> None:
     assert answer.code in {1, 3}
     assert answer.out == ""
     assert "state database" in answer.err
+
+
+def test_what_is_no_mask_is_said_to_be_none(shop: Run) -> None:
+    mask = masked("ada@shop.example")
+    answer = shop("pii", "reveal", "customers", "email", mask, "bob@shop.example", "", *WHY)
+    assert answer.code == 0
+    assert "1 value came back as given: no mask of this column is in it" in answer.err
+    assert shop("--json", "pii", "reveal", "customers", "email", mask, *WHY).document["unmasked"] == 0

@@ -85,3 +85,16 @@ def test_a_lost_key_shows_nothing(lake: Callable[..., Answer], tmp_path: Path) -
     assert lost.code == 1
     assert "lakehouse keys create mask" in lost.err
     assert "ann@" not in lost.out + lost.err
+
+
+def test_conditions_that_do_not_fit_the_rows_are_not_taken_for_damage(lake: Callable[..., Answer]) -> None:
+    for words in (
+        ["--where", "CAST(email AS BIGINT) = 3", "--role", "analyst"],
+        ["--where", "CAST(email AS BIGINT) = 3"],
+    ):
+        refused = lake("read", "customers", *words)
+        assert refused.code == 2
+        assert "the condition on table customers does not fit its rows" in refused.err
+        assert "tok_" not in refused.err
+        assert "@" not in refused.err
+    assert lake("read", "customers", "--columns", "id,id", "--role", "analyst").code == 0

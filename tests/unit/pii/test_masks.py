@@ -355,11 +355,11 @@ def test_other_types_than_the_table_s() -> None:
 @pytest.mark.parametrize(
     ("pii", "schema", "section", "error", "message"),
     [
-        ({"n": "AGE"}, {"n": "string"}, {}, RefusedError, r"`generalize` \(for AGE\) can't mask .* String"),
+        ({"n": "AGE"}, {"n": "string"}, {}, RefusedError, r"`generalize` \(for AGE\) can't mask .* string"),
         ({"n": "CUSTOMER_ID"}, {"n": "integer"}, {}, RefusedError, "these can: .*fpe"),
-        ({"n": "EMAIL_ADDRESS"}, {"n": "boolean"}, {}, RefusedError, "Boolean"),
-        ({"n": "EMAIL_ADDRESS"}, {"n": "decimal(10,2)"}, {}, RefusedError, "Decimal"),
-        ({"n": "EMAIL_ADDRESS"}, {"n": "array<string>"}, {}, RefusedError, "List"),
+        ({"n": "EMAIL_ADDRESS"}, {"n": "boolean"}, {}, RefusedError, "boolean"),
+        ({"n": "EMAIL_ADDRESS"}, {"n": "decimal(10,2)"}, {}, RefusedError, "decimal"),
+        ({"n": "EMAIL_ADDRESS"}, {"n": "array<string>"}, {}, RefusedError, "array"),
         ({"n": ["PERSON", "EMAIL_ADDRESS"]}, {"n": "long"}, {}, RefusedError, "only texts can be searched"),
         ({"n": ["AGE", "PERSON"]}, {"n": "string"}, {}, RefusedError, "what is inside of a text"),
         ({"n$.a": "AGE"}, {"n": "string"}, {}, RefusedError, "what is inside of a text"),
@@ -370,7 +370,7 @@ def test_other_types_than_the_table_s() -> None:
         ({"n": "AGE"}, {"n": "long"}, {"changes": {"sequence": "n"}}, RefusedError, "orders the changes"),
         ({"p": "SECRET"}, {"p": "string"}, {"partition_by": ["p"]}, RefusedError, "in which folder"),
         ({"n.x": "PERSON"}, {"n": "string"}, {}, UsageError, "has no field `x`"),
-        ({"n[]": "PERSON"}, {"n": "map<string,string>"}, {}, RefusedError, "Struct"),
+        ({"n[]": "PERSON"}, {"n": "map<string,string>"}, {}, RefusedError, "struct"),
     ],
 )  # fmt: skip
 def test_what_is_refused_before_anything_is_written(

@@ -325,6 +325,8 @@ def test_fakes_that_nobody_can_invent(settings: dict[str, Any], entity: str, mes
         ("fpe", {"alphabet": "aa"}, "twice"),
         ("nonsense", {}, "neither here nor in Presidio"),
         ("presidio_mask", {"masking_char": "xx"}, "does not take these settings"),
+        ("presidio_mask", {}, "it needs `masking_char`"),
+        ("presidio_encrypt", {"key": "abc"}, "`key` is wrong"),
     ],
 )
 def test_wrong_settings(name: str, settings: dict[str, Any], message: str) -> None:

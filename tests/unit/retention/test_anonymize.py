@@ -162,7 +162,7 @@ def test_an_operator_that_does_not_fit_stops_the_rule(tmp_path: Path) -> None:
     more = {"pii": {"operators": {"PERSON": {"operator": "generalize", "step": 10}}}}
     lake = one_table(tmp_path, MASK, more=more, pii={"name": "PERSON"})
     (brake,) = lake.retention.plan().tables[0].brakes
-    assert "column name: the operator generalize can't mask values of the type String" in brake.message
+    assert "column name: the operator generalize can't mask values of the type string" in brake.message
     tokens = {"pii": {"operators": {"PERSON": {"operator": "tokenize"}}}}
     lake = one_table(tmp_path, MASK, more=tokens, pii={"name": "PERSON"})
     (brake,) = lake.retention.plan().tables[0].brakes

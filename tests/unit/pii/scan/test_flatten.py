@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 import pytest
 
+from lakehouse.delta.datatypes import STRING, ArrayType, MapType, StructField, StructType
 from lakehouse.pii.scan.flatten import MOST_ELEMENTS, flatten
 from lakehouse.pii.scan.values import MOST_CHARS, PathValues
 
@@ -100,3 +101,9 @@ def test_nothing_is_nothing() -> None:
         pl.Series([[]], dtype=pl.List(pl.String)),
     ):
         assert [each.filled for each in flatten("c", empty)] == [0]
+
+
+def test_maps_that_are_read_as_lists_of_pairs_are_maps() -> None:
+    entries = pl.Series([{"at": [{"key": "a", "value": ["x"]}]}, {"at": None}])
+    kind = StructType((StructField("at", MapType(STRING, ArrayType(STRING))),))
+    assert _paths(flatten("seen", entries, kind=kind)) == {"seen.at{key}": ["a"], "seen.at{}[]": ["x"]}
