@@ -12,7 +12,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.absent import ensure_spelt
 from lakehouse.pii.mask.frames import TableMasks
-from lakehouse.pii.mask.mark import PROPERTY, VERSIONLESS, marked, marks_of, says_less
+from lakehouse.pii.mask.mark import PROPERTY, VERSIONLESS, beside, marked, marks_of, says_less, ways_of
 from lakehouse.pii.mask.port import MaskSource
 
 
@@ -48,7 +48,10 @@ class MergeMasks:
             path
             for path, way in wanted.items()
             if path not in marks
-            or (marks[path] != way and says_less(marks[path], columns[path], self.config.pii))
+            or any(
+                each != way and says_less(each, columns[path], self.config.pii)
+                for each in ways_of(marks[path])
+            )
         ]
         key = set(self.config.tables[self.table].key)
         other = [path for path, way in wanted.items() if path in key and marks.get(path, way) != way]
@@ -102,5 +105,7 @@ class MergeMasks:
 
         What the config says nothing of any more is stored as it comes from now on, so it counts as clear.
         """
-        masked = marked(self.source.fingerprints(self.table, schema))
+        known = marks_of(before)
+        ways = self.source.fingerprints(self.table, schema)
+        masked = marked({path: beside(known.get(path), way) for path, way in ways.items()})
         return masked or dict.fromkeys(before.keys() & {PROPERTY}, "{}")

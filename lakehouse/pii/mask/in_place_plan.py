@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from lakehouse.delta.snapshot import Snapshot
 from lakehouse.delta.versions import earliest_version
 from lakehouse.errors import RefusedError
 from lakehouse.pii.mask.absent import absent_notes, ensure_spelt
-from lakehouse.pii.mask.mark import marks_of
+from lakehouse.pii.mask.mark import marks_of, ways_of
 from lakehouse.pii.mask.port import MaskedPath, Masks, MaskSource
 from lakehouse.pii.mask.rows import Masker
 from lakehouse.protection import Protection
@@ -31,6 +31,9 @@ from lakehouse.storage import Storage
 from lakehouse.timetravel.restore import live_rows
 from lakehouse.timetravel.tags import list_tags
 from lakehouse.verbs.opened import OpenTable
+
+_SETTLED: Final = frozenset({"mask", "nullify", "redact", "replace"})
+"""Operators that do nothing, or nothing new, to their own masks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,7 @@ def plan_in_place(table: OpenTable, snapshot: Snapshot, *, config: Config, masks
     masker = Masker(found, snapshot)
     again = tuple(each.path for each in found.paths if each.path in known and not each.rekeyed)
     _refuse_columns(table, snapshot, found.paths, again=again)
+    _refuse_mixed(name, [path for path in again if len(ways_of(known[path])) > 1], config)
     protection = table.protection()
     if any(path not in already for path in wanted):
         ensure_free(table.storage, snapshot, protection, columns=masker.columns)
@@ -258,6 +262,19 @@ def _refuse_columns(
             "with untracked columns), where they would stay clear",
             advice="make a masked copy, which has no such column; or track these columns in a new table",
         )
+
+
+def _refuse_mixed(table: str, paths: Sequence[str], config: Config) -> None:
+    """Refuses masks of masks where only some rows are masked in another way, and others as they should be."""
+    columns, operators = config.tables[table].pii, config.pii.operators
+    for path in paths:
+        used = {operators.get(entity) or operators.get("DEFAULT") for entity in columns[path].entities}
+        if any(each is not None and each.operator not in _SETTLED for each in used):
+            raise RefusedError(
+                f"table {table}: {path} is masked in one way in some rows and as the config says in others, "
+                "and masks of these would be others than those that merges bring",
+                advice="set its operator back to what it was, or to one of " + ", ".join(sorted(_SETTLED)),
+            )
 
 
 def _untracked(snapshot: Snapshot) -> frozenset[str]:

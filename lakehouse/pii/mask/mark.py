@@ -1,8 +1,8 @@
 """Which columns of a table are masked in it: its property ``lakehouse.masks``.
 
 A table that masks at merge, that was masked in place, or that is a masked copy carries it. For each path of
-`pii` it has a fingerprint of what masks it (operator and settings, never a key or a value), so that rows of
-before and after a change of the config can be told apart.
+`pii` it has a fingerprint of what masks it (operator and settings, never a key or a value), so that a change
+of the config is seen. Where rows of before and after such a change lie side by side, it has both.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from lakehouse.config.models.operators import SETTINGS, plain_settings
 from lakehouse.delta.column_mapping import MASKS
 
 PROPERTY: Final = MASKS
+
+_BESIDE: Final = "+"
 
 VERSIONLESS: Final = frozenset({"fpe", "date_shift"})
 """Operators whose masks do not say which version of the key made them: the first, unless one is named."""
@@ -47,6 +49,25 @@ def fingerprint(about: ColumnPii, pii: PiiConfig) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def beside(before: str | None, way: str) -> str:
+    """The mark of a path after rows came that are masked in some way.
+
+    Args:
+        before: Its mark; None where it has none.
+        way: The fingerprint of what masks the rows that come.
+    """
+    return way if before is None else _BESIDE.join(sorted({*ways_of(before), way}))
+
+
+def ways_of(mark: str) -> tuple[str, ...]:
+    """The fingerprints in a mark: several where rows were masked in one way and then in another.
+
+    Args:
+        mark: What a table says of a path.
+    """
+    return tuple(mark.split(_BESIDE))
+
+
 def stored_masked(
     marks: Mapping[str, str], columns: Mapping[str, ColumnPii], pii: PiiConfig
 ) -> frozenset[str]:
@@ -66,7 +87,7 @@ def stored_masked(
         about = columns.get(path)
         if about is None or mark == fingerprint(about, pii):
             return False
-        return about.is_text or says_less(mark, about, pii)
+        return about.is_text or any(says_less(way, about, pii) for way in ways_of(mark))
 
     return frozenset(path for path, mark in marks.items() if not clear(path, mark))
 

@@ -76,6 +76,31 @@ def test_changes_find_their_rows_by_masked_keys(tmp_path: Path) -> None:
     assert customers.read().height == 1
 
 
+def test_rows_of_before_a_change_of_masks_are_masked_in_the_new_way_in_place(tmp_path: Path) -> None:
+    def merged(operator: dict[str, Any], number: int) -> Lakehouse:
+        operators = {"PERSON": operator, "EMAIL_ADDRESS": {"operator": "tokenize"}}
+        lake = opened(tmp_path, pii={"nlp": {"engine": "none"}, "operators": operators})
+        lake.table("customers").merge([{"email": f"{number}@x.example", "name": "Annabel", "seq": number}])
+        return lake
+
+    def names(lake: Lakehouse) -> list[str]:
+        return sorted(lake.table("customers").read()["name"])
+
+    merged({"operator": "mask", "keep_last": 3}, 1)
+    lake = merged({"operator": "redact"}, 2)
+    merged({"operator": "redact"}, 3)
+    assert names(lake) == ["", "", "****bel"]
+    assert lake.pii.mask("customers", in_place=True).again == ("name",)
+    assert names(lake) == ["", "", ""]
+    assert lake.pii.mask("customers", in_place=True).changes_nothing
+
+    lake = merged({"operator": "tokenize"}, 4)
+    before = names(lake)
+    with pytest.raises(RefusedError, match="name is masked in one way in some rows"):
+        lake.pii.mask("customers", in_place=True)
+    assert names(lake) == before
+
+
 def test_after_a_rotation_keys_are_still_found(tmp_path: Path) -> None:
     # What is of another kind than the key is masked with the newest version.
     other = {"pii": {"email": "EMAIL_ADDRESS", "other": "IBAN_CODE"}}
