@@ -42,7 +42,7 @@ def test_a_scan_as_json(people: Run) -> None:
         "name": ["PERSON"],
         "email": ["EMAIL_ADDRESS"],
     }
-    nothing = {"gone": [], "changed": [], "shares": []}
+    nothing: dict[str, list[str]] = {"gone": [], "changed": [], "shares": []}
     assert table["drift"] == {"since": None, "new": ["name", "email"], **nothing}
 
 
