@@ -120,7 +120,11 @@ def _likely(facts: PathFacts) -> Iterator[EntityFinding]:
             continue
         if named and match.share >= 0.5:
             yield _of_match(facts, match, score=0.95, named=True)
-        elif match.share >= _ALL and match.distinct >= _ENOUGH and not facts.name.numbered:
+        elif (
+            match.share >= _ALL
+            and match.distinct >= _ENOUGH
+            and not (facts.name.numbered or facts.name.thing)
+        ):
             yield _of_match(facts, match, score=0.75, named=False)
 
 

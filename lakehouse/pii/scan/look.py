@@ -136,7 +136,7 @@ class Looker:
             full=pl.col("first") & amount.is_between(2, 6) & plain,
             place=pl.col("place") & (amount <= 4),
             group=pl.col("group") & (amount <= 4) & plain,
-            street=text.str.contains(STREET) & ~plain & (amount <= 14),
+            street=text.str.contains(STREET) & ~plain & (amount <= 10),
             address=_whole(ADDRESS_SHAPE),
             postcode=_whole(POSTCODE),
             long=spaced >= 4,

@@ -59,7 +59,8 @@ _FOR: Final[dict[str, str]] = {
     r"portfolio|avatar( url)?|social( (url|link))?|personal (url|site))",
     "DATE_TIME": r"d ?o ?b|birth ?(date|day)?|date ?of ?birth|b ?day|birth ?dt|born( on)?|"
     r"geb(urts)? ?(datum|dat|tag)?|"
-    r"geboren|(date|dt)( de)? naissance|naissance|(fecha|data)( de)? (nacimiento|nascita|nascimento)|"
+    r"geboren|(date|dt)( de)? naiss(ance)?|naissance|gbdat|(fecha|data)( de)? (nac(imiento)?|nascita|"
+    r"nascimento)|"
     r"nacimiento|nascita|"
     r"nascimento|geboorte ?datum|data urodzenia|urodzenia|fodelse ?datum|birthdate|(year|yr) of birth|"
     r"birth ?year|"
@@ -87,7 +88,8 @@ _FOR: Final[dict[str, str]] = {
     r"postal ?code|post ?code|zip( ?code)?|plz|residence|home ?town|birth ?place|place of birth|lives in|"
     r"(haus)?anschrift|adresse?|stra(ss|s)e|ort|wohnort|geburts ?ort|stadt|rue|ville|code postal|domicile|"
     r"calle|ciudad|"
-    r"direccion|codigo postal|domicilio|indirizzo|citta|cap|via|comune|endereco|cidade|cep|rua|straat|"
+    r"direccion|cod(igo)? postal|pin ?code|domicilio|indirizzo|citta|cap|via|comune|endereco|cidade|"
+    r"cep|rua|straat|"
     r"woonplaats|"
     r"logradouro|bairro|distrito|municipio|barrio|colonia|quartier|quartiere|kommun|stras|ort|pstlz|"
     r"adres|ulica|miasto|kod pocztowy|adress|gatu?adress|gata|postnummer|postort|postcode|(home|"
@@ -106,7 +108,8 @@ _FOR: Final[dict[str, str]] = {
     r"deliver(y)? to|"
     r"signatory|signed by|approved by|created by|assigned to|reported by|attendee|visitor|caller|resident|"
     r"cardholder|"
-    r"debtor|creditor|consignee|attention|attn)( ?(full|first|last))?( ?names?)?|names?|vor ?name|nach ?name|"
+    r"debtor|creditor|consignee|attention|attn)( ?(full|first|last))?( ?names?)?|names?|vor ?name|"
+    r"nach ?name|vorna|nachn|namev|"
     r"familien ?name|zu ?name|nom( (de famille|complet))?|prenoms?|nombres?( completo)?|apellidos?|"
     r"cognome|nome"
     r"( completo)?|sobrenome|apelido|achternaam|voornaam|naam|imie|nazwisko|fornamn|efternamn|namn|"
@@ -123,13 +126,15 @@ _SURE: Final = (
     r"visitor|"
     r"emergency contact|next of kin|driver|teacher|author|attendee|caller|resident)( (full|first|"
     r"last))? ?names?|"
-    r"vor ?name|nach ?name|familien ?name|zu ?name|prenoms?|nom de famille|apellidos?|cognome|sobrenome|"
+    r"vor ?name|nach ?name|vorna|nachn|namev|familien ?name|zu ?name|prenoms?|nom de famille|apellidos?|"
+    r"cognome|sobrenome|"
     r"apelido|"
     r"achternaam|voornaam|imie|nazwisko|fornamn|efternamn|kundenname|nombre completo|nome completo|"
     r"nom complet"
 )
 _POSTAL: Final = (
-    r"postal|post ?code|zip( ?code)?|plz|cap|cep|pin ?code|postnummer|kod pocztowy|code postal|codigo postal|"
+    r"postal|post ?code|zip( ?code)?|plz|cap|cep|pin ?code|postnummer|kod pocztowy|code postal|"
+    r"cod(igo)? postal|"
     r"pstlz"
 )
 _LATITUDE: Final = r"([a-z]+ )*(lat|latitude|breitengrad|latitud)|(gps|geo) ?lat"
@@ -152,7 +157,7 @@ _THING: Final = (
     r"carrier|"
     r"street ?name|theme|template|program|process|sensor|machine|vessel|vehicle|car|hotel|"
     r"restaurant|"
-    r"office|building|room|floor|desk|"
+    r"office|building|room|floor|desk|subnet|network|cidr|"
     r"school|university|hospital|employer|arbeitgeber"
 )
 # A name with one of these is about numbers that only look like those of people.

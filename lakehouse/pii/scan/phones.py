@@ -17,6 +17,8 @@ from lakehouse.pii.scan.patterns import PHONE
 _REGIONS: Final = ("US", "GB", "DE", "FR", "ES", "IT", "NL", "PL", "SE", "BR", "IN", "AU")
 _MOST: Final = 60
 _FEWEST: Final = 3
+_NUMBER: Final = re.compile(r"\d+(?:\.\d+)?")
+"""Amounts are no phones, even where some country has such a number."""
 _DATE: Final = r"^\d{4}[-./]\d{1,2}[-./]\d{1,2}|^\d{1,2}[-./]\d{1,2}[-./]\d{2,4}$"
 # In texts a date or an address of a machine must not be taken for one, so dots do not count.
 _IN_TEXT: Final = r"(?:\+|\b00|\(|\b)[0-9][0-9 ()/-]{5,20}[0-9]\b"
@@ -51,7 +53,9 @@ def phone_facts(texts: pl.Series, counts: pl.Series, *, seed: int) -> PhoneFacts
     if len(chosen) > _MOST:
         chosen = random.Random(seed).sample(chosen, _MOST)  # noqa: S311 - no secret
     abroad = [value for value in chosen if value.startswith(("+", "00"))]
-    grouped = [value for value in chosen if not value.startswith(("+", "00")) and not value.isdecimal()]
+    grouped = [
+        value for value in chosen if not value.startswith(("+", "00")) and not _NUMBER.fullmatch(value)
+    ]
     return PhoneFacts(
         looks=share,
         international=share * sum(_is_valid(value, None) for value in abroad) / len(chosen),

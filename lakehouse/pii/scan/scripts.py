@@ -13,6 +13,8 @@ _ENGLISH: Final = {
     "電話番号": "phone number", "携帯電話": "mobile", "携帯番号": "mobile", "電話": "phone", "电话": "phone",
     "手机号": "mobile", "手机": "mobile", "手機": "mobile",
     "氏名": "full name", "お名前": "full name", "名前": "full name", "姓名": "full name", "住所": "address",
+    "注文者名": "customer name", "購入者名": "buyer name", "契約者名": "client name",
+    "利用者名": "client name", "申込者名": "applicant name",
     "郵便番号": "postal code", "邮政编码": "postal code", "邮编": "postal code", "地址": "address",
     "市区町村": "city", "城市": "city", "生年月日": "date of birth", "誕生日": "birthday",
     "出生日期": "date of birth", "生日": "birthday", "国籍": "nationality",
