@@ -132,11 +132,17 @@ def _masks(columns: Sequence[MaskedPath]) -> list[Block]:
             said(each.path),
             said(", ".join(each.entities)),
             said(", ".join(each.operators)),
-            said("yes, with the key" if each.reversible else "no"),
+            said(_back(each)),
         ]
         for each in columns
     ]
     return ["", Grid(["column", "holds", "masked by", "can be turned back"], rows)] if rows else []
+
+
+def _back(each: MaskedPath) -> str:
+    if each.in_part:
+        return "in part, with the key"
+    return "yes, with the key" if each.reversible else "no"
 
 
 def _copy_document(done: CopyResult) -> dict[str, Any]:
@@ -167,6 +173,7 @@ def _columns_document(columns: Sequence[MaskedPath]) -> list[dict[str, Any]]:
             "entities": list(each.entities),
             "operators": list(each.operators),
             "reversible": each.reversible,
+            "in_part": each.in_part,
         }
         for each in columns
     ]

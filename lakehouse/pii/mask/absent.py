@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -11,6 +12,7 @@ from lakehouse.delta.datatypes import StructType
 from lakehouse.errors import RefusedError
 from lakehouse.pii.paths import column_of
 
+_DIGITS: Final = re.compile(r"[0-9]+")
 _SLIP: Final = 0.8
 """Names as like as that are a slip of the pen, and no two columns."""
 
@@ -46,7 +48,8 @@ def ensure_spelt(table: str, pii: Mapping[str, ColumnPii], schema: StructType) -
     """
     for path, column in _absent(pii, schema):
         near = _meant(column, pii, schema, cutoff=_SLIP)
-        if near is not None:
+        # `phone` and `phone2` are two columns, whatever else they are.
+        if near is not None and _DIGITS.findall(near) == _DIGITS.findall(column):
             raise RefusedError(
                 f"table {table} has no column `{column}`, which its `pii` names, but `{near}`, of which "
                 "`pii` says nothing and which would stay clear",

@@ -24,6 +24,7 @@ class MaskedPath:
         entities: What it holds, as Presidio names it.
         operators: The names of the operators that mask it.
         reversible: Whether all that masks it can be turned back with the key.
+        in_part: Whether some of what masks it can, and some not: in a text of several kinds.
         fingerprint: Names the way of masking; see `lakehouse.pii.mask.mark`.
         rekeyed: Whether masks of another version of the key are turned back and made anew.
     """
@@ -35,6 +36,7 @@ class MaskedPath:
     reversible: bool
     fingerprint: str
     rekeyed: bool = False
+    in_part: bool = False
 
 
 class Masks(Protocol):

@@ -132,6 +132,7 @@ class ConfigMasks:
             entities=tuple(about.entities),
             operators=tuple(dict.fromkeys(each.name for each in operators)),
             reversible=all(each.reversible for each in operators),
+            in_part=len({each.reversible for each in operators}) > 1,
             fingerprint=fingerprint(about, self.config.pii),
             rekeyed=any(isinstance(each, Rekeyed) for each in operators),
         )

@@ -142,6 +142,20 @@ def test_names_that_are_not_there(filled: Run) -> None:
     assert "orders is a table of the config" in taken.err
 
 
+def test_a_text_whose_masks_can_be_turned_back_in_part_is_said_to_be_one(filled: Run) -> None:
+    text = CONFIG.replace("city: string", "city: string, note: string").replace(": AT", ": read")
+    text = text.replace("{email:", "{note: [PERSON, EMAIL_ADDRESS], email:")
+    Path("lakehouse.yaml").write_text(text + "pii: {operators: {EMAIL_ADDRESS: {operator: tokenize}}}\n")
+    filled("keys", "create", "mask")
+    Path("b.jsonl").write_text('{"id": 9, "note": "hello"}\n')
+    assert filled("merge", "people", "b.jsonl").code == 0
+    planned = filled("pii", "mask", "people", "--to", "people_masked", "--dry-run").out.splitlines()
+    assert [line.split("  ")[-1].strip() for line in planned if line.startswith(("note ", "email "))] == [
+        "in part, with the key",
+        "yes, with the key",
+    ]
+
+
 def test_a_copy_is_not_begun_where_what_searches_texts_is_not_installed(filled: Run) -> None:
     text = CONFIG.replace("{email: EMAIL_ADDRESS}", "{email: EMAIL_ADDRESS, city: [PERSON, LOCATION]}")
     Path("lakehouse.yaml").write_text(

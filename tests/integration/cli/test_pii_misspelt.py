@@ -62,6 +62,11 @@ def test_nothing_clear_is_stored_where_masks_are_made_at_merge(run: Run, write: 
 
 
 def test_a_column_that_may_come_one_day_is_only_told_of(filled: Run) -> None:
+    config("full_name2: PERSON, full_name")
+    assert filled("read", "people", "--role", "analyst").code == 0
+    config("full_name2")
+    done = filled("pii", "mask", "people", "--to", "other", "--json").document
+    assert done["notes"][0].endswith("there is no column `full_name2`; did you mean `full_name`?")
     config("full_name: PERSON, birthplace")
     done = filled("pii", "mask", "people", "--to", "copy", "--json").document
     assert done["notes"] == ["`birthplace` of `pii` masks nothing: there is no column `birthplace`"]
