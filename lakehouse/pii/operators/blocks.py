@@ -105,24 +105,22 @@ def laid(content: Content) -> tuple[Laid, Places]:
     Returns:
         Those that are neither empty nor too long; and which ones are too long.
     """
-    counts = np.minimum((content.lengths + (SIZE - 1)) >> _SHIFT, MOST_BLOCKS + 1).astype(np.uint8)
-    sizes = np.bincount(counts, minlength=MOST_BLOCKS + 2)
-    most = int(np.flatnonzero(sizes)[-1]) if len(counts) else 0
-    if 0 < most <= MOST_BLOCKS and sizes[most] == len(counts):
+    if content.width and content.width <= MOST_BLOCKS * SIZE:
+        most = -(-content.width // SIZE)
         places, long = None, np.empty(0, dtype=np.int64)
+        lengths, more = content.lengths, [len(content.lengths)] * most
     else:
+        counts = np.minimum((content.lengths + (SIZE - 1)) >> _SHIFT, MOST_BLOCKS + 1).astype(np.uint8)
+        sizes = np.bincount(counts, minlength=MOST_BLOCKS + 2)
         # Of small numbers this is a radix sort.
         order = np.argsort(MOST_BLOCKS + 1 - counts, kind="stable")
-        long = order[: sizes[-1]]
-        places = order[sizes[-1] : len(order) - sizes[0]]
-        most = int(np.flatnonzero(sizes[:-1])[-1]) if len(places) else 0
-    lengths = content.lengths if places is None else content.lengths[places]
-    # How many have more than no block, more than one, ...
-    more = np.cumsum(sizes[MOST_BLOCKS:0:-1])[::-1]
+        long, places = order[: sizes[-1]], order[sizes[-1] : len(order) - sizes[0]]
+        lengths = content.lengths[places]
+        # How many have more than no block, more than one, ...
+        more = [count for count in np.cumsum(sizes[MOST_BLOCKS:0:-1])[::-1].tolist() if count]
     left = ((lengths - 1) & (SIZE - 1)) + 1
-    blocks = [np.empty((int(more[at]), SIZE), dtype=np.uint8) for at in range(most)]
-    found = Laid(places, lengths, left, blocks)
-    for at in range(most):
+    found = Laid(places, lengths, left, [np.empty((count, SIZE), dtype=np.uint8) for count in more])
+    for at in range(len(more)):
         _fill(found, at, content)
     return found, long
 

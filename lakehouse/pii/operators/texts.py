@@ -23,13 +23,11 @@ PART: Final = 131_072
 
 # A room that is half empty is no great loss.
 _ROOM: Final = 4 * 1024 * 1024
-# The most that glibc learns from: as large a piece of memory is not given back to the system when it is freed,
-# which would have to clear it before it gave it again.
+# The most that glibc learns from: pieces of memory of this size are not given back to the system when they are
+# freed, which would have to clear them before it gave them again.
 _KEPT_AT_HAND: Final = 31 * 1024 * 1024
 # Groups of three bytes that go through a step together, in the cache of a core.
 _STRIP: Final = 32_768
-_ROOM: Final = 8 * 1024 * 1024
-_LARGE: Final = 2 * 1024 * 1024
 # For each number of bytes: the words of a view in which so many are kept.
 _KEPT: Final = ((np.arange(INLINE) < np.arange(INLINE + 1)[:, None]) * np.uint8(0xFF)).view(np.uint32)
 _ALPHABET: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -210,14 +208,16 @@ class Base64:
         # All of the first byte and half of the second one; then the other half, and all of the third one.
         np.right_shift(three, 4, out=half)
         half &= 0xF00
-        np.bitwise_and(three, 0xFF, out=index)
-        index |= half
+        np.bitwise_and(three, 0xFF, out=done)
+        half |= done
+        np.copyto(index, half)
         np.take(_FIRST, index, out=done, mode="clip")
         np.right_shift(three, 8, out=half)
         half &= 0xF
         three >>= 12
         three &= 0xFF0
-        np.bitwise_or(half, three, out=index)
+        half |= three
+        np.copyto(index, half)
         np.take(_SECOND, index, out=half, mode="clip")
         done |= half
 
