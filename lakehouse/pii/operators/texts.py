@@ -21,10 +21,11 @@ INLINE: Final = 12
 PART: Final = 131_072
 """Texts that are written together."""
 
+_MANY: Final = 10_000
 # A room that is half empty is no great loss.
 _ROOM: Final = 4 * 1024 * 1024
-# The most that glibc learns from: pieces of memory of this size are not given back to the system when they are
-# freed, which would have to clear them before it gave them again.
+# The most that glibc learns from: pieces of memory of this size are not given back to the system when they
+# are freed, which would have to clear them before it gave them again.
 _KEPT_AT_HAND: Final = 31 * 1024 * 1024
 # Groups of three bytes that go through a step together, in the cache of a core.
 _STRIP: Final = 32_768
@@ -41,11 +42,12 @@ class Writer:
     """
 
     def __init__(self, count: int) -> None:
-        # The C library keeps memory at hand in the sizes that it has seen come and go; it is not touched.
-        np.empty(_KEPT_AT_HAND, dtype=np.uint8)
+        if count >= _MANY:
+            # The C library keeps memory at hand in the sizes that it has seen come and go; it is not touched.
+            np.empty(_KEPT_AT_HAND, dtype=np.uint8)
         self._views = np.zeros((count, 4), dtype=np.uint32)
         self._rooms: list[Bytes] = []
-        self._used = 0
+        self._used: list[int] = []
         self._written = 0
 
     def space(self, size: int, *, count: int) -> tuple[Bytes, int]:
@@ -58,14 +60,14 @@ class Writer:
         Returns:
             Where to write them, and where that begins, for `put` and `lay`.
         """
-        if not self._rooms or self._used + size > len(self._rooms[-1]) - INLINE:
+        if not self._rooms or self._used[-1] + size + INLINE > len(self._rooms[-1]):
             # If those that follow are as long, one room is enough for all, unless they are many.
             left = len(self._views) - self._written
             wanted = max(size, min(size * left // max(1, count), _ROOM))
             self._rooms.append(np.empty(wanted + INLINE, dtype=np.uint8))
-            self._used = 0
-        begin = self._used
-        self._used += size
+            self._used.append(0)
+        begin = self._used[-1]
+        self._used[-1] += size
         self._written += count
         return self._rooms[-1][begin : begin + size], begin
 
@@ -136,7 +138,9 @@ class Writer:
         nulls = None
         if values.null_count():
             nulls = pa.py_buffer(np.packbits(values.is_not_null().to_numpy(), bitorder="little"))
-        buffers = [nulls, pa.py_buffer(self._views), *(pa.py_buffer(each) for each in self._rooms)]
+        # What was not written to is left out: nobody knows what was in that memory before.
+        texts = [room[:used] for room, used in zip(self._rooms, self._used, strict=True)]
+        buffers = [nulls, *(pa.py_buffer(each) for each in (self._views, *texts))]
         kind = pa.string_view() if values.dtype == pl.String else pa.binary_view()
         return pl.Series(values.name, pa.Array.from_buffers(kind, len(self._views), buffers))
 
