@@ -251,8 +251,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for each in reports:
         mine = each["ours"]
         print(
-            f"{each['kind']}: ours {mine['ns_a_row']} ns of CPU a row, {mine['clock_ns_a_row']} on the clock, "
-            f"{mine['peak_mb']} MB; by column {mine['by_column']}"
+            f"{each['kind']}: ours {mine['ns_a_row']} ns of CPU a row, {mine['clock_ns_a_row']} on the "
+            f"clock, {mine['peak_mb']} MB; by column {mine['by_column']}"
         )
         for dtype in ("str", "object"):
             peer = each[f"presidio_{dtype}"]
