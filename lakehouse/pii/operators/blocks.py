@@ -24,8 +24,8 @@ SIZE: Final = 16
 MOST_BLOCKS: Final = 64
 """Values of more blocks are left to the library, one by one."""
 
-TOGETHER: Final = 16_384
-"""Values that go through a step together: their blocks stay in the cache of a core."""
+TOGETHER: Final = 32_768
+"""Values that go through a step together: more do not fit into the cache, fewer are too little work a step."""
 
 # By how many bits numbers are moved to divide them by 16, which takes a tenth of the time.
 _SHIFT: Final = 4
