@@ -25,7 +25,7 @@ MOST_BLOCKS: Final = 64
 """Values of more blocks are left to the library, one by one."""
 
 TOGETHER: Final = 32_768
-"""Values that go through a step together: more do not fit into the cache, fewer are too little work a step."""
+"""Values that go through a step together: more leave the cache of a core, fewer are too little work."""
 
 # By how many bits numbers are moved to divide them by 16, which takes a tenth of the time.
 _SHIFT: Final = 4
