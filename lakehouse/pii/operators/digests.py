@@ -12,7 +12,6 @@ Matyas, Meyer and Oseas, which makes a permutation one-way also for those who kn
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -20,14 +19,64 @@ import polars as pl
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.cmac import CMAC
 
-from lakehouse.pii.operators.blocks import SIZE, Bytes, Content, Permutation, Places, subkeys, xor_each
+from lakehouse.pii.operators.blocks import (
+    SIZE,
+    TOGETHER,
+    Chain,
+    Permutation,
+    laid,
+    subkeys,
+    xor_each,
+    xored,
+)
+from lakehouse.pii.operators.content import Bytes, Content, items
 
 KEY_BYTES: Final = 64
 """Bytes of the key of `digests`."""
 
-_MOST_BLOCKS: Final = 64
-# Rows that go through a step together: their blocks stay in the cache of a core.
-_TOGETHER: Final = 16_384
+
+class Digester:
+    """Makes digests under one key. Not for several threads.
+
+    Args:
+        key: 64 bytes.
+        kind: What the values are: the same value of another kind has another digest.
+    """
+
+    def __init__(self, key: bytes, kind: str) -> None:
+        self._key = key[: KEY_BYTES // 2]
+        self._head = _head(kind)
+        self._one_way = Permutation(key[KEY_BYTES // 2 :])
+        self._chain = _cmac(Permutation(self._key), self._head)
+        self._nothing = np.frombuffer(self._one(b""), dtype=np.uint8)
+
+    def __call__(self, content: Content) -> Bytes:
+        """The digest of each value.
+
+        Args:
+            content: The values; the fewer, the better they fit into the cache.
+
+        Returns:
+            A row of 16 bytes for each.
+        """
+        values, long = laid(content)
+        codes = self._chain(values)
+        if values.places is not None:
+            there = np.empty((len(content.lengths), SIZE), dtype=np.uint8)
+            if len(values.places) + len(long) < len(there):
+                there[content.lengths == 0] = self._nothing
+            items(there, SIZE)[values.places] = items(codes, SIZE)
+            for at in long.tolist():
+                there[at] = np.frombuffer(self._one(content.bytes_of(at)), dtype=np.uint8)
+            codes = there
+        done = self._one_way(codes)
+        done ^= codes
+        return done
+
+    def _one(self, value: bytes) -> bytes:
+        mac = CMAC(AES(self._key))
+        mac.update(self._head + value)
+        return mac.finalize()
 
 
 def digests(values: pl.Series, *, key: bytes, kind: str) -> Bytes:
@@ -35,17 +84,16 @@ def digests(values: pl.Series, *, key: bytes, kind: str) -> Bytes:
 
     Args:
         values: Texts, whose bytes in UTF-8 count, or binary values. Null counts as empty.
-        key: 64 bytes.
-        kind: What the values are: the same value of another kind has another digest.
+        key: As for `Digester`.
+        kind: As for `Digester`.
 
     Returns:
         A row of 16 bytes for each.
     """
-    mac, one_way = _Mac(key[: KEY_BYTES // 2], kind), Permutation(key[KEY_BYTES // 2 :])
+    digester = Digester(key, kind)
     done = np.empty((len(values), SIZE), dtype=np.uint8)
-    for at in range(0, len(values), _TOGETHER):
-        codes = mac.all(Content(values.slice(at, _TOGETHER)))
-        np.bitwise_xor(codes, one_way(codes), out=done[at : at + _TOGETHER])
+    for at in range(0, len(values), TOGETHER):
+        done[at : at + TOGETHER] = digester(Content(values.slice(at, TOGETHER)))
     return done
 
 
@@ -54,8 +102,8 @@ def one_digest(value: bytes, *, key: bytes, kind: str) -> bytes:
 
     Args:
         value: Its bytes.
-        key: As for `digests`.
-        kind: As for `digests`.
+        key: As for `Digester`.
+        kind: As for `Digester`.
     """
     mac = CMAC(AES(key[: KEY_BYTES // 2]))
     mac.update(_head(kind) + value)
@@ -63,83 +111,19 @@ def one_digest(value: bytes, *, key: bytes, kind: str) -> bytes:
     return (rows ^ Permutation(key[KEY_BYTES // 2 :])(rows)).tobytes()
 
 
-class _Mac:
-    """AES-CMAC of values behind the head of a kind."""
-
-    def __init__(self, key: bytes, kind: str) -> None:
-        self._key = key
-        self._head = _head(kind)
-        self._aes = Permutation(key)
-
-    @cached_property
-    def _start(self) -> bytes:
-        """The state of CBC-MAC behind the head."""
-        state = bytes(SIZE)
-        for at in range(0, len(self._head), SIZE):
-            block = np.frombuffer(self._head[at : at + SIZE], dtype=np.uint8).reshape(1, SIZE).copy()
-            xor_each(block, state)
-            state = self._aes(block).tobytes()
-        return state
-
-    @cached_property
-    def _ends(self) -> tuple[Bytes, Bytes]:
-        """For each number of bytes in the last block: which of it count, and what is added to it."""
-        keys = subkeys(self._aes)
-        counts = np.zeros((SIZE + 1, SIZE), dtype=np.uint8)
-        added = np.zeros((SIZE + 1, SIZE), dtype=np.uint8)
-        for left in range(SIZE + 1):
-            counts[left, :left] = 0xFF
-            if left < SIZE:
-                added[left, left] = 0x80
-            xor_each(added[left : left + 1], keys[left < SIZE])
-        return counts, added
-
-    def all(self, content: Content) -> Bytes:
-        """The MAC of each value."""
-        counts = np.minimum(-(-content.lengths // SIZE), _MOST_BLOCKS + 1)
-        found = np.flatnonzero(np.bincount(counts)).tolist()
-        if len(found) == 1:
-            return self._same(content, np.arange(len(counts)), found[0])
-        done = np.empty((len(counts), SIZE), dtype=np.uint8)
-        for count in found:
-            here = np.flatnonzero(counts == count)
-            done[here] = self._same(content, here, count)
-        return done
-
-    def _same(self, content: Content, rows: Places, count: int) -> Bytes:
-        """The MAC of values that all have the same number of blocks."""
-        if not 0 < count <= _MOST_BLOCKS:
-            codes = b"".join(self._one(content.bytes_of(at)) for at in rows.tolist())
-            return np.frombuffer(codes, dtype=np.uint8).reshape(-1, SIZE)
-        starts = content.starts[rows]
-        state: Bytes | None = None
-        for at in range(count):
-            block = content.blocks(starts + at * SIZE)
-            if at == count - 1:
-                self._end(block, content.lengths[rows] - at * SIZE)
-            if state is None:
-                xor_each(block, self._start)
-            else:
-                block ^= state
-            state = self._aes(block)
-        assert state is not None  # noqa: S101
-        return state
-
-    def _end(self, block: Bytes, left: Places) -> None:
-        counts, added = self._ends
-        if len(left) and (left == left[0]).all():
-            words = block.view(np.uint64)
-            for half, word in enumerate(counts[left[0]].view(np.uint64)):
-                words[:, half] &= word
-            xor_each(block, added[left[0]].tobytes())
-            return
-        block &= counts[left]
-        block ^= added[left]
-
-    def _one(self, value: bytes) -> bytes:
-        mac = CMAC(AES(self._key))
-        mac.update(self._head + value)
-        return mac.finalize()
+def _cmac(aes: Permutation, head: bytes) -> Chain:
+    """AES-CMAC of values behind a head of whole blocks."""
+    state = bytes(SIZE)
+    for at in range(0, len(head), SIZE):
+        block = np.frombuffer(xored(state, head[at : at + SIZE]), dtype=np.uint8)
+        state = aes(block.reshape(1, SIZE)).tobytes()
+    whole, padded = subkeys(aes)
+    ends = np.zeros((SIZE + 1, SIZE), dtype=np.uint8)
+    for left in range(SIZE):
+        ends[left, left] = 0x80
+        xor_each(ends[left : left + 1], padded)
+    xor_each(ends[SIZE:], whole)
+    return Chain(aes, start=state, only=ends, last=ends)
 
 
 def _head(kind: str) -> bytes:

@@ -11,7 +11,7 @@ import polars as pl
 from lakehouse.config.models.operators import FakeSettings
 from lakehouse.errors import UsageError
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.pii.operators.common import Basic, each_text, on_distinct
+from lakehouse.pii.operators.common import Basic, each_text
 from lakehouse.pii.operators.keyed import key_for
 from lakehouse.pii.operators.packages import needed
 
@@ -78,19 +78,8 @@ class Fake(Basic):
         invent: Callable[[], Any] = found
         return invent
 
-    def mask(
-        self,
-        values: pl.Series,
-        *,
-        entity: str,
-        person: pl.Series | None = None,  # noqa: ARG002
-        row: pl.Series | None = None,  # noqa: ARG002
-    ) -> pl.Series:
-        """Invents values, for each distinct one once; an empty text stays empty. See `Operator.mask`."""
-        return on_distinct(values, lambda distinct: self.on_values(distinct, entity=entity), always=True)
-
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
-        """Invents values."""
+        """Invents values; an empty text stays empty."""
         # One of its own: threads that shared one would disturb each other's seeds.
         generator = _generator(self._locale)
         provider = self.provider(entity, generator)

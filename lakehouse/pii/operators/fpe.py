@@ -12,7 +12,7 @@ import polars as pl
 
 from lakehouse.config.models.operators import ALPHABETS, FpeSettings
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.pii.operators.common import Basic, on_distinct
+from lakehouse.pii.operators.common import Basic
 from lakehouse.pii.operators.keyed import key_for
 from lakehouse.pii.operators.packages import needed
 from lakehouse.pii.operators.tokens import TOKEN, Tokenize
@@ -99,8 +99,7 @@ class Fpe(Basic):
         left = done.is_null() & values.is_not_null()
         if not left.any():
             return done
-        others = on_distinct(values.filter(left), lambda distinct: short(distinct, entity=entity))
-        return done.scatter(left.arg_true(), others)
+        return done.scatter(left.arg_true(), short(values.filter(left), entity=entity))
 
     def _text(self, text: str, cipher: _Cipher, domains: _Domains) -> str | None:
         """The mask of a text; None where there is none of its format."""

@@ -14,10 +14,11 @@ from typing import Final
 import polars as pl
 
 from lakehouse.config.models.operators import GeneralizeSettings
-from lakehouse.pii.operators.common import Basic, each_text
+from lakehouse.pii.operators.common import Basic, each_text, on_distinct
 
 _ISO: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2})(:?\d{2}.*)?)?", re.ASCII | re.DOTALL)
 _SMALLEST: Final = {pl.Int8: -(1 << 7), pl.Int16: -(1 << 15), pl.Int32: -(1 << 31), pl.Int64: -(1 << 63)}
+_MOST_DIGITS: Final = 38
 _SPANS: Final = {"hour": "1h", "day": "1d", "week": "1w", "month": "1mo", "quarter": "1q", "year": "1y"}
 
 
@@ -44,6 +45,20 @@ class Generalize(Basic):
             return kind == pl.String
         return kind in {pl.String, pl.Date} or isinstance(kind, pl.Datetime)
 
+    def mask(
+        self,
+        values: pl.Series,
+        *,
+        entity: str,
+        person: pl.Series | None = None,  # noqa: ARG002
+        row: pl.Series | None = None,  # noqa: ARG002
+    ) -> pl.Series:
+        """Makes values coarser; see `Operator.mask`."""
+        make = partial(self.on_values, entity=entity)
+        # What Python does value by value.
+        slow = isinstance(values.dtype, pl.Decimal) or values.dtype == pl.String
+        return on_distinct(values, make) if slow else make(values)
+
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes values coarser."""
         settings = self._settings
@@ -69,8 +84,7 @@ def _in_time(values: pl.Series, unit: str, other: str) -> pl.Series:
 def _stepped(values: pl.Series, step: float) -> pl.Series:
     kind = values.dtype
     if isinstance(kind, pl.Decimal):
-        width = Decimal(str(step))
-        return _each_decimal(values, lambda value: (value / width).to_integral_value(ROUND_FLOOR) * width)
+        return _stepped_decimals(values, Decimal(str(step)))
     if kind.is_integer() and step == int(step):
         value = values.cast(pl.Int64).alias("value")
         lower = (pl.col("value") // int(step) * int(step)).cast(pl.Int64)
@@ -85,6 +99,21 @@ def _stepped(values: pl.Series, step: float) -> pl.Series:
     begins = values.cast(pl.Float64).alias("value").to_frame().select(number * step).to_series()
     ranges = begins.alias(values.name)
     return ranges.floor().cast(kind) if kind.is_integer() else ranges.cast(kind)
+
+
+def _stepped_decimals(values: pl.Series, width: Decimal) -> pl.Series:
+    kind = values.dtype
+    assert isinstance(kind, pl.Decimal)  # noqa: S101
+    digits = kind.precision or _MOST_DIGITS
+    exponent = width.normalize().as_tuple().exponent
+    if digits >= _MOST_DIGITS - 1 or not isinstance(exponent, int) or -exponent > kind.scale:
+        return _each_decimal(values, lambda value: (value / width).to_integral_value(ROUND_FLOOR) * width)
+    wide = pl.Decimal(_MOST_DIGITS, kind.scale)
+    value, step = values.cast(wide), pl.Series([width], dtype=wide)
+    # As with integers, the lowest range can begin below what the type holds.
+    least = pl.Series([Decimal(1 - 10**digits).scaleb(-kind.scale)], dtype=wide)
+    lower = value - value % step
+    return least.zip_with(lower < least, lower).cast(kind).alias(values.name)
 
 
 def _binned(values: pl.Series, bins: tuple[float, ...]) -> pl.Series:

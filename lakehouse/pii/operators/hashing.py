@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from binascii import hexlify
 from typing import Final
 
 import numpy as np
@@ -10,10 +9,12 @@ import polars as pl
 
 from lakehouse.config.models.operators import HashSettings
 from lakehouse.pii.keys.ring import KeyRing
-from lakehouse.pii.operators.blocks import SIZE, texts
+from lakehouse.pii.operators.blocks import SIZE, TOGETHER
 from lakehouse.pii.operators.common import Basic, in_parts
-from lakehouse.pii.operators.digests import KEY_BYTES, digests
+from lakehouse.pii.operators.content import Content
+from lakehouse.pii.operators.digests import KEY_BYTES, Digester, digests
 from lakehouse.pii.operators.keyed import key_for
+from lakehouse.pii.operators.texts import PART, Writer, hexadecimal
 
 _63_BITS: Final = (1 << 63) - 1
 _DIGITS: Final = 2 * SIZE
@@ -48,24 +49,34 @@ class Hash(Basic):
         row: pl.Series | None = None,  # noqa: ARG002
     ) -> pl.Series:
         """Hashes values, equal ones too, which is faster than to look for them; see `Operator.mask`."""
-        return in_parts(values, lambda part: self.on_values(part, entity=entity))
+        return self.on_values(values, entity=entity)
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Hashes values; an empty text stays empty, which it would be known for anyway."""
-        given = values if values.dtype == pl.Binary else values.cast(pl.String)
-        found = digests(given, key=self._key.material, kind=entity)
+        key = self._key.material
         if values.dtype == pl.Int64:
+            found = digests(values.cast(pl.String), key=key, kind=entity)
             first = np.ascontiguousarray(found[:, :8]).view(">i8").ravel() & _63_BITS
-            return _where(values.is_not_null(), pl.Series(first.astype(np.int64)), given=values)
-        offsets = np.arange(len(given) + 1, dtype=np.int64) * _DIGITS
-        done = texts(offsets, np.frombuffer(hexlify(found.data), dtype=np.uint8))
-        if values.dtype == pl.Binary:
-            return _where(given.bin.size() > 0, done.str.decode("hex"), given=values)
-        return _where(given.str.len_bytes() > 0, done, given=values)
+            done = pl.Series(values.name, first.astype(np.int64))
+            if not values.null_count():
+                return done
+            return pl.select(pl.when(values.is_not_null()).then(done).alias(values.name)).to_series()
+        width = SIZE if values.dtype == pl.Binary else _DIGITS
+        digester = Digester(key, entity)
+        return in_parts(values, lambda part: _written(part, digester, width), size=PART)
 
 
-def _where(chosen: pl.Series, done: pl.Series, *, given: pl.Series) -> pl.Series:
-    """What was done where it is chosen, and what was given elsewhere."""
-    if not chosen.null_count() and chosen.all():
-        return done.alias(given.name)
-    return pl.select(pl.when(chosen).then(done).otherwise(given).alias(given.name)).to_series()
+def _written(values: pl.Series, digester: Digester, width: int) -> pl.Series:
+    """Digests as they are, or in hexadecimal digits; of nothing, nothing."""
+    writer = Writer(len(values))
+    for at in range(0, len(values), TOGETHER):
+        content = Content(values.slice(at, TOGETHER))
+        found = digester(content)
+        rows, begin = writer.rows(len(found), width)
+        if width == SIZE:
+            rows[:] = found
+        else:
+            hexadecimal(found, rows)
+        lengths = width if content.lengths.all() else np.where(content.lengths, width, 0)
+        writer.put(slice(at, at + len(found)), rows, begin, lengths)
+    return writer.series(values)

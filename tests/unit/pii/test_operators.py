@@ -248,6 +248,14 @@ def test_generalize_numbers() -> None:
         Decimal("12345678901234567890.50")
     ]
     assert masked("generalize", 5, 18, 70, -3, None, bins=[0, 18, 65]) == [0, 18, 65, 0, None]
+    small = pl.Decimal(4, 2)
+    cents = [Decimal("-12.34"), None, Decimal("0.00"), Decimal("12.34"), Decimal("-10.00"), Decimal("99.99")]
+    assert masked("generalize", *cents, step=2.5, kind=small) == [
+        Decimal(each) if each else None for each in ("-12.50", "", "0.00", "10.00", "-10.00", "97.50")
+    ]
+    # The lowest range begins below what the type holds.
+    assert masked("generalize", Decimal("-99.99"), step=10, kind=small) == [Decimal("-99.99")]
+    assert masked("generalize", Decimal("1.99"), step=0.125, kind=small) == [Decimal("1.88")]
     assert masked("generalize", Decimal("17.99"), bins=[0, 18]) == [Decimal("0.00")]
     (number,) = masked("generalize", float("nan"), bins=[0, 18])
     assert number != number
