@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -123,7 +123,10 @@ def _document(found: ScanResult, change: Declaration | None) -> dict[str, Any]:
             "file": change.file,
             "diff": change.diff,
             "added": {
-                table: {path: list(kinds) for path, kinds in each.items()}
+                table: {
+                    path: dict(kinds) if isinstance(kinds, Mapping) else list(kinds)
+                    for path, kinds in each.items()
+                }
                 for table, each in change.added.items()
             },
             "skipped": dict(change.skipped),

@@ -20,7 +20,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from lakehouse.config.document import Document
 from lakehouse.config.yaml_source import read_yaml
 
-Kinds: TypeAlias = Sequence[str]
+Kinds: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""Kinds of personal data, or a section of its own as the config writes it."""
 _PLAIN: Final = re.compile(r"[A-Za-z_][\w.$-]*(?:\[\]|\{\})*[\w.$-]*")
 _PLAIN_IN_FLOW: Final = re.compile(r"[A-Za-z_][\w.$-]*")
 # What YAML reads as something else than a text.
@@ -92,7 +93,7 @@ def _said(data: Any, table: str) -> Mapping[str, Any]:
 def _expected(before: Any, table: str, new: Mapping[str, Kinds]) -> Any:
     data = copy.deepcopy(before)
     section = data["tables"][table] or {}
-    kinds = {path: names[0] if len(names) == 1 else list(names) for path, names in new.items()}
+    kinds = {path: _plain(each) for path, each in new.items()}
     data["tables"][table] = {**section, "pii": {**(section.get("pii") or {}), **kinds}}
     return data
 
@@ -194,8 +195,20 @@ def _pairs(new: Mapping[str, Kinds]) -> str:
     return ", ".join(f"{_quoted(path, _PLAIN_IN_FLOW)}: {_written(kinds)}" for path, kinds in new.items())
 
 
+def _plain(kinds: Kinds) -> Any:
+    if isinstance(kinds, Mapping):
+        return dict(kinds)
+    return kinds[0] if len(kinds) == 1 else list(kinds)
+
+
 def _written(kinds: Kinds) -> str:
-    return kinds[0] if len(kinds) == 1 else f"[{', '.join(kinds)}]"
+    if isinstance(kinds, Mapping):
+        parts = (
+            f"{name}: {value if isinstance(value, str) else json.dumps(value)}"
+            for name, value in kinds.items()
+        )
+        return f"{{{', '.join(parts)}}}"
+    return str(kinds[0]) if len(kinds) == 1 else f"[{', '.join(kinds)}]"
 
 
 def _quoted(path: str, plain: re.Pattern[str]) -> str:

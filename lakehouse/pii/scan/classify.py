@@ -96,6 +96,7 @@ class Classifier:
             path=str(values.path),
             entities=entities,
             text=in_text,
+            prose=facts.is_text,
             # A text has other things in it than what was found, and those are nobody's to show.
             examples=() if in_text else examples_of(values.texts, seed=self._seed),
             rows=facts.rows,

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import os
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from lakehouse.config import load_config
-from lakehouse.config.amend import with_pii
+from lakehouse.config.amend import Kinds, with_pii
 from lakehouse.config.models import Config
 from lakehouse.errors import ConfigError, ConflictError, RefusedError, StorageError, UsageError
 from lakehouse.pii.scan.findings import ScanResult
@@ -26,7 +26,7 @@ class Declaration:
     Args:
         file: The file, as the user named it.
         diff: The change, as a unified diff; empty where there is none.
-        added: Table, path and kinds.
+        added: Table, path and kinds, or what the config says of a text with one kind.
         skipped: Tables that nothing can be added to, and why.
         written: Whether the file has it now.
         before: The file's text that the change is made to.
@@ -35,7 +35,7 @@ class Declaration:
 
     file: str
     diff: str
-    added: Mapping[str, Mapping[str, Sequence[str]]]
+    added: Mapping[str, Mapping[str, Kinds]]
     skipped: Mapping[str, str]
     written: bool
     before: str

@@ -48,6 +48,7 @@ class ColumnFinding:
         distinct: How many different ones.
         declared: What the config says that is in it.
         note: What a reader has to know; without values.
+        prose: Whether it is text that people wrote, in which the data can be masked where it stands.
     """
 
     path: str
@@ -59,6 +60,14 @@ class ColumnFinding:
     distinct: int = 0
     declared: tuple[str, ...] = ()
     note: str = ""
+    prose: bool = False
+
+    @property
+    def says(self) -> tuple[str, ...] | Mapping[str, Any]:
+        """What the config would say of it: its kinds, or that one kind is only a part of its texts."""
+        if self.prose and len(self.entities) == 1:
+            return {"entity": self.names[0], "text": True}
+        return self.names
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -218,11 +227,14 @@ class ScanResult:
         """By table what the config does not name."""
         return {each.table: each.undeclared for each in self.tables if each.undeclared}
 
-    def additions(self) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
-        """What the config could say: table, path, kinds; only paths that it does not name."""
+    def additions(self) -> Mapping[str, Mapping[str, tuple[str, ...] | Mapping[str, Any]]]:
+        """What the config could say: table, path, kinds; only paths that it does not name.
+
+        Of texts with a single kind it is what the config writes: ``{"entity": kind, "text": True}``.
+        """
         return {
             each.table: {
-                column.path: column.names for column in each.columns if column.path in each.undeclared
+                column.path: column.says for column in each.columns if column.path in each.undeclared
             }
             for each in self.tables
             if each.undeclared

@@ -46,10 +46,14 @@ def test_a_block_gets_lines_and_nothing_else_changes() -> None:
 
 
 def test_a_section_in_braces_gets_pairs() -> None:
-    done = with_pii(BLOCK, {"orders": {"ship to": ["PERSON"], "phones[]": ["PHONE_NUMBER"]}})
+    notes = {"entity": "EMAIL_ADDRESS", "text": True}
+    done = with_pii(BLOCK, {"orders": {"ship to": ["PERSON"], "phones[]": ["PHONE_NUMBER"], "notes": notes}})
     assert _change(BLOCK, done.text) == [
         "-   orders: {key: [id]}  # short\n",
-        '+   orders: {key: [id], pii: {"ship to": PERSON, "phones[]": PHONE_NUMBER}}  # short\n',
+        (
+            '+   orders: {key: [id], pii: {"ship to": PERSON, "phones[]": PHONE_NUMBER, '
+            "notes: {entity: EMAIL_ADDRESS, text: true}}}  # short\n"
+        ),
     ]
 
 
