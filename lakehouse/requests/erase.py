@@ -24,6 +24,7 @@ from lakehouse.delta.transaction import Committed, Conflicted, commit
 from lakehouse.errors import ProtectedError
 from lakehouse.merge.company import gave_up, pause, winners
 from lakehouse.merge.tombstones import Manifest, deletes_of, load_manifest, rewrite
+from lakehouse.pii.mask.changes import ERASE
 from lakehouse.protection.gate import ADVICE
 from lakehouse.requests.find import Found
 from lakehouse.requests.forgetting import keys_to_forget
@@ -31,9 +32,6 @@ from lakehouse.requests.locate import FILE, POSITION
 from lakehouse.requests.rewriting import Changes, changes_of, ensure_erasable
 from lakehouse.requests.rewritten import Drafts, Written, clean_up, rewrite_file
 from lakehouse.verbs.opened import OpenTable
-
-OPERATION: Final = "ERASE"
-"""What the log calls it."""
 
 _TRIES: Final = 50
 
@@ -316,7 +314,7 @@ def write_rest(
 def _commit_info(snapshot: Snapshot, written: Written, adds: Sequence[AddFile]) -> CommitInfo:
     """What the log says: counts."""
     return CommitInfo(
-        operation=OPERATION,
+        operation=ERASE,
         operation_parameters={},
         operation_metrics={
             "numDeletedRows": written.deleted,

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 from lakehouse.config import Config
@@ -188,11 +189,12 @@ class Keys:
             What there is to say of it; not the key.
 
         Raises:
-            RefusedError: There is such a key already.
+            RefusedError: There is such a key already, or it would lie among the tables.
             KeysError: The provider can't make it, or not here.
             StorageError: The state database can't be written.
         """
         name = purpose_of(purpose)
+        _ensure_apart(self._config)
         # Asked for before anything is made: a key is not made where that can't be kept. And in this order:
         # another process's version that is remembered is there too.
         made = self._made()
@@ -352,6 +354,18 @@ class Keys:
                 f"{newest + 1}, whose masks join with none of before",
             )
         return KeysError(f"there is no key `{purpose}`", advice=f"`lakehouse keys create {purpose}` makes it")
+
+
+def _ensure_apart(config: Config) -> None:
+    """Refuses a folder of keys below the lake's: who gets a copy of the tables would get the keys too."""
+    if config.keys.provider != "file" or not config.storage.is_local:
+        return
+    keys, root = Path(config.keys.path).resolve(), Path(config.storage.root).resolve()
+    if keys.is_relative_to(root):
+        raise RefusedError(
+            f"the keys would lie in {keys}, below the tables: whoever gets a copy of these gets the keys too",
+            advice="set `keys.path` to a folder outside of `storage.root`",
+        )
 
 
 def _after(purpose: str, there: Iterable[int], made: Iterable[tuple[str, int]]) -> int:

@@ -27,6 +27,9 @@ from lakehouse.timetravel.diff import CHANGE, diff
 MOST_ROWS: Final = 2_000_000
 """So many rows are compared at most; where more would have to be read, copying all of them is simpler."""
 
+ERASE: Final = "ERASE"
+"""What the log calls an erasure."""
+
 _MOVES: Final = frozenset({"OPTIMIZE", "REORG"})
 """What engines call commits that put files together."""
 
@@ -119,6 +122,9 @@ def others_wrote(target: Storage, copy: Snapshot, shape: CopyShape) -> bool:
             return False
         if any(isinstance(each, SetTransaction) and each.app_id == mine for each in actions):
             return False
+        # An erasure takes people out of copies too: what it leaves is masked.
+        if any(isinstance(each, CommitInfo) and each.operation == ERASE for each in actions):
+            continue
         if any(isinstance(each, AddFile | RemoveFile) and each.data_change for each in actions):
             return True
     return False

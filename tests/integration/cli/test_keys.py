@@ -204,3 +204,10 @@ def test_all_keys_are_made_or_none(run: Run) -> None:
     assert run("keys", "create", "payroll", "mask").code == 3
     assert run("keys", "create", "payroll", "No Name").code == 2
     assert [each.name for each in Path("keys").iterdir()] == ["mask.1.key"]
+
+
+def test_no_key_is_made_among_the_tables(run: Run) -> None:
+    Path("lakehouse.yaml").write_text(f"{CONFIG}\nkeys: {{path: ./lake/keys}}\n", encoding="utf-8")
+    refused = run("keys", "create", "mask")
+    assert (refused.code, "below the tables" in refused.err) == (3, True)
+    assert not Path("lake/keys").exists()

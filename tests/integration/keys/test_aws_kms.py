@@ -227,7 +227,7 @@ def test_a_lake_that_changes_its_provider_gives_no_number_twice(
     in_files = keys_of(tmp_path)
     in_files.create("mask")
     keys = opened(tmp_path, aws, arn)
-    with pytest.raises(KeysError, match="no key `mask`"):
+    with pytest.raises(KeysError, match="the key `mask` is lost, all of it"):
         keys.current("mask")
     assert keys.create("mask").version == 2
     assert keys.current("mask").version == 2
