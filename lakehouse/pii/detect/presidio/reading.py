@@ -23,14 +23,17 @@ from spacy.language import Language
 from spacy.tokens import Doc
 
 from lakehouse.pii.detect.context import Tokens
-from lakehouse.pii.detect.lemmas import Lemmas
+from lakehouse.pii.detect.lemmas import NO_RULES, Lemmas
 from lakehouse.pii.detect.presidio.entities import Piece, model_of
 from lakehouse.pii.detect.presidio.models import TokenEngine
+from lakehouse.pii.detect.presidio.parsing import QuickParser, parser_of
 from lakehouse.pii.detect.presidio.parts import Parts
-from lakehouse.pii.detect.presidio.vectors import WordVectors
+from lakehouse.pii.detect.presidio.tags import tagger_of
+from lakehouse.pii.detect.presidio.vectors import Floats, WordVectors
 
 _BATCH: Final = 128
 _TOKENS_AT_ONCE: Final = 2_000
+_TOKENS_PARSED_AT_ONCE: Final = 6_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,14 @@ class Reader(Protocol):
     def entities(self, split: Sequence[Any]) -> list[list[Entity]]:
         """What the model finds in each."""
 
+    def tags(self, split: Sequence[Any]) -> list[list[str | None]] | None:
+        """The model's tags of the tokens of each, where that is sure; None where it can't be told quickly."""
+
     def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
+
+    def traces(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """What shows in a text with a lemma that has one of some parts in it: see ``Lemmas.traces``."""
 
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
@@ -112,9 +121,16 @@ class TokenReader:
         """None."""
         return [[] for _ in split]
 
+    def tags(self, split: Sequence[Doc]) -> None:
+        """None."""
+
     def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
         """The words, in small letters."""
         return [[token.lower_ for token in doc] for doc in split]
+
+    def traces(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """The parts themselves: the words stand for their lemmas."""
+        return NO_RULES.traces(parts)
 
     def tokens(self, split: Doc) -> Tokens:
         """The tokens of one."""
@@ -149,9 +165,15 @@ class WholeReader:
             for artifacts in split
         ]
 
+    def tags(self, split: Sequence[Any]) -> None:
+        """None."""
+
     def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
         return [list(artifacts.lemmas) for artifacts in split]
+
+    def traces(self, parts: Sequence[str]) -> None:
+        """Not known: the engine gives lemmas in some way of its own."""
 
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
@@ -169,6 +191,9 @@ class PartsReader:
         self._parts = parts
         self._names = _Names(settings)
         self._quick = model_of(parts.recognizer)
+        self._quick_parser = parser_of(parts.parser)
+        self._quick_vectors = WordVectors(parts.vectors.model, quick=True)
+        self._quick_tagger = tagger_of(parts.rest)
         self._vectors = WordVectors(parts.vectors.model)
         self.possible = parts.possible
         self.limit: int | None = parts.nlp.max_length
@@ -196,7 +221,9 @@ class PartsReader:
         if self._quick is None:
             _run(self._parts.recognizer, docs)
             return [_of(doc) for doc in docs]
-        found = [pieces for batch in _batches(docs) for pieces in self._quick.find(batch)]
+        found = [
+            pieces for batch in _batches(docs, tokens=_TOKENS_AT_ONCE) for pieces in self._quick.find(batch)
+        ]
         # Near ties are decided alone, as Presidio's engine has its texts: not even a library that rounds
         # otherwise for larger matrices then decides otherwise.
         return [
@@ -204,12 +231,27 @@ class PartsReader:
             for doc, seen in zip(docs, found, strict=True)
         ]
 
+    def tags(self, split: Sequence[Doc]) -> list[list[str | None]] | None:
+        """The model's tags of the tokens of each, where that is sure."""
+        if self._quick_tagger is None:
+            return None
+        for batch in _batches([doc for doc in split if len(doc.tensor) < len(doc)], tokens=_TOKENS_AT_ONCE):
+            _give(batch, self._quick_vectors.of(batch))
+        return [self._quick_tagger.tags(doc.tensor) if len(doc) else [] for doc in split]
+
     def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
-        self._parse([doc for doc in split if not doc.has_annotation("DEP")])
+        docs = [doc for doc in split if len(doc)]
+        self._parse([doc for doc in docs if not doc.has_annotation("DEP")])
+        for batch in _batches(docs, tokens=_TOKENS_AT_ONCE):
+            self._look_at(batch)
         for part in self._parts.rest:
             _run(part, split)
         return [[token.lemma_ for token in doc] for doc in split]
+
+    def traces(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """What shows in a text with a lemma that has one of some parts in it, where that is known."""
+        return None if self.possible is None else self.possible.traces(parts)
 
     def tokens(self, split: Doc) -> Tokens:
         """The tokens of one."""
@@ -220,10 +262,25 @@ class PartsReader:
         return len(self._parts.nlp.vocab)
 
     def _parse(self, docs: Sequence[Doc]) -> None:
-        if docs:
-            for batch in _batches(docs):
-                self._parts.vectors.set_annotations(batch, self._vectors.of(batch))
-            _run(self._parts.parser, docs)
+        left = docs if self._quick_parser is None else self._left_by(self._quick_parser, docs)
+        for batch in _batches(left, tokens=_TOKENS_AT_ONCE):
+            self._look_at(batch)
+        if left:
+            _run(self._parts.parser, left)
+
+    def _left_by(self, quick: QuickParser, docs: Sequence[Doc]) -> list[Doc]:
+        """Parses texts; returns those in which a choice is too close."""
+        left: list[Doc] = []
+        for batch in _batches(docs, tokens=_TOKENS_PARSED_AT_ONCE):
+            vectors = self._quick_vectors.of(batch)
+            _give(batch, vectors)
+            sure = quick.parse(batch, vectors)
+            left.extend(doc for doc, is_sure in zip(batch, sure, strict=True) if not is_sure)
+        return left
+
+    def _look_at(self, docs: list[Doc]) -> None:
+        """Gives texts the vectors that parser and tagger look at."""
+        _give(docs, self._vectors.of(docs))
 
 
 class _Names:
@@ -253,17 +310,25 @@ class _Names:
         return name, settings.default_score * (settings.low_confidence_score_multiplier if low else 1)
 
 
+def _give(docs: Sequence[Doc], vectors: Floats) -> None:
+    """Gives texts the vectors of their tokens, where spaCy's parts look for them."""
+    first = 0
+    for doc in docs:
+        doc.tensor = vectors[first : first + len(doc)]
+        first += len(doc)
+
+
 def _run(part: Any, docs: Sequence[Doc]) -> None:
     for _ in part.pipe(docs, batch_size=_BATCH):
         pass
 
 
-def _batches(docs: Sequence[Doc]) -> Iterator[list[Doc]]:
+def _batches(docs: Sequence[Doc], *, tokens: int) -> Iterator[list[Doc]]:
     """As many texts at once as a processor keeps close to itself."""
     batch: list[Doc] = []
     size = 0
     for doc in docs:
-        if batch and size + len(doc) > _TOKENS_AT_ONCE:
+        if batch and size + len(doc) > tokens:
             yield batch
             batch, size = [], 0
         batch.append(doc)

@@ -45,10 +45,9 @@ def test_rounding_decides_nothing(text_engine: Engine, monkeypatch: pytest.Monke
     assert quick is not None
     rng = np.random.default_rng(7)
 
-    def disturbed(vectors: WordVectors, docs: Sequence[Doc]) -> list[np.ndarray]:
-        return [
-            each + rng.uniform(-ROUNDING, ROUNDING, each.shape).astype("f") for each in exact(vectors, docs)
-        ]
+    def disturbed(vectors: WordVectors, docs: Sequence[Doc]) -> np.ndarray:
+        right = exact(vectors, docs)
+        return np.asarray(right + rng.uniform(-ROUNDING, ROUNDING, right.shape).astype("f"))
 
     monkeypatch.setattr(WordVectors, "of", disturbed)
     left = 0
