@@ -16,7 +16,8 @@ from lakehouse.pii.detect.duplicates import Hit, without_contained
 from lakehouse.pii.detect.lemmas import Lemmas
 from lakehouse.pii.detect.presidio.engine import Engine, make
 from lakehouse.pii.detect.presidio.patterns import Searcher, digits_of, searcher
-from lakehouse.pii.detect.presidio.reading import Entity, Reader, reader
+from lakehouse.pii.detect.presidio.readers import reader
+from lakehouse.pii.detect.presidio.reading import Entity, Reader
 from lakehouse.pii.detect.recipe import Recipe
 from lakehouse.pii.detect.windows import windows
 from lakehouse.pii.spans import Span
