@@ -93,16 +93,18 @@ class Context:
         self._tokens = tokens
         self._key_words = key_words
         self._rise = rise
-        # A part of one word can make a key word of another, which alone would be none.
-        self._plain = not any((":" in word and len(word) > 1) or word in _LEFT_OUT for word in tokens.words)
+        self._plain: bool | None = None
 
-    def guess(self, start: int, words: Sequence[str], *, lemmas: Lemmas) -> Answer:
+    def guess(
+        self, start: int, words: Sequence[str], *, lemmas: Lemmas, tags: Sequence[str | None] | None = None
+    ) -> Answer:
         """Whether a word nearby supports a find, as far as that holds for all lemmas that are possible.
 
         Args:
             start: Where the find begins.
             words: The recognizer's, in small letters.
             lemmas: What words can be.
+            tags: The model's tags of the tokens; None where nobody has asked it.
 
         Returns:
             ``unknown`` where it depends on the model.
@@ -110,23 +112,45 @@ class Context:
         place = self._tokens.at(start)
         if place is None:
             return "no"
+        if self._plain is None:
+            self._plain = self._is_plain(lemmas)
         if not self._plain:
             return "unknown"
-        back = self._guess(words, lemmas, range(place, -1, -1), limit=self._rise.before + 1)
+        tokens = self._tokens.words
+
+        def forms(place: int) -> tuple[str, ...]:
+            return lemmas.of(tokens[place], None if tags is None else tags[place])
+
+        back = self._guess(words, forms, range(place, -1, -1), limit=self._rise.before + 1)
         if back == "yes":
             return back
-        places = range(place, len(self._tokens.words))
-        ahead = self._guess(words, lemmas, places, limit=self._rise.after + 1)
+        places = range(place, len(tokens))
+        ahead = self._guess(words, forms, places, limit=self._rise.after + 1)
         if ahead == "yes":
             return ahead
         return "no" if back == ahead == "no" else "unknown"
 
-    def _guess(self, words: Sequence[str], lemmas: Lemmas, places: range, *, limit: int) -> Answer:
+    def _is_plain(self, lemmas: Lemmas) -> bool:
+        """Whether each word is a key word or none by itself.
+
+        A part of one word, as of an address or a time of day, can make a key word of another that alone would
+        be none.
+        """
+        if any(word in _LEFT_OUT for word in self._tokens.words):
+            return False
+        mixed = [form for word in self._tokens.words if ":" in word for form in lemmas.of(word)]
+        parts = {part for form in mixed if len(form) > 1 for part in form.split(":") if part}
+        return all(self._key_words.of(part) for part in parts)
+
+    def _guess(
+        self, words: Sequence[str], forms_of: Callable[[int], tuple[str, ...]], places: range, *, limit: int
+    ) -> Answer:
         most = least = 0
         maybe = False
         for place in places:
-            forms = lemmas.of(self._tokens.words[place])
-            keys = [form for form in forms if self._key_words.of(form)]
+            forms = forms_of(place)
+            # Of a word with a colon only the parts are key words, and no other word is the whole of it.
+            keys = [form for form in forms if ":" not in form and self._key_words.of(form)]
             if not keys:
                 continue
             near = [form for form in keys if any(word in form for word in words)]

@@ -10,6 +10,7 @@ it, by the library's own metadata:
   region's national prefix, each taken off as the library does.
 - It is valid only if some region of that calling code has a kind of number of that length and pattern.
   Presidio asks for valid numbers; where possible ones are enough, no look is left out.
+- Where a country writes such numbers with its national prefix alone, as Germany, it has to be there.
 
 A piece with a plus and a calling code is read the same in all regions, so one look does for them all. Other
 pieces (with letters, an extension) are left to the library.
@@ -41,7 +42,9 @@ class _Region:
         national: What calls within the country can begin with; None for nothing.
         transform: What the library makes of that beginning, where it does not just take it off.
         kinds: The metadata of all regions of the calling code.
+        main: That of the region which stands for the calling code.
         lengths: All lengths that any number of them has.
+        shortest: From how many digits on a piece can be one.
         general: What every number of them matches.
     """
 
@@ -51,7 +54,9 @@ class _Region:
     national: re.Pattern[str] | None
     transform: str | None
     kinds: tuple[Any, ...]
+    main: Any
     lengths: frozenset[int]
+    shortest: int
     general: re.Pattern[str]
 
     @classmethod
@@ -62,6 +67,7 @@ class _Region:
         known = tuple(kind for kind in kinds if kind is not None)
         descriptions: list[Any] = [kind.general_desc for kind in known]
         general = (each.national_number_pattern for each in descriptions)
+        lengths = frozenset(length for each in descriptions for length in each.possible_length)
         return cls(
             name=name,
             code=str(own.country_code),
@@ -69,7 +75,10 @@ class _Region:
             national=re.compile(own.national_prefix_for_parsing) if own.national_prefix_for_parsing else None,
             transform=own.national_prefix_transform_rule or None,
             kinds=known,
-            lengths=frozenset(length for each in descriptions for length in each.possible_length),
+            main=kinds[0] if kinds else None,
+            lengths=lengths,
+            # Only what is put in the place of a prefix can make a number longer than its digits.
+            shortest=0 if own.national_prefix_transform_rule else min(lengths, default=0),
             general=re.compile("|".join(f"(?:{pattern})" for pattern in general)),
         )
 
@@ -77,7 +86,11 @@ class _Region:
         """Whether a plain piece could be a valid number when it is read in this region."""
         if self.abroad is not None and self.abroad.match(digits):
             return True
-        return any(self._valid(number) for number in self._readings(digits))
+        if len(digits) < self.shortest:
+            return False
+        if self._valid(digits) and not self._lacks_prefix(digits):
+            return True
+        return any(self._valid(number) for number in self._shorter(digits))
 
     def _valid(self, number: str) -> bool:
         return (
@@ -89,14 +102,28 @@ class _Region:
             )
         )
 
-    def _readings(self, digits: str) -> set[str]:
-        """All that the national part can be: the library takes a prefix off twice at most."""
-        readings = {digits}
+    def _lacks_prefix(self, number: str) -> bool:
+        """Whether the library refuses a number that is written without the national prefix."""
+        if self.main is None:
+            return False
+        form = phonenumberutil._choose_formatting_pattern_for_number(self.main.number_format, number)
+        if form is None or form.national_prefix_optional_when_formatting:
+            return False
+        if phonenumberutil._formatting_rule_has_first_group_only(
+            form.national_prefix_formatting_rule or None
+        ):
+            return False
+        return not phonenumberutil._maybe_strip_national_prefix_carrier_code(number, self.main)[2]
+
+    def _shorter(self, digits: str) -> Iterator[str]:
+        """What else the national part can be: the library takes a prefix off twice at most."""
+        readings = [digits]
         if digits.startswith(self.code):
-            readings.add(digits[len(self.code) :])
+            readings.append(digits[len(self.code) :])
+            yield readings[-1]
         for _ in range(2):
-            readings.update([shorter for number in readings for shorter in self._without_prefix(number)])
-        return readings
+            readings = [shorter for number in readings for shorter in self._without_prefix(number)]
+            yield from readings
 
     def _without_prefix(self, number: str) -> Iterator[str]:
         match = self.national.match(number) if self.national is not None else None

@@ -13,9 +13,11 @@ from presidio_analyzer.predefined_recognizers import SpacyRecognizer
 
 from lakehouse.pii.detect.context import Context, KeyWords, Rise
 from lakehouse.pii.detect.duplicates import Hit, without_contained
+from lakehouse.pii.detect.lemmas import Lemmas
 from lakehouse.pii.detect.presidio.engine import Engine, make
 from lakehouse.pii.detect.presidio.patterns import Searcher, digits_of, searcher
-from lakehouse.pii.detect.presidio.reading import Entity, Reader, reader
+from lakehouse.pii.detect.presidio.readers import reader
+from lakehouse.pii.detect.presidio.reading import Entity, Reader
 from lakehouse.pii.detect.recipe import Recipe
 from lakehouse.pii.detect.windows import windows
 from lakehouse.pii.spans import Span
@@ -28,18 +30,35 @@ _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
+class Search:
+    """How one recognizer's entity is looked for.
+
+    Args:
+        searcher: Finds it.
+        entity: The entity.
+        context: Words that support a find, in small letters.
+        traces: What a text with such a word has one of, in small letters; None where that is not known.
+    """
+
+    searcher: Searcher
+    entity: str
+    context: tuple[str, ...]
+    traces: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """How some entities are looked for.
 
     Args:
         entities: What is looked for.
-        searchers: Each with its entity and its context words in small letters.
+        searches: By patterns.
         of_model: The entities that the language model is asked for.
         stock: Whether a recognizer is among them that only Presidio's own engine knows how to use.
     """
 
     entities: tuple[str, ...]
-    searchers: tuple[tuple[Searcher, str, tuple[str, ...]], ...]
+    searches: tuple[Search, ...]
     of_model: frozenset[str]
     stock: bool
 
@@ -164,7 +183,7 @@ class Analysis:
 
     def _made(self, entities: tuple[str, ...]) -> Plan:
         recognizers = {each.id: each for entity in entities for each in self.engine.recognizers[entity]}
-        searchers: list[tuple[Searcher, str, tuple[str, ...]]] = []
+        searches: list[Search] = []
         of_model: set[str] = set()
         stock = not self._usual
         for name, recognizer in recognizers.items():
@@ -179,8 +198,9 @@ class Analysis:
                 stock = True
             else:
                 context = tuple(word.lower() for word in recognizer.context or ())
-                searchers.append((quick, recognizer.supported_entities[0], context))
-        return Plan(entities, tuple(searchers), frozenset(of_model), stock)
+                traces = self._reader.traces(context) if context else ()
+                searches.append(Search(quick, recognizer.supported_entities[0], context, traces))
+        return Plan(entities, tuple(searches), frozenset(of_model), stock)
 
     def _stock(self, text: str, plan: Plan) -> tuple[Span, ...]:
         recipe = self.engine.recipe
@@ -194,30 +214,30 @@ class Analysis:
         if not text:
             return found
         digits = digits_of(text)
-        for search, entity, context in plan.searchers:
-            for hit in search.hits(text, digits=digits):
-                if context and hit.score < 1 and self._rise.of(hit.score) >= self.engine.recipe.min_score:
-                    found.open.append((entity, hit, context))
+        small = text.lower()
+        for search in plan.searches:
+            near = search.traces is None or any(trace in small for trace in search.traces)
+            for hit in search.searcher.hits(text, digits=digits, context=near):
+                if near and hit.score < 1 and self._counts(hit.score, context=True):
+                    found.open.append((search.entity, hit, search.context))
                 else:
-                    found.sure.append((entity, hit))
+                    found.sure.append((search.entity, hit))
         return found
 
     def _count_context(self, texts: Sequence[tuple[_Found, Any]]) -> None:
-        """Settles the open finds: from the words where they are enough, else from their lemmas."""
-        left: list[tuple[_Found, Any, Context]] = []
-        for found, split in texts:
-            context = Context(self._reader.tokens(split), key_words=self._key_words, rise=self._rise)
-            possible = self._reader.possible
-            unknown = []
-            for entity, hit, words in found.open:
-                answer = "unknown" if possible is None else context.guess(hit.start, words, lemmas=possible)
-                if answer == "unknown":
-                    unknown.append((entity, hit, words))
-                else:
-                    found.sure.append((entity, self._risen(hit) if answer == "yes" else hit))
-            found.open = unknown
-            if unknown:
-                left.append((found, split, context))
+        """Settles the open finds: from the words where they are enough, then from tags, else from lemmas."""
+        left = [
+            (found, split, Context(self._reader.tokens(split), key_words=self._key_words, rise=self._rise))
+            for found, split in texts
+        ]
+        if self._reader.possible is not None:
+            for found, _, context in left:
+                self._guess(found, context, self._reader.possible, tags=None)
+            left = [each for each in left if each[0].open]
+            tags = self._reader.tags([split for _, split, _ in left]) if left else None
+            for (found, _, context), of_text in zip(left, tags or (), strict=bool(tags)):
+                self._guess(found, context, self._reader.possible, tags=of_text)
+            left = [each for each in left if each[0].open]
         if not left:
             return
         lemmas = self._reader.lemmas([split for _, split, _ in left])
@@ -226,8 +246,21 @@ class Analysis:
             for entity, hit, words in found.open:
                 found.sure.append((entity, self._risen(hit) if near.supports(hit.start, words) else hit))
 
-    def _counts(self, score: float) -> bool:
-        return max(score, self._rise.of(score)) >= self.engine.recipe.min_score
+    def _guess(
+        self, found: _Found, context: Context, possible: Lemmas, *, tags: Sequence[str | None] | None
+    ) -> None:
+        unknown = []
+        for entity, hit, words in found.open:
+            answer = context.guess(hit.start, words, lemmas=possible, tags=tags)
+            if answer == "unknown":
+                unknown.append((entity, hit, words))
+            else:
+                found.sure.append((entity, self._risen(hit) if answer == "yes" else hit))
+        found.open = unknown
+
+    def _counts(self, score: float, *, context: bool) -> bool:
+        least = self.engine.recipe.min_score
+        return score >= least or (context and self._rise.of(score) >= least)
 
     def _risen(self, hit: Hit) -> Hit:
         return hit._replace(score=self._rise.of(hit.score))

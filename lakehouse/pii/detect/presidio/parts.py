@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from spacy.language import Language
+from spacy.parts_of_speech import IDS as SPEECH
 from spacy.pipeline import AttributeRuler, DependencyParser, EntityRecognizer, Lemmatizer, Tagger, Tok2Vec
 
 from lakehouse.pii.detect.lemmas import Assignment, Lemmas, assignment
@@ -91,28 +92,38 @@ def _is_usual(part: Any, *, listens: bool) -> bool:
 
 def _possible(rest: Iterable[Any]) -> Lemmas | None:
     """The lemmas that words can have, where the lemmatizer goes by spaCy's rules."""
-    assignments: list[Assignment] = []
     lemmatizer = None
+    rulers = []
     for part in rest:
         if isinstance(part, AttributeRuler):
-            assignments.extend(
-                assignment(rule["attrs"]["LEMMA"], pattern[rule["index"]])
-                for rule in part.patterns
-                if "LEMMA" in rule["attrs"]
-                for pattern in rule["patterns"]
-            )
+            rulers.append(part)
         elif isinstance(part, Lemmatizer):
             lemmatizer = part
     own = type(lemmatizer).rule_lemmatize is Lemmatizer.rule_lemmatize if lemmatizer is not None else False
     if lemmatizer is None or not own or lemmatizer.mode != "rule" or lemmatizer.overwrite:
         return None
-    tables = {name: lemmatizer.lookups.get_table(name, {}) for name in ("lemma_exc", "lemma_rules")}
+    exceptions, rules = (lemmatizer.lookups.get_table(name, {}) for name in ("lemma_exc", "lemma_rules"))
+    names = [name.lower() for name in SPEECH if name]
+    if any(sum(name in table for name in names) != len(table) for table in (exceptions, rules)):
+        return None
     lemmas = Lemmas(
-        exceptions=[
-            {str(word): list(forms) for word, forms in words.items()}
-            for words in tables["lemma_exc"].values()
+        exceptions={
+            name: {str(word): list(forms) for word, forms in exceptions[name].items()}
+            for name in names
+            if name in exceptions
+        },
+        rules={name: [(old, new) for old, new in rules[name]] for name in names if name in rules},
+        assignments=[each for ruler in rulers for each in _assignments(ruler, "LEMMA")],
+        speech=[
+            replace(each, gives=each.gives.lower()) for ruler in rulers for each in _assignments(ruler, "POS")
         ],
-        rules=[[(old, new) for old, new in rules] for rules in tables["lemma_rules"].values()],
-        assignments=assignments,
     )
     return None if lemmas.makes(":") else lemmas
+
+
+def _assignments(ruler: AttributeRuler, attribute: str) -> Iterator[Assignment]:
+    """What a ruler's exceptions give to words as one of their attributes."""
+    for rule in ruler.patterns:
+        if attribute in rule["attrs"]:
+            for pattern in rule["patterns"]:
+                yield assignment(rule["attrs"][attribute], pattern[rule["index"]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -30,21 +30,34 @@ class Searcher(Protocol):
 
     recognizer: EntityRecognizer
 
-    def hits(self, text: str, *, digits: int) -> list[Hit]:
-        """All finds in a text, before context is looked at.
+    def hits(self, text: str, *, digits: int, context: bool) -> list[Hit]:
+        """All finds in a text that can count, before context is looked at.
 
         Args:
             text: The text.
             digits: How many decimal digits it has.
+            context: Whether there can be a word in it that supports a find.
         """
 
 
-def searcher(recognizer: EntityRecognizer, *, counts: Callable[[float], bool]) -> Searcher | None:
+class Counts(Protocol):
+    """Whether a find of a score can count in the end."""
+
+    def __call__(self, score: float, *, context: bool) -> bool:
+        """See the class.
+
+        Args:
+            score: The score, before context is looked at.
+            context: Whether there can be a word nearby that supports the find.
+        """
+
+
+def searcher(recognizer: EntityRecognizer, *, counts: Counts) -> Searcher | None:
     """Makes the quick way to what a recognizer finds.
 
     Args:
         recognizer: Any of Presidio's, or of the config.
-        counts: Whether a find of a score can count in the end, with words nearby that support it.
+        counts: Whether a find of a score can count in the end.
 
     Returns:
         The way; None for a recognizer that searches in some way of its own, or counts context itself.
@@ -53,7 +66,7 @@ def searcher(recognizer: EntityRecognizer, *, counts: Callable[[float], bool]) -
     if kind.enhance_using_context is not EntityRecognizer.enhance_using_context:
         return None
     if kind is PhoneRecognizer:
-        return PhoneSearcher(recognizer)
+        return PhoneSearcher(recognizer, counts=counts)
     if kind is IbanRecognizer:
         return GuardedSearcher(recognizer)
     if isinstance(recognizer, PhoneRecognizer) and len(recognizer.supported_entities) == 1:
@@ -80,6 +93,7 @@ class _Expression:
         letters: For each mark that a letter must follow, an expression for just that.
         name: What Presidio calls it.
         score: Of what it finds.
+        alone: Whether what it finds can count without words nearby that support it.
     """
 
     search: Any
@@ -87,9 +101,10 @@ class _Expression:
     letters: tuple[Any, ...]
     name: str
     score: float
+    alone: bool
 
     @classmethod
-    def of(cls, pattern: Any, *, flags: int) -> _Expression:
+    def of(cls, pattern: Any, *, flags: int, alone: bool = True) -> _Expression:
         needs = necessary(pattern.regex, flags=flags)
         pairs = [
             regex.compile(f"{regex.escape(mark)}[{''.join(sorted(letters))}]", flags=flags)
@@ -101,10 +116,20 @@ class _Expression:
             letters=tuple(dict.fromkeys(pairs)),
             name=pattern.name,
             score=pattern.score,
+            alone=alone,
         )
 
     def may_match(self, text: str, *, digits: int) -> bool:
         return self.needs.allows(text, digits=digits) and all(pair.search(text) for pair in self.letters)
+
+    def finds(self, text: str, *, digits: int) -> bool:
+        """Whether anything matches; also where that takes too long to tell."""
+        if not self.may_match(text, digits=digits):
+            return False
+        try:
+            return self.search.search(text, timeout=REGEX_TIMEOUT_SECONDS) is not None
+        except TimeoutError:
+            return True
 
 
 class PatternSearcher:
@@ -114,7 +139,7 @@ class PatternSearcher:
     a lower score, which count for nothing either.
     """
 
-    def __init__(self, recognizer: PatternRecognizer, *, counts: Callable[[float], bool]) -> None:
+    def __init__(self, recognizer: PatternRecognizer, *, counts: Counts) -> None:
         self.recognizer = recognizer
         flags = recognizer.global_regex_flags
         kind = type(recognizer)
@@ -122,16 +147,16 @@ class PatternSearcher:
             recognizer
         )
         self._expressions = [
-            _Expression.of(pattern, flags=flags)
+            _Expression.of(pattern, flags=flags, alone=raises or counts(pattern.score, context=False))
             for pattern in recognizer.patterns
-            if raises or counts(pattern.score)
+            if raises or counts(pattern.score, context=True)
         ]
 
-    def hits(self, text: str, *, digits: int) -> list[Hit]:
-        """All finds in a text, before context is looked at."""
+    def hits(self, text: str, *, digits: int, context: bool) -> list[Hit]:
+        """All finds in a text that can count, before context is looked at."""
         found: list[Hit] = []
         for expression in self._expressions:
-            if expression.may_match(text, digits=digits):
+            if (context or expression.alone) and expression.may_match(text, digits=digits):
                 found.extend(self._matches(expression, text))
         return without_contained(found) if found else found
 
@@ -168,9 +193,10 @@ class GuardedSearcher:
         flags = recognizer.global_regex_flags
         self._expressions = [_Expression.of(pattern, flags=flags) for pattern in recognizer.patterns]
 
-    def hits(self, text: str, *, digits: int) -> list[Hit]:
-        """All finds in a text, before context is looked at."""
-        if not any(expression.may_match(text, digits=digits) for expression in self._expressions):
+    def hits(self, text: str, *, digits: int, context: bool) -> list[Hit]:
+        """All finds in a text that can count, before context is looked at."""
+        del context
+        if not any(expression.finds(text, digits=digits) for expression in self._expressions):
             return []
         results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
         return [Hit(each.start, each.end, each.score) for each in results]
@@ -182,8 +208,9 @@ class OwnSearcher:
     def __init__(self, recognizer: PhoneRecognizer) -> None:
         self.recognizer = recognizer
 
-    def hits(self, text: str, *, digits: int) -> list[Hit]:
-        """All finds in a text, before context is looked at."""
+    def hits(self, text: str, *, digits: int, context: bool) -> list[Hit]:
+        """All finds in a text that can count, before context is looked at."""
+        del context
         if not digits:
             return []
         results = self.recognizer.analyze(text, self.recognizer.supported_entities, None)
@@ -193,13 +220,14 @@ class OwnSearcher:
 class PhoneSearcher:
     """Phone numbers."""
 
-    def __init__(self, recognizer: PhoneRecognizer) -> None:
+    def __init__(self, recognizer: PhoneRecognizer, *, counts: Counts) -> None:
         self.recognizer = recognizer
+        self._alone = counts(recognizer.SCORE, context=False)
         self._phones = Phones(recognizer.supported_regions, leniency=recognizer.leniency)
 
-    def hits(self, text: str, *, digits: int) -> list[Hit]:
-        """All finds in a text, before context is looked at."""
-        if not digits:
+    def hits(self, text: str, *, digits: int, context: bool) -> list[Hit]:
+        """All finds in a text that can count, before context is looked at."""
+        if not digits or not (context or self._alone):
             return []
         found: Sequence[tuple[int, int]] = self._phones.find(text)
         return without_contained([Hit(start, end, self.recognizer.SCORE) for start, end in found])

@@ -1,36 +1,19 @@
-"""What a language model says of texts: entities and lemmas, and not a step more than is asked for.
-
-Presidio runs the whole pipeline over each text. Of spaCy's usual pipeline only the entity recognizer is
-needed for the entities, with one exception: an entity never reaches over the beginning of a sentence, and
-where sentences begin the parser says. So the recognizer runs first, as if nothing were known of sentences.
-Its moves are the same with them as long as no entity of several tokens reaches over a beginning, as the only
-moves that beginnings rule out are those that go on with an entity (``Begin`` and ``In`` in spaCy's
-``ner.pyx``). The parser then looks only at texts with such entities, and the whole pipeline again only at
-those where a sentence begins within one.
-
-Tagger, exceptions and lemmatizer run for the texts whose lemmas are asked for. Pipelines of any other make
-run as they are.
-"""
+"""What a language model says of texts: entities, tags and lemmas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from presidio_analyzer.nlp_engine import NerModelConfiguration, NlpEngine, SpacyNlpEngine
+from presidio_analyzer.nlp_engine import NlpEngine
 from spacy.language import Language
 from spacy.tokens import Doc
 
 from lakehouse.pii.detect.context import Tokens
-from lakehouse.pii.detect.lemmas import Lemmas
-from lakehouse.pii.detect.presidio.entities import Piece, model_of
-from lakehouse.pii.detect.presidio.models import TokenEngine
-from lakehouse.pii.detect.presidio.parts import Parts
-from lakehouse.pii.detect.presidio.vectors import WordVectors
+from lakehouse.pii.detect.lemmas import NO_RULES, Lemmas
 
 _BATCH: Final = 128
-_TOKENS_AT_ONCE: Final = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,33 +50,20 @@ class Reader(Protocol):
     def entities(self, split: Sequence[Any]) -> list[list[Entity]]:
         """What the model finds in each."""
 
+    def tags(self, split: Sequence[Any]) -> list[list[str | None]] | None:
+        """The model's tags of the tokens of each, where that is sure; None where it can't be told quickly."""
+
     def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
+
+    def traces(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """What shows in a text with a lemma that has one of some parts in it: see ``Lemmas.traces``."""
 
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
 
     def known_words(self) -> int:
         """How many words are kept in memory."""
-
-
-def reader(engine: NlpEngine, *, language: str) -> Reader:
-    """Makes the quickest reader that gives the engine's own results.
-
-    Args:
-        engine: Presidio's.
-        language: Of the texts.
-
-    Returns:
-        The reader.
-    """
-    if isinstance(engine, TokenEngine):
-        return TokenReader(engine.get_nlp(language))
-    if type(engine) is SpacyNlpEngine:
-        parts = Parts.of(engine.get_nlp(language))
-        if parts is not None:
-            return PartsReader(parts, settings=engine.ner_model_configuration)
-    return WholeReader(engine, language=language)
 
 
 class TokenReader:
@@ -112,13 +82,20 @@ class TokenReader:
         """None."""
         return [[] for _ in split]
 
+    def tags(self, split: Sequence[Doc]) -> None:
+        """None."""
+
     def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
         """The words, in small letters."""
         return [[token.lower_ for token in doc] for doc in split]
 
+    def traces(self, parts: Sequence[str]) -> tuple[str, ...] | None:
+        """The parts themselves: the words stand for their lemmas."""
+        return NO_RULES.traces(parts)
+
     def tokens(self, split: Doc) -> Tokens:
         """The tokens of one."""
-        return _tokens(split)
+        return tokens_of(split)
 
     def known_words(self) -> int:
         """How many words are kept in memory."""
@@ -149,138 +126,26 @@ class WholeReader:
             for artifacts in split
         ]
 
+    def tags(self, split: Sequence[Any]) -> None:
+        """None."""
+
     def lemmas(self, split: Sequence[Any]) -> list[list[str]]:
         """The lemmas of the tokens of each."""
         return [list(artifacts.lemmas) for artifacts in split]
 
+    def traces(self, parts: Sequence[str]) -> None:
+        """Not known: the engine gives lemmas in some way of its own."""
+
     def tokens(self, split: Any) -> Tokens:
         """The tokens of one."""
-        return _tokens(split.tokens)
+        return tokens_of(split.tokens)
 
     def known_words(self) -> int:
         """How many words are kept in memory."""
         return len(self._engine.get_nlp(self._language).vocab)
 
 
-class PartsReader:
-    """A pipeline of spaCy's usual make, part by part."""
-
-    def __init__(self, parts: Parts, *, settings: NerModelConfiguration) -> None:
-        self._parts = parts
-        self._names = _Names(settings)
-        self._quick = model_of(parts.recognizer)
-        self._vectors = WordVectors(parts.vectors.model)
-        self.possible = parts.possible
-        self.limit: int | None = parts.nlp.max_length
-
-    def split(self, texts: Sequence[str]) -> list[Doc]:
-        """Splits texts into tokens."""
-        return [self._parts.nlp.make_doc(text) for text in texts]
-
-    def entities(self, split: Sequence[Doc]) -> list[list[Entity]]:
-        """What the model finds in each."""
-        found = self._pieces(split)
-        doubtful = [
-            (place, doc)
-            for place, (doc, pieces) in enumerate(zip(split, found, strict=True))
-            if any(piece.end - piece.start > 1 for piece in pieces)
-        ]
-        self._parse([doc for _, doc in doubtful])
-        for place, doc in doubtful:
-            if _reaches_over(doc, found[place]):
-                found[place] = _of(self._parts.nlp(doc.text))
-        return [self._names.of_all(doc, pieces) for doc, pieces in zip(split, found, strict=True)]
-
-    def _pieces(self, docs: Sequence[Doc]) -> list[list[Piece]]:
-        """What the recognizer finds where it knows of no sentences."""
-        if self._quick is None:
-            _run(self._parts.recognizer, docs)
-            return [_of(doc) for doc in docs]
-        found = [pieces for batch in _batches(docs) for pieces in self._quick.find(batch)]
-        # Near ties are decided alone, as Presidio's engine has its texts: not even a library that rounds
-        # otherwise for larger matrices then decides otherwise.
-        return [
-            _of(self._parts.recognizer(doc)) if seen is None else seen
-            for doc, seen in zip(docs, found, strict=True)
-        ]
-
-    def lemmas(self, split: Sequence[Doc]) -> list[list[str]]:
-        """The lemmas of the tokens of each."""
-        self._parse([doc for doc in split if not doc.has_annotation("DEP")])
-        for part in self._parts.rest:
-            _run(part, split)
-        return [[token.lemma_ for token in doc] for doc in split]
-
-    def tokens(self, split: Doc) -> Tokens:
-        """The tokens of one."""
-        return _tokens(split)
-
-    def known_words(self) -> int:
-        """How many words are kept in memory."""
-        return len(self._parts.nlp.vocab)
-
-    def _parse(self, docs: Sequence[Doc]) -> None:
-        if docs:
-            for batch in _batches(docs):
-                self._parts.vectors.set_annotations(batch, self._vectors.of(batch))
-            _run(self._parts.parser, docs)
-
-
-class _Names:
-    """Presidio's names for a model's labels."""
-
-    def __init__(self, settings: NerModelConfiguration) -> None:
-        self._settings = settings
-        self._known: dict[str, tuple[str, float] | None] = {}
-
-    def of_all(self, doc: Doc, pieces: Iterable[Piece]) -> list[Entity]:
-        found = []
-        for piece in pieces:
-            if piece.label not in self._known:
-                self._known[piece.label] = self._look_up(piece.label)
-            known = self._known[piece.label]
-            if known is not None:
-                last = doc[piece.end - 1]
-                found.append(Entity(doc[piece.start].idx, last.idx + len(last), *known))
-        return found
-
-    def _look_up(self, label: str) -> tuple[str, float] | None:
-        settings = self._settings
-        name = settings.model_to_presidio_entity_mapping.get(label, label)
-        if label in settings.labels_to_ignore or name in settings.labels_to_ignore:
-            return None
-        low = name in settings.low_score_entity_names
-        return name, settings.default_score * (settings.low_confidence_score_multiplier if low else 1)
-
-
-def _run(part: Any, docs: Sequence[Doc]) -> None:
-    for _ in part.pipe(docs, batch_size=_BATCH):
-        pass
-
-
-def _batches(docs: Sequence[Doc]) -> Iterator[list[Doc]]:
-    """As many texts at once as a processor keeps close to itself."""
-    batch: list[Doc] = []
-    size = 0
-    for doc in docs:
-        if batch and size + len(doc) > _TOKENS_AT_ONCE:
-            yield batch
-            batch, size = [], 0
-        batch.append(doc)
-        size += len(doc)
-    if batch:
-        yield batch
-
-
-def _of(doc: Doc) -> list[Piece]:
-    return [Piece(each.start, each.end, each.label_) for each in doc.ents]
-
-
-def _reaches_over(doc: Doc, pieces: Iterable[Piece]) -> bool:
-    """Whether a sentence begins within an entity."""
-    return any(doc[place].is_sent_start for piece in pieces for place in range(piece.start + 1, piece.end))
-
-
-def _tokens(doc: Doc) -> Tokens:
+def tokens_of(doc: Doc) -> Tokens:
+    """The tokens of a split text."""
     words = [token.text for token in doc]
     return Tokens(words=words, ends=[token.idx + len(word) for token, word in zip(doc, words, strict=True)])

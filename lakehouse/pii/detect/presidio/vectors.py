@@ -13,38 +13,48 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 from spacy.tokens import Doc
+from thinc.api import NumpyOps
+
+from lakehouse.pii.detect.presidio.neighbours import Neighbours
+
+Floats = npt.NDArray[np.float32]
 
 _REMEMBERED: Final = 50_000
 
 
 class WordVectors:
-    """A spaCy model from words to vectors, with the same results.
+    """A spaCy model from words to vectors.
 
     Args:
         model: The model, as spaCy's ``Tok2Vec`` components have it.
+        quick: Whether to use arithmetic that is quicker and rounds otherwise in the last places; without it,
+            the results are those of the model itself.
     """
 
-    def __init__(self, model: Any) -> None:
-        self._model = model
-        self._split = _split(model)
+    def __init__(self, model: Any, *, quick: bool = False) -> None:
+        self._model = quick_copy(model) if quick else model
+        self._split = _split(self._model)
+        self._neighbours = Neighbours.of(self._split[2]) if quick and self._split is not None else None
         self._places: dict[bytes, int] = {}
-        self._rows: npt.NDArray[np.float32] | None = None
+        self._rows: Floats | None = None
 
-    def of(self, docs: Sequence[Doc]) -> list[npt.NDArray[np.float32]]:
-        """The vectors of the tokens of some texts, one array a text.
+    def of(self, docs: Sequence[Doc]) -> Floats:
+        """The vectors of the tokens of some texts, those of one text after those of the other.
 
         Args:
-            docs: Split texts.
+            docs: Split texts, at least one with a token.
         """
-        if self._split is None or not any(len(doc) for doc in docs):
-            return list(self._model.predict(list(docs)))
+        if self._split is None:
+            return np.concatenate(self._model.predict(list(docs)))
         features, mixing, neighbours = self._split
         rows = np.concatenate(features.predict(list(docs)))
         words = self._words(np.ascontiguousarray(rows), mixing)
-        lengths = np.cumsum([len(doc) for doc in docs])[:-1]
-        return list(neighbours.predict(np.split(words, lengths)))
+        lengths = [len(doc) for doc in docs]
+        if self._neighbours is not None:
+            return self._neighbours.of_rows(words, lengths)
+        return np.concatenate(neighbours.predict(np.split(words, np.cumsum(lengths)[:-1])))
 
-    def _words(self, rows: npt.NDArray[np.uint64], mixing: Sequence[Any]) -> npt.NDArray[np.float32]:
+    def _words(self, rows: npt.NDArray[np.uint64], mixing: Sequence[Any]) -> Floats:
         """The mixed vector of each row of features."""
         width = rows.shape[1] * rows.itemsize
         raw = rows.tobytes()
@@ -66,7 +76,7 @@ class WordVectors:
         assert self._rows is not None  # noqa: S101
         return self._rows[[self._places[key] for key in keys]]
 
-    def _remember(self, keys: Sequence[bytes], mixed: npt.NDArray[np.float32]) -> None:
+    def _remember(self, keys: Sequence[bytes], mixed: Floats) -> None:
         first = len(self._places)
         self._places.update(zip(keys, range(first, first + len(keys)), strict=True))
         if self._rows is None:
@@ -74,6 +84,15 @@ class WordVectors:
         while len(self._rows) < len(self._places):
             self._rows = np.concatenate([self._rows, np.empty_like(self._rows)])
         self._rows[first : len(self._places)] = mixed
+
+
+def quick_copy(model: Any) -> Any:
+    """A model with the same weights that multiplies by NumPy's own library."""
+    copy = model.copy()
+    ops = NumpyOps(use_blis=False)
+    for layer in copy.walk():
+        layer.ops = ops
+    return copy
 
 
 def _split(model: Any) -> tuple[Any, tuple[Any, ...], Any] | None:

@@ -21,16 +21,20 @@ if TYPE_CHECKING:
 pytestmark = [pytest.mark.xdist_group("presidio"), pytest.mark.slow]
 
 # Made up, by Faker: those of 40,000 texts in which some decision is closest.
-TEXTS: list[str] = json.loads((Path(__file__).parents[3] / "data" / "pii" / "near_ties.json").read_text())
+DATA = Path(__file__).parents[3] / "data" / "pii"
+TEXTS: list[str] = json.loads((DATA / "near_ties.json").read_text())
+# The same of 28,000 others for the parser, which says where sentences begin.
+PARSED: list[str] = json.loads((DATA / "near_ties_of_parsing.json").read_text())
 ROUNDING = 1e-5
 """What vectors are disturbed by here: a hundred times what a library's rounding does to them."""
 
 
 def test_they_have_the_spans_of_presidio_together_and_alone(text_finder: TextFinder, stock: Stock) -> None:
     entities = text_finder.usual()
-    expected = [stock(text, entities) for text in TEXTS]
-    assert text_finder.find(TEXTS, entities=entities) == expected
-    assert [text_finder.find([text], entities=entities)[0] for text in TEXTS] == expected
+    texts = [*TEXTS, *PARSED]
+    expected = [stock(text, entities) for text in texts]
+    assert text_finder.find(texts, entities=entities) == expected
+    assert [text_finder.find([text], entities=entities)[0] for text in texts] == expected
 
 
 def test_rounding_decides_nothing(text_engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -45,10 +49,9 @@ def test_rounding_decides_nothing(text_engine: Engine, monkeypatch: pytest.Monke
     assert quick is not None
     rng = np.random.default_rng(7)
 
-    def disturbed(vectors: WordVectors, docs: Sequence[Doc]) -> list[np.ndarray]:
-        return [
-            each + rng.uniform(-ROUNDING, ROUNDING, each.shape).astype("f") for each in exact(vectors, docs)
-        ]
+    def disturbed(vectors: WordVectors, docs: Sequence[Doc]) -> np.ndarray:
+        right = exact(vectors, docs)
+        return np.asarray(right + rng.uniform(-ROUNDING, ROUNDING, right.shape).astype("f"))
 
     monkeypatch.setattr(WordVectors, "of", disturbed)
     left = 0
@@ -59,3 +62,17 @@ def test_rounding_decides_nothing(text_engine: Engine, monkeypatch: pytest.Monke
         ]
         left += sum(pieces is None for pieces in found)
     assert left > 20 * len(TEXTS) / 2, "they are left to the model's own arithmetic"
+
+
+def test_rounding_decides_nothing_of_sentences(text_engine: Engine) -> None:
+    from lakehouse.pii.detect.presidio.parsing import parser_of  # noqa: PLC0415 - seconds
+    from lakehouse.pii.detect.presidio.vectors import WordVectors  # noqa: PLC0415 - seconds
+
+    nlp = text_engine.nlp.get_nlp("en")
+    parser, vectors = (
+        parser_of(nlp.get_pipe("parser")),
+        WordVectors(nlp.get_pipe("tok2vec").model, quick=True),
+    )
+    assert parser is not None
+    docs = [nlp.make_doc(text) for text in PARSED]
+    assert not any(parser.parse(docs, vectors.of(docs))), "they are left to the model's own arithmetic"
