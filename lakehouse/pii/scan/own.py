@@ -12,11 +12,10 @@ import polars as pl
 from lakehouse.config.models import Recognizer
 from lakehouse.errors import UsageError
 from lakehouse.pii.detect.checksums import CHECKSUMS
+from lakehouse.pii.detect.patience import ONE_WAY, OWN_SECONDS
 
 _LONGEST: Final = 256
 """Longer values are no match of a recognizer as a whole."""
-_SECONDS: Final = 5.0
-"""So long a recognizer may take for one column."""
 
 
 class OwnPattern:
@@ -27,7 +26,7 @@ class OwnPattern:
         seconds: How long it may take for one column.
     """
 
-    def __init__(self, recognizer: Recognizer, *, seconds: float = _SECONDS) -> None:
+    def __init__(self, recognizer: Recognizer, *, seconds: float = OWN_SECONDS) -> None:
         self._name, self._seconds = recognizer.name, seconds
         self._check = CHECKSUMS[recognizer.checksum] if recognizer.checksum else None
         written = recognizer.regex
@@ -64,7 +63,6 @@ class OwnPattern:
             except TimeoutError:
                 raise UsageError(
                     f"the recognizer {self._name} takes longer than {self._seconds:g} s for one column",
-                    advice="write its `regex` so that a text can be read in one way only: no repeat within a "
-                    "repeat, no two alternatives that begin alike",
+                    advice=ONE_WAY,
                 ) from None
         return found is not None and (self._check is None or self._check(text))

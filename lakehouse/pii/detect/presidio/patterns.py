@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -12,11 +11,13 @@ from presidio_analyzer import EntityRecognizer, PatternRecognizer
 from presidio_analyzer.pattern_recognizer import REGEX_TIMEOUT_SECONDS
 from presidio_analyzer.predefined_recognizers import IbanRecognizer, PhoneRecognizer
 
+from lakehouse.errors import DataError, LakehouseError, UsageError
 from lakehouse.pii.detect.duplicates import Hit, without_contained
 from lakehouse.pii.detect.necessary import Necessary, necessary
+from lakehouse.pii.detect.patience import ONE_WAY, OWN_SECONDS
 from lakehouse.pii.detect.phones import Phones
+from lakehouse.pii.detect.presidio.custom import CheckedRecognizer
 
-_LOG: Final = logging.getLogger(__name__)
 _DIGIT: Final = regex.compile(r"\d")
 _ASCII_DIGITS: Final = str.maketrans("", "", "0123456789")
 
@@ -141,6 +142,7 @@ class PatternSearcher:
 
     def __init__(self, recognizer: PatternRecognizer, *, counts: Counts) -> None:
         self.recognizer = recognizer
+        self._seconds = OWN_SECONDS if isinstance(recognizer, CheckedRecognizer) else REGEX_TIMEOUT_SECONDS
         flags = recognizer.global_regex_flags
         kind = type(recognizer)
         raises = kind.validate_result is not PatternRecognizer.validate_result or "validate_result" in vars(
@@ -163,18 +165,23 @@ class PatternSearcher:
     def _matches(self, expression: _Expression, text: str) -> Iterable[Hit]:
         found: list[Hit] = []
         try:
-            for match in expression.search.finditer(text, timeout=REGEX_TIMEOUT_SECONDS):
+            for match in expression.search.finditer(text, timeout=self._seconds):
                 start, end = match.span()
                 if start < end and (score := self._score(text[start:end], expression.score)) > 0:
                     found.append(Hit(start, end, score))
         except TimeoutError:
-            _LOG.warning(
-                "pattern `%s` took more than %d seconds in a text of %d characters: the rest is not searched",
-                expression.name,
-                REGEX_TIMEOUT_SECONDS,
-                len(text),
-            )
+            raise self._too_slow(expression, text) from None
         return found
+
+    def _too_slow(self, expression: _Expression, text: str) -> LakehouseError:
+        """Presidio goes on without what it did not find; then a text would pass for masked that is not."""
+        said = f"longer than {self._seconds:g} s for a text of {len(text):,} characters, which stays unmasked"
+        if isinstance(self.recognizer, CheckedRecognizer):
+            return UsageError(f"the recognizer {expression.name} takes {said}", advice=ONE_WAY)
+        return DataError(
+            f"the pattern `{expression.name}` of Presidio takes {said}",
+            advice="mask the column as a whole (`text: false`), or leave its kind of data out",
+        )
 
     def _score(self, match: str, score: float) -> float:
         valid = self.recognizer.validate_result(match)

@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.texts import Texts
 from lakehouse.config.models import PiiConfig
+from lakehouse.errors import UsageError
 from lakehouse.pii.detect.finder import TextFinder
 from lakehouse.pii.spans import Span
 from tests.fixtures.presidio import Stock, spans_of
@@ -121,6 +122,18 @@ def test_a_text_longer_than_presidio_takes_is_searched_to_its_end(text_finder: T
     assert len(text) > 1_000_000
     ((*spans,),) = text_finder.find([text], entities=["EMAIL_ADDRESS"])
     assert [text[span.start : span.end] for span in spans] == ["mary@example.com"]
+
+
+def test_a_text_that_a_recognizer_can_not_read_in_time_does_not_pass_for_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("lakehouse.pii.detect.presidio.patterns.OWN_SECONDS", 0.2)
+    section = {"recognizers": [{"name": "CODE", "regex": "(a|a)+b"}], "nlp": {"engine": "none"}}
+    finder = TextFinder(PiiConfig.model_validate(section))
+    with pytest.raises(UsageError, match=r"recognizer CODE takes longer than 0\.2 s for a text of 61"):
+        finder.find([f"{'a' * 60}!"], entities=["CODE"])
+    ((span,),) = finder.find([f"{'a' * 60}b"], entities=["CODE"])
+    assert (span.start, span.end) == (0, 61)
 
 
 def test_halves_of_pairs_do_no_harm(text_finder: TextFinder) -> None:
