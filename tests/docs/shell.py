@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lakehouse.cli import main
 from tests.docs.pages import ROOT
 
+_CONTENT = re.compile(r'"\$\(cat ([\w.-]+)\)"')
 _MEANS_SOMETHING = re.compile(r"[$`\\~]")
 _OPERATORS = frozenset("|<>;&()")
 
@@ -56,7 +57,7 @@ class Shell:
 
     def bash(self, text: str) -> Answer:
         """Types commands, one after the other, until one fails."""
-        commands = None if self.real else _simple(text)
+        commands = None if self.real else _simple(_CONTENT.sub(self._content, text))
         if commands is None:
             return self._in_bash(text)
         out, shown, code = "", "", 0
@@ -78,6 +79,12 @@ class Shell:
         finally:
             os.chdir(before)
         return Answer(0, stream.getvalue(), stream.getvalue())
+
+    def _content(self, found: re.Match[str]) -> str:
+        """What `$(cat FILE)` stands for, where the file is there and has one word."""
+        file = self.here / found[1]
+        words = file.read_text().split() if file.is_file() else []
+        return words[0] if len(words) == 1 else found[0]
 
     def _lakehouse(self, words: list[str]) -> tuple[int, str, str]:
         streams = [io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2)]

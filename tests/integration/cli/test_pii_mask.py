@@ -172,7 +172,7 @@ def test_what_comes_into_a_copy_clear_is_told_and_found(filled: Run, write: Writ
     rows = [{"id": n, "contact": f"clear{n}@x.example"} for n in range(3)]
     assert filled("merge", "people", write("b.jsonl", *rows)).code == 0
     followed = filled("pii", "mask", "people", "--to", "people_masked")
-    assert "note: new columns that `pii` does not name are copied as they are: contact" in followed.out
+    assert "note: contact: new in people and not in its `pii`, so copied as it is" in followed.out
     assert "note:" not in filled("pii", "mask", "people", "--to", "people_masked").out
     before = Path("lakehouse.yaml").read_text()
     scanned = filled("pii", "scan", "people_masked", "--fail-on", "undeclared", "--write", "--yes")
