@@ -84,7 +84,12 @@ def _signature(function: object) -> str:
 
 
 def _plain(default: object) -> str:
-    return default.name if isinstance(default, enum.Enum) else repr(default)
+    if isinstance(default, enum.Enum):
+        return default.name
+    if inspect.isroutine(default):
+        # What it does stands in the text; how it is shown otherwise differs from run to run.
+        return default.__name__ if default.__name__.isidentifier() else "..."
+    return repr(default)
 
 
 def _docstring(thing: object, names: Mapping[str, str] = _AS_IS) -> list[str]:
