@@ -136,12 +136,14 @@ def _document(found: ScanResult, change: Declaration | None) -> dict[str, Any]:
 
 
 def _story(found: ScanResult) -> list[Block]:
+    from lakehouse.pii.scan.saying import percent
+
     rows = [
         [
             said(scan.table),
             said(column.path),
             said(each.entity),
-            said(_percent(each.share)),
+            said(percent(each.share)),
             said(f"{each.score:.2f}"),
             said(", ".join(each.evidence)),
             said(column.examples[0] if column.examples else "free text" if column.text else ""),
@@ -164,10 +166,6 @@ def _known(is_new: bool, entity: str, declared: Sequence[str]) -> str:
     if is_new:
         return ""
     return "in the config" if not declared or entity in declared else f"as {', '.join(declared)}"
-
-
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "<0.1%"
 
 
 def _about(scan: TableScan) -> list[Block]:

@@ -7,6 +7,7 @@ a physical name that never changes, and an id that Parquet files carry as ``fiel
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Final, Literal, TypeAlias, overload
@@ -38,6 +39,23 @@ _MAX_ID: Final = "delta.columnMapping.maxColumnId"
 _FEATURE: Final = "columnMapping"
 _NESTED_IDS: Final = "delta.columnMapping.nested.ids"
 _FIELD_ID: Final = b"PARQUET:field_id"
+
+
+def masks_in(configuration: Mapping[str, str]) -> dict[str, str]:
+    """What a table says of its masks.
+
+    Args:
+        configuration: The table's properties.
+
+    Returns:
+        Path into a column to what masks it; empty for a table that says nothing, or says it in a way that is
+        not ours.
+    """
+    try:
+        found = json.loads(configuration.get(MASKS, "{}"))
+    except ValueError:
+        return {}
+    return {str(path): str(way) for path, way in found.items()} if isinstance(found, dict) else {}
 
 
 def mode(metadata: Metadata, *, protocol: Protocol | None = None) -> Mode:

@@ -2,26 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-
-from lakehouse.delta.column_mapping import MASKS
+from lakehouse.delta.column_mapping import masks_in
 from lakehouse.delta.snapshot import Snapshot
 from lakehouse.errors import RefusedError
 from lakehouse.merge.target import MergeTarget
-
-
-def masked_in(configuration: Mapping[str, str]) -> tuple[str, ...]:
-    """The paths into columns that a table says are masked in it.
-
-    Args:
-        configuration: The table's properties.
-    """
-    try:
-        found = json.loads(configuration.get(MASKS, "{}"))
-    except ValueError:
-        return ()
-    return tuple(map(str, found)) if isinstance(found, dict) else ()
 
 
 def refuse_beside_masks(target: MergeTarget, snapshot: Snapshot | None) -> None:
@@ -36,7 +20,7 @@ def refuse_beside_masks(target: MergeTarget, snapshot: Snapshot | None) -> None:
     """
     if target.config.mask_at == "merge" or snapshot is None or not snapshot.files:
         return
-    paths = masked_in(snapshot.configuration)
+    paths = masks_in(snapshot.configuration)
     if paths:
         raise RefusedError(
             f"table {target.name} stores {', '.join(paths)} masked, and its config does not say "

@@ -6,14 +6,13 @@ same process can read the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import polars as pl
 
 from lakehouse.config import Config
-from lakehouse.config.models import ColumnPii, RoleConfig
+from lakehouse.config.models import RoleConfig
 from lakehouse.config.nearest import nearest
 from lakehouse.delta.column_mapping import mode, physical_names
 from lakehouse.delta.schema import StructType
@@ -54,25 +53,23 @@ class RoleView:
 
     Args:
         table: The table.
-        name: The role's name.
-        role: The role.
+        name: The role's name; the config has it, and the table.
+        config: The lake's config.
         masks: Gives the masks of the columns of a schema, without those that are masked already, and with
             those that were renamed since.
-        stored: Says which of the paths that a table marks as masked are so, as the config is now.
-        masked_at_merge: Whether the table's rows are masked before they are stored, so that the role's
-            condition is about masks.
-        pii: What the config says of the table's columns.
         newest: The version in which columns have the names that the config knows.
     """
 
     table: str
     name: str
-    role: RoleConfig
+    config: Config
     masks: Callable[[StructType, frozenset[str], Renamed], TableMasks]
-    stored: Callable[[Mapping[str, str]], frozenset[str]] = frozenset
-    masked_at_merge: bool = False
-    pii: Mapping[str, ColumnPii] = field(default_factory=dict)
     newest: Snapshot | None = None
+
+    @property
+    def role(self) -> RoleConfig:
+        """The role."""
+        return self.config.roles[self.name]
 
     @property
     def narrows(self) -> bool:
@@ -141,7 +138,8 @@ class RoleView:
         marks = marks_of(snapshot.configuration)
         stored = {parse_path(path, columns=snapshot.schema.names).column for path in marks}
         names = _columns_of(condition, snapshot)
-        if not self.masked_at_merge and not names.isdisjoint(stored):
+        # Where rows are masked before they are stored, the condition is about masks.
+        if not self.config.masked_at_merge(self.table) and not names.isdisjoint(stored):
             raise RefusedError(
                 f"the rows of role {self.name} are chosen by a column that is stored masked here, so that "
                 "others would be shown",
@@ -157,12 +155,14 @@ class RoleView:
     def _masks(self, snapshot: Snapshot) -> TableMasks | None:
         if self.role.columns == "clear":
             return None
+        columns = self.config.tables[self.table].pii
         # By the names of now: an older version may well lack a column.
-        ensure_spelt(self.table, self.pii, (self.newest or snapshot).schema)
+        ensure_spelt(self.table, columns, (self.newest or snapshot).schema)
         renamed = (
             frozenset(_renamed(snapshot, self.newest).items()) if self.newest is not None else frozenset()
         )
-        return self.masks(snapshot.schema, self.stored(marks_of(snapshot.configuration)), renamed)
+        stored = stored_masked(marks_of(snapshot.configuration), columns, self.config.pii)
+        return self.masks(snapshot.schema, stored, renamed)
 
 
 def _columns_of(condition: str, snapshot: Snapshot) -> set[str]:
@@ -230,14 +230,4 @@ def view_of(
             "so nothing in them can be masked or left out",
             advice="only a role with `columns: clear` that sees all rows of the table reads its quarantine",
         )
-    about = config.tables[table] if table in config.tables and not quarantine else None
-    pii = about.pii if about is not None else {}
-    return RoleView(
-        table=table,
-        name=role,
-        role=found,
-        masks=masks,
-        stored=partial(stored_masked, columns=pii, pii=config.pii),
-        masked_at_merge=config.masked_at_merge(table),
-        pii=pii,
-    )
+    return RoleView(table=table, name=role, config=config, masks=masks)

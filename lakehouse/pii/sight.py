@@ -136,8 +136,9 @@ class Sight:
 
     def _open_columns(self) -> list[str]:
         """The columns that a condition may ask for: those that the role sees as they are."""
-        names = [name for name in self._rows().collect_schema() if not self._is_hidden(name)]
-        if len(names) == len(self._rows().collect_schema()) or not self._table.exists():
+        every = self._rows().collect_schema().names()
+        names = [name for name in every if not self._is_hidden(name)]
+        if names == every or not self._table.exists():
             return names
         schema = self._table.snapshot().schema
         masked = [name for name in schema.names if self._is_hidden(name)]
@@ -153,7 +154,9 @@ class Sight:
         )
 
     def _ensure_usable(self, where: str, rows: pl.LazyFrame) -> None:
-        masked = [name for name in _named_in(where) if self._is_hidden(name)]
+        asked = _read(where)
+        named = [] if asked is None else list(dict.fromkeys(asked.meta.root_names()))
+        masked = [name for name in named if self._is_hidden(name)]
         if masked:
             raise UsageError(
                 f"the condition on table {self._table.name} asks for {', '.join(masked)}, which the role "
@@ -161,7 +164,7 @@ class Sight:
                 advice="ask for other columns: " + ", ".join(rows.collect_schema().names()),
             )
         # Before it is tried: what it asks of other rows or files would be read.
-        if _can_be_read(where) and not looks_at_single_rows(pl.sql_expr(where)):
+        if asked is not None and not looks_at_single_rows(asked):
             raise UsageError(
                 f"the condition on table {self._table.name} depends on other rows",
                 advice="compare the columns of single rows with fixed values",
@@ -209,17 +212,9 @@ def _matching(frame: pl.DataFrame, names: Sequence[str], where: str, *, table: s
     return frame[hits]
 
 
-def _can_be_read(where: str) -> bool:
+def _read(where: str) -> pl.Expr | None:
+    """The condition; None where it can't be read, which is said when it is tried."""
     try:
-        pl.sql_expr(where)
+        return pl.sql_expr(where)
     except pl.exceptions.PolarsError:
-        return False
-    return True
-
-
-def _named_in(where: str) -> list[str]:
-    """The columns that a condition asks for; none where it can't be read, which is said elsewhere."""
-    try:
-        return list(dict.fromkeys(pl.sql_expr(where).meta.root_names()))
-    except pl.exceptions.PolarsError:
-        return []
+        return None

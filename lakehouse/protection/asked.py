@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import orjson
 import polars as pl
 
 from lakehouse.errors import RefusedError
+from lakehouse.protection.row_by_row import all_known, name_of
 
 _READERS: Final = re.compile(
     r"\b(?:" + "|".join(name for name in dir(pl) if name.startswith(("read_", "scan_"))) + r")\b",
@@ -49,16 +49,7 @@ def never_fails(expression: pl.Expr) -> bool:
     Returns:
         False also where that can't be told.
     """
-    try:
-        todo: list[Any] = [orjson.loads(expression.meta.serialize(format="json"))]
-    except (ValueError, pl.exceptions.PolarsError):
-        return False
-    while todo:
-        parts = _parts(todo.pop())
-        if parts is None:
-            return False
-        todo += parts
-    return True
+    return all_known(expression, _parts)
 
 
 def _parts(node: Any) -> list[Any] | None:
@@ -92,7 +83,7 @@ def _known(function: Any, inputs: list[Any]) -> bool:
     if not isinstance(function, dict) or len(function) != 1:
         return False
     kind, inner = next(iter(function.items()))
-    name = next(iter(inner), "") if isinstance(inner, dict) else str(inner)
+    name = name_of(inner)
     if kind in {"Boolean", "Sql"}:
         return name in _TESTS
     if kind == "StringExpr":

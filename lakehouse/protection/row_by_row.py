@@ -7,6 +7,7 @@ one row alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import orjson
@@ -44,16 +45,38 @@ def looks_at_single_rows(expression: pl.Expr) -> bool:
     Returns:
         False also where that can't be told: for parts that are not known here, and very deep nesting.
     """
+    return all_known(expression, _parts)
+
+
+def all_known(expression: pl.Expr, parts_of: Callable[[Any], list[Any] | None]) -> bool:
+    """Whether every piece of an expression is known, as Polars writes it down.
+
+    Args:
+        expression: Any expression.
+        parts_of: Gives the pieces that a piece is made of; None for one that is not known.
+
+    Returns:
+        False also for very deep nesting.
+    """
     try:
         todo: list[Any] = [orjson.loads(expression.meta.serialize(format="json"))]
     except (ValueError, pl.exceptions.PolarsError):
         return False
     while todo:
-        parts = _parts(todo.pop())
+        parts = parts_of(todo.pop())
         if parts is None:
             return False
         todo += parts
     return True
+
+
+def name_of(inner: Any) -> str:
+    """The name of a function within its group, with or without settings.
+
+    Args:
+        inner: As Polars writes it down.
+    """
+    return next(iter(inner), "") if isinstance(inner, dict) else str(inner)
 
 
 def _parts(node: Any) -> list[Any] | None:
@@ -79,7 +102,7 @@ def _known(function: Any) -> bool:
             return function in _FUNCTIONS
         case dict() if len(function) == 1:
             kind, inner = next(iter(function.items()))
-            name = next(iter(inner), "") if isinstance(inner, dict) else str(inner)
+            name = name_of(inner)
             return name in _OF_SQL if kind == "Sql" else kind in _KINDS and name not in _OTHERS
         case _:
             return False

@@ -18,7 +18,7 @@ from lakehouse.delta.actions import AddFile, CommitInfo, RemoveFile, SetTransact
 from lakehouse.delta.exact import column
 from lakehouse.delta.log import Commit, read_commit
 from lakehouse.delta.snapshot import Snapshot, load_snapshot
-from lakehouse.errors import LakehouseError
+from lakehouse.errors import VersionNotFoundError
 from lakehouse.merge.company import winners
 from lakehouse.pii.mask.copy_shape import CopyShape
 from lakehouse.storage import Storage
@@ -117,7 +117,7 @@ def others_wrote(target: Storage, copy: Snapshot, shape: CopyShape) -> bool:
     for version in range(copy.version, -1, -1):
         try:
             actions = read_commit(target, version).actions
-        except LakehouseError:
+        except VersionNotFoundError:
             # The log does not go back so far.
             return False
         if any(isinstance(each, SetTransaction) and each.app_id == mine for each in actions):

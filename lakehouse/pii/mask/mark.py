@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from lakehouse.config.models import ColumnPii, OperatorConfig, PiiConfig
 from lakehouse.config.models.operators import SETTINGS, plain_settings
-from lakehouse.delta.column_mapping import MASKS
+from lakehouse.delta.column_mapping import MASKS, masks_in
 
 PROPERTY: Final = MASKS
 
@@ -148,12 +148,6 @@ def marks_of(configuration: Mapping[str, str]) -> dict[str, str]:
         configuration: The table's properties.
 
     Returns:
-        Path to fingerprint; empty for a table that says nothing, or says it in a way that is not ours.
+        Path to fingerprint, or to several; see `ways_of`.
     """
-    try:
-        found = json.loads(configuration.get(PROPERTY, "{}"))
-    except ValueError:
-        return {}
-    if not isinstance(found, dict):
-        return {}
-    return {str(path): str(name) for path, name in found.items()}
+    return masks_in(configuration)

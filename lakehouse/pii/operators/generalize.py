@@ -14,7 +14,7 @@ from typing import Final
 import polars as pl
 
 from lakehouse.config.models.operators import GeneralizeSettings
-from lakehouse.pii.operators.common import Basic, each_text, on_distinct
+from lakehouse.pii.operators.common import Basic, each_text
 
 _ISO: Final = re.compile(r"(\d{4}-\d{2}-\d{2})(?:[T ](\d{2})(:?\d{2}.*)?)?", re.ASCII | re.DOTALL)
 _SMALLEST: Final = {pl.Int8: -(1 << 7), pl.Int16: -(1 << 15), pl.Int32: -(1 << 31), pl.Int64: -(1 << 63)}
@@ -45,19 +45,9 @@ class Generalize(Basic):
             return kind == pl.String
         return kind in {pl.String, pl.Date} or isinstance(kind, pl.Datetime)
 
-    def mask(
-        self,
-        values: pl.Series,
-        *,
-        entity: str,
-        person: pl.Series | None = None,  # noqa: ARG002
-        row: pl.Series | None = None,  # noqa: ARG002
-    ) -> pl.Series:
-        """Makes values coarser; see `Operator.mask`."""
-        make = partial(self.on_values, entity=entity)
-        # What Python does value by value.
-        slow = isinstance(values.dtype, pl.Decimal) or values.dtype == pl.String
-        return on_distinct(values, make) if slow else make(values)
+    def looks_for_equal(self, values: pl.Series) -> bool:
+        """What Python does value by value."""
+        return isinstance(values.dtype, pl.Decimal) or values.dtype == pl.String
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes values coarser."""

@@ -40,16 +40,9 @@ class Hash(Basic):
         """Texts, binary values and longs."""
         return kind in {pl.String, pl.Binary, pl.Int64}
 
-    def mask(
-        self,
-        values: pl.Series,
-        *,
-        entity: str,
-        person: pl.Series | None = None,  # noqa: ARG002
-        row: pl.Series | None = None,  # noqa: ARG002
-    ) -> pl.Series:
-        """Hashes values, equal ones too, which is faster than to look for them; see `Operator.mask`."""
-        return self.on_values(values, entity=entity)
+    def looks_for_equal(self, values: pl.Series) -> bool:  # noqa: ARG002
+        """Masks are made faster than equal values are found."""
+        return False
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Hashes values; an empty text stays empty, which it would be known for anyway."""

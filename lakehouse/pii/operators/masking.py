@@ -30,16 +30,9 @@ class Mask(Basic):
         self._last = settings.keep_last
         self._char = settings.char
 
-    def mask(
-        self,
-        values: pl.Series,
-        *,
-        entity: str,
-        person: pl.Series | None = None,  # noqa: ARG002
-        row: pl.Series | None = None,  # noqa: ARG002
-    ) -> pl.Series:
-        """Covers texts, equal ones too, which is faster than to look for them; see `Operator.mask`."""
-        return self.on_values(values, entity=entity)
+    def looks_for_equal(self, values: pl.Series) -> bool:  # noqa: ARG002
+        """Masks are made faster than equal values are found."""
+        return False
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:  # noqa: ARG002
         """Covers texts."""

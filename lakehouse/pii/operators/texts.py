@@ -189,6 +189,7 @@ class Base64:
         self._half = np.empty(_STRIP, dtype=np.uint32)
         self._index = np.empty(_STRIP, dtype=np.intp)
         self._done = np.empty(0, dtype=np.uint32)
+        self._first, self._second = _letters()
 
     def __call__(self, rows: Bytes) -> Bytes:
         """Writes bytes.
@@ -221,14 +222,14 @@ class Base64:
         np.bitwise_and(three, 0xFF, out=done)
         half |= done
         np.copyto(index, half)
-        np.take(_FIRST, index, out=done, mode="clip")
+        np.take(self._first, index, out=done, mode="clip")
         np.right_shift(three, 8, out=half)
         half &= 0xF
         three >>= 12
         three &= 0xFF0
         half |= three
         np.copyto(index, half)
-        np.take(_SECOND, index, out=half, mode="clip")
+        np.take(self._second, index, out=half, mode="clip")
         done |= half
 
 
@@ -239,6 +240,3 @@ def _letters() -> tuple[NDArray[np.uint32], NDArray[np.uint32]]:
     first = letters[(half & 0xFF) >> 2] | letters[(half & 3) << 4 | half >> 8] << 8
     second = letters[(half & 0xF) << 2 | half >> 10] << 16 | letters[half >> 4 & 0x3F] << 24
     return first, second
-
-
-_FIRST, _SECOND = _letters()

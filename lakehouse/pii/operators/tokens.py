@@ -52,16 +52,9 @@ class Tokenize(Basic):
         """
         return cls(TokenizeSettings(key=settings.key, version=settings.version), ring=ring, pinned=True)
 
-    def mask(
-        self,
-        values: pl.Series,
-        *,
-        entity: str,
-        person: pl.Series | None = None,  # noqa: ARG002
-        row: pl.Series | None = None,  # noqa: ARG002
-    ) -> pl.Series:
-        """Makes tokens, of equal values too, which is faster than to look for them; see `Operator.mask`."""
-        return self.on_values(values, entity=entity)
+    def looks_for_equal(self, values: pl.Series) -> bool:  # noqa: ARG002
+        """Masks are made faster than equal values are found."""
+        return False
 
     def on_values(self, values: pl.Series, *, entity: str) -> pl.Series:
         """Makes tokens; an empty text stays empty."""

@@ -88,21 +88,20 @@ class Classifier:
         entities = decide(facts, min_score=self._config.min_score)
         if not entities:
             return Judged(facts, None)
-        in_text = facts.is_text or all(each.inside for each in entities)
         notes = [values.note] if values.note else []
         if values.cut:
             notes.append(f"{values.cut:,} longer than {MOST_CHARS:,} characters, cut for the scan")
         finding = ColumnFinding(
             path=str(values.path),
             entities=entities,
-            text=in_text,
             prose=facts.is_text,
-            # A text has other things in it than what was found, and those are nobody's to show.
-            examples=() if in_text else examples_of(values.texts, seed=self._seed),
             rows=facts.rows,
             filled=facts.filled,
             distinct=facts.distinct,
             declared=declared,
             note="; ".join(notes),
         )
+        # A text has other things in it than what was found, and those are nobody's to show.
+        if not finding.text:
+            finding = replace(finding, examples=examples_of(values.texts, seed=self._seed))
         return Judged(facts, finding)

@@ -41,7 +41,6 @@ class ColumnFinding:
     Args:
         path: Where, as the config writes it: ``address.street``.
         entities: Which kinds, that of most values first.
-        text: Whether it is free text, with personal data inside.
         examples: What a few values look like: the first letter of each word, stars, nines for digits.
         rows: Values that were looked at, nulls included.
         filled: How many were neither null nor blank.
@@ -53,7 +52,6 @@ class ColumnFinding:
 
     path: str
     entities: tuple[EntityFinding, ...]
-    text: bool = False
     examples: tuple[str, ...] = ()
     rows: int = 0
     filled: int = 0
@@ -61,6 +59,11 @@ class ColumnFinding:
     declared: tuple[str, ...] = ()
     note: str = ""
     prose: bool = False
+
+    @property
+    def text(self) -> bool:
+        """Whether all that was found is a part of longer values."""
+        return all(each.inside for each in self.entities)
 
     @property
     def says(self) -> tuple[str, ...] | Mapping[str, Any]:

@@ -20,4 +20,4 @@ def percent(share: float) -> str:
     Args:
         share: From 0 to 1.
     """
-    return f"{share:.0%}" if share >= 0.01 else "under 1%"
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "<0.1%"
