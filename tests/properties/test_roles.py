@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import polars as pl
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -49,7 +51,7 @@ CONDITIONS = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Table:
+def people(tmp_path_factory: pytest.TempPathFactory) -> tuple[Table, Table]:
     root = tmp_path_factory.mktemp("roles")
     columns = {"id": "long", "email": "string", "country": "string", "n": "long", "pattern": "string"}
     lake = Lakehouse.open(
@@ -57,33 +59,35 @@ def people(tmp_path_factory: pytest.TempPathFactory) -> Table:
             "version": 1,
             "storage": {"root": str(root / "lake")},
             "keys": {"path": str(root / "keys")},
-            "tables": {"people": {"key": ["id"], "schema": columns, "pii": {"email": "EMAIL_ADDRESS"}}},
+            "tables": {
+                name: {"key": ["id"], "schema": columns, "pii": {"email": "EMAIL_ADDRESS"}}
+                for name in ("people", "seen")
+            },
             "pii": {"nlp": {"engine": "none"}, "operators": {"EMAIL_ADDRESS": {"operator": "tokenize"}}},
-            "roles": {"analyst": {"tables": ["people"], "rows": {"people": "country = 'DE'"}}},
+            "roles": {
+                "analyst": {"tables": "all", "rows": dict.fromkeys(("people", "seen"), "country = 'DE'")}
+            },
         }
     )
     lake.keys.create("mask")
     lake.table("people").merge(ROWS)
-    return lake.table("people")
+    lake.table("seen").merge(ROWS[:3])
+    return lake.table("people"), lake.table("seen")
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(condition=CONDITIONS)
-def test_a_condition_meets_only_what_the_role_sees(people: Table, condition: str) -> None:
-    seen = people.read(role="analyst").sort("id")
+def test_an_answer_is_the_same_as_if_hidden_rows_were_not_there(
+    people: tuple[Table, Table], condition: str
+) -> None:
+    found, told = _answer(people[0], condition)
+    assert (found, told) == _answer(people[1], condition), condition
+    seen = people[0].read(role="analyst").sort("id")
     assert seen["id"].to_list() == [1, 2, 3]
-    try:
-        right = seen.filter(pl.sql_expr(condition))["id"].to_list()
-    except pl.exceptions.PolarsError:
-        right = None
-    found, told = _answer(people, condition)
-    if found is None:
-        # What can be answered from what is seen is answered, but for names that SQL takes in another way.
-        assert right is None or "self" in condition or "EMAIL" in condition, condition
-        assert "hidden.example" not in told
-        return
-    assert set(found) <= {1, 2, 3}, condition
-    assert right is None or found == right, condition
+    # And the clear values were not there either: masked first, asked then. Polars refuses some of it there.
+    with suppress(pl.exceptions.PolarsError):
+        right = seen.filter(pl.sql_expr(condition.replace("self.", "")))["id"].to_list()
+        assert found in (None, right), condition
 
 
 def _answer(people: Table, condition: str) -> tuple[list[int] | None, str]:
@@ -91,4 +95,4 @@ def _answer(people: Table, condition: str) -> tuple[list[int] | None, str]:
     try:
         return sorted(people.read(role="analyst", where=condition)["id"].to_list()), ""
     except LakehouseError as error:
-        return None, f"{error} {error.__cause__}"
+        return None, f"{error} {error.__cause__}".replace(people.name, "")
